@@ -1,0 +1,17 @@
+//! What Lethe's words mean.
+//!
+//! Pure: no I/O, no async, no clock and no randomness of its own. A caller passes bytes, the time
+//! and random bytes in, and gets bytes, outcomes and mistakes back.
+
+pub mod clean;
+pub mod detect;
+pub mod keys;
+pub mod outcome;
+pub mod pipeline;
+pub mod protect;
+pub mod reason;
+pub mod record;
+pub mod scalar;
+pub mod sensitive;
+pub mod version;
+pub mod who;

@@ -1,0 +1,272 @@
+//! A pipeline whose parts are known to be right: what `ProfilePipelineSpec` becomes once every
+//! rule has been checked. Parse, don't validate: nothing after this looks at the spec again.
+
+mod pointer;
+
+pub use pointer::{Pointer, Segment};
+
+use lethe_crds::profile_pipeline::{
+    Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, Undeclared,
+};
+
+/// A pipeline whose parts are known to be right.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Namespace of the object.
+    pub namespace: String,
+    /// Name of the object.
+    pub name: String,
+    /// Where events come from.
+    pub source: SourceRules,
+    /// What an event is.
+    pub event: EventRules,
+    /// Which repetitions are dropped.
+    pub dedupe: Option<DedupeRules>,
+    /// Name of the keys Secret.
+    pub keys_secret: String,
+    /// Name of the DataStore that holds the subjects' keys.
+    pub key_store: String,
+    /// 0 to 9.
+    pub revision: u8,
+    /// Region of phone numbers without a country code (ISO 3166-1, upper case).
+    pub region: Option<String>,
+    /// The declared fields. No two have the same path; none lies inside another unless the outer
+    /// one is kept.
+    pub fields: Vec<FieldRules>,
+    /// Whose events are processed.
+    pub consent: Option<ConsentRules>,
+    /// Where events go.
+    pub sinks: Vec<SinkRules>,
+    /// Where events go that can't be processed.
+    pub dead_letter: Option<DeadLetterRules>,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub enum SourceRules {
+    /// A Kafka topic.
+    Kafka {
+        /// Name of the DataStore.
+        store: String,
+        /// The topic.
+        topic: String,
+        /// The consumer group.
+        group: String,
+        /// Start at the oldest record when the group has no offsets.
+        from_earliest: bool,
+    },
+    /// Files, or standard input.
+    File {
+        /// Path, glob or `-`.
+        path: String,
+        /// How events are written.
+        format: FileFormat,
+        /// What separates cells of CSV.
+        delimiter: u8,
+        /// What becomes of CSV columns.
+        columns: Vec<CsvColumn>,
+    },
+}
+
+/// What an event is.
+#[derive(Clone, Debug)]
+pub struct EventRules {
+    /// Where its id is; else its position.
+    pub id: Option<Pointer>,
+    /// Where its time is; else the record's timestamp.
+    pub time: Option<Pointer>,
+    /// How far its time may lie after the record's timestamp, milliseconds.
+    pub max_ahead: i64,
+    /// Where its sequence is.
+    pub sequence: Option<Pointer>,
+    /// Space of the subject's id.
+    pub space: String,
+    /// Where the subject's id is.
+    pub subject: Pointer,
+    /// How the subject's id is brought to one form.
+    pub canonical: Canonical,
+    /// Other identifiers.
+    pub aliases: Vec<AliasRules>,
+    /// The schema, already parsed; known to be a JSON Schema.
+    pub schema: Option<serde_json::Value>,
+    /// What becomes of undeclared data.
+    pub undeclared: Undeclared,
+    /// Whether a tombstone deletes.
+    pub delete_tombstone: bool,
+    /// The field and the text that mean a deletion.
+    pub delete_when: Option<(Pointer, String)>,
+}
+
+/// Another identifier of the subject.
+#[derive(Clone, Debug)]
+pub struct AliasRules {
+    /// What it is called.
+    pub name: String,
+    /// Where it is.
+    pub path: Pointer,
+    /// How it is brought to one form.
+    pub canonical: Canonical,
+}
+
+/// Which repetitions are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DedupeRules {
+    /// How long an id is remembered by event time, milliseconds.
+    pub window: i64,
+    /// How many ids are remembered.
+    pub max_ids: usize,
+}
+
+/// One declared field.
+#[derive(Clone, Debug)]
+pub struct FieldRules {
+    /// Where it is.
+    pub path: Pointer,
+    /// What kind of data it is.
+    pub category: String,
+    /// How it is cleaned.
+    pub clean: Vec<Clean>,
+    /// How it is protected.
+    pub protect: ProtectRules,
+}
+
+/// How a field is protected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProtectRules {
+    /// It passes as it is.
+    Keep,
+    /// It goes no further.
+    Drop,
+    /// It becomes this text.
+    Redact(String),
+    /// Stars, but for the first and last few characters.
+    Mask {
+        /// Characters that stay at the start.
+        keep_first: usize,
+        /// Characters that stay at the end.
+        keep_last: usize,
+    },
+    /// A keyed hash, the same for every audience.
+    Hash,
+    /// Sealed by the subject's key of this class.
+    Encrypt {
+        /// Class of the key.
+        class: String,
+    },
+    /// Less precise.
+    Generalize(GeneralizeRules),
+    /// A pseudonym per audience, made of the value as an identifier of this space.
+    Pseudonymize {
+        /// The space.
+        space: String,
+    },
+    /// Personal data found inside is replaced.
+    RedactDetected(Vec<DetectKind>),
+}
+
+/// How a value becomes less precise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GeneralizeRules {
+    /// The first so many characters stay.
+    Prefix(usize),
+    /// The range a number lies in; bounds ascend, at least one.
+    Buckets(Vec<i64>),
+    /// A date's month or year.
+    Date(DatePrecision),
+    /// An address's network: bits that stay of IPv4 (0-32) and IPv6 (0-128).
+    Ip {
+        /// Bits of IPv4.
+        v4: u8,
+        /// Bits of IPv6.
+        v6: u8,
+    },
+    /// By a table.
+    Map {
+        /// From, to.
+        values: Vec<(String, String)>,
+        /// What every other value becomes.
+        default: String,
+    },
+}
+
+/// Whose events are processed.
+#[derive(Clone, Debug)]
+pub struct ConsentRules {
+    /// The purpose.
+    pub purpose: String,
+    /// Where an event says so.
+    pub path: Pointer,
+    /// Texts that count; `None`: only the JSON value `true`.
+    pub granted: Option<Vec<String>>,
+}
+
+/// One sink.
+#[derive(Clone, Debug)]
+pub struct SinkRules {
+    /// What it is called.
+    pub name: String,
+    /// Who reads it.
+    pub audience: Audience,
+    /// Latest state or every event.
+    pub records: Records,
+    /// How old a record may become, milliseconds.
+    pub max_age: Option<i64>,
+    /// Indices into `Pipeline::fields`, ascending.
+    pub fields: Vec<usize>,
+    /// Where it is.
+    pub target: SinkTarget,
+}
+
+/// Where a sink is.
+#[derive(Clone, Debug)]
+pub enum SinkTarget {
+    /// A Cassandra table.
+    Cassandra(lethe_crds::profile_pipeline::CassandraSink),
+    /// A MongoDB collection.
+    Mongodb(lethe_crds::profile_pipeline::MongodbSink),
+    /// A Kafka topic.
+    Kafka(lethe_crds::profile_pipeline::KafkaSink),
+    /// A table of an embedded store.
+    Embedded {
+        /// Name of the DataStore.
+        store: String,
+        /// The table.
+        table: String,
+    },
+    /// A file of JSON lines.
+    File {
+        /// Its path.
+        path: String,
+        /// How it is compressed.
+        compression: Compression,
+    },
+}
+
+/// Where events go that can't be processed.
+#[derive(Clone, Debug)]
+pub struct DeadLetterRules {
+    /// Days that a day key outlives its day: 1 to 21.
+    pub keep_days: u8,
+    /// Where it is.
+    pub target: DeadLetterTarget,
+}
+
+/// Where dead letters lie.
+#[derive(Clone, Debug)]
+pub enum DeadLetterTarget {
+    /// A Kafka topic.
+    Kafka {
+        /// Name of the DataStore.
+        store: String,
+        /// The topic.
+        topic: String,
+    },
+    /// An embedded store.
+    Embedded {
+        /// Name of the DataStore.
+        store: String,
+    },
+}
+
+/// Names of the members that Lethe itself writes at the top of every record.
+pub const RESERVED: [&str; 3] = ["subject_ref", "event_id", "event_time"];

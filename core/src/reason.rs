@@ -1,0 +1,128 @@
+//! Why an event was rejected: codes without values, safe to show anywhere.
+
+use std::{fmt, sync::Arc};
+
+/// Why an event was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The bytes are not UTF-8.
+    InvalidUtf8,
+    /// The bytes are not JSON.
+    NotJson,
+    /// JSON, but no object.
+    NotAnObject,
+    /// Larger than the largest event taken.
+    TooLarge,
+    /// Nested deeper than the deepest event taken.
+    TooDeep,
+    /// A key stands twice in one object.
+    DuplicateKey,
+    /// A number that no 64-bit float can hold.
+    NumberOutOfRange,
+    /// A CSV row with fewer or more cells than the header.
+    RowLength,
+    /// A CSV row that can't be read.
+    NotCsv,
+    /// The schema doesn't allow it.
+    SchemaViolation,
+    /// It holds a field that isn't declared, and the pipeline rejects those.
+    UndeclaredField,
+    /// A field has a name that Lethe writes itself.
+    ReservedName,
+    /// No event id, or none that is a string or an integer.
+    IdInvalid,
+    /// No event time, or none that can be read.
+    TimeInvalid,
+    /// The event's time lies too far after the record's own.
+    TimeAhead,
+    /// The sequence is no integer.
+    SequenceInvalid,
+    /// No subject, or none that can be brought to its canonical form.
+    SubjectInvalid,
+    /// A value can't be cleaned as declared.
+    CleanFailed,
+    /// A value can't be protected as declared.
+    ProtectFailed,
+}
+
+impl Reason {
+    /// Every reason, in the order they are shown.
+    pub const ALL: [Reason; 19] = [
+        Reason::InvalidUtf8,
+        Reason::NotJson,
+        Reason::NotAnObject,
+        Reason::TooLarge,
+        Reason::TooDeep,
+        Reason::DuplicateKey,
+        Reason::NumberOutOfRange,
+        Reason::RowLength,
+        Reason::NotCsv,
+        Reason::SchemaViolation,
+        Reason::UndeclaredField,
+        Reason::ReservedName,
+        Reason::IdInvalid,
+        Reason::TimeInvalid,
+        Reason::TimeAhead,
+        Reason::SequenceInvalid,
+        Reason::SubjectInvalid,
+        Reason::CleanFailed,
+        Reason::ProtectFailed,
+    ];
+
+    /// Its code in counters, the dead letter and status.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Reason::InvalidUtf8 => "InvalidUtf8",
+            Reason::NotJson => "NotJson",
+            Reason::NotAnObject => "NotAnObject",
+            Reason::TooLarge => "TooLarge",
+            Reason::TooDeep => "TooDeep",
+            Reason::DuplicateKey => "DuplicateKey",
+            Reason::NumberOutOfRange => "NumberOutOfRange",
+            Reason::RowLength => "RowLength",
+            Reason::NotCsv => "NotCsv",
+            Reason::SchemaViolation => "SchemaViolation",
+            Reason::UndeclaredField => "UndeclaredField",
+            Reason::ReservedName => "ReservedName",
+            Reason::IdInvalid => "IdInvalid",
+            Reason::TimeInvalid => "TimeInvalid",
+            Reason::TimeAhead => "TimeAhead",
+            Reason::SequenceInvalid => "SequenceInvalid",
+            Reason::SubjectInvalid => "SubjectInvalid",
+            Reason::CleanFailed => "CleanFailed",
+            Reason::ProtectFailed => "ProtectFailed",
+        }
+    }
+}
+
+/// A rejection: why, by which rule, and where. The place is made of declared segments only, any
+/// other is `*`; the rule is a word of the schema or the manifest. Neither holds personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Why.
+    pub reason: Reason,
+    /// The rule that was broken: a schema keyword (`maxLength`), a step (`Email`), a protection.
+    pub rule: Option<&'static str>,
+    /// Where, as a JSON Pointer of declared segments.
+    pub path: Option<Arc<str>>,
+}
+
+impl Rejection {
+    /// A rejection of the event as a whole.
+    pub const fn whole(reason: Reason) -> Self {
+        Self { reason, rule: None, path: None }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.code())?;
+        if let Some(rule) = self.rule {
+            write!(f, " ({rule})")?;
+        }
+        if let Some(path) = &self.path {
+            write!(f, " at {path}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! One JSON value that is no object and no array, on its way through cleaning and protection.
+
+use std::borrow::Cow;
+
+/// A JSON scalar. It may be personal: it has no Debug and no Display.
+#[derive(Clone, PartialEq)]
+pub enum Scalar<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as its JSON text: no digit is lost.
+    Number(Cow<'a, str>),
+    /// A string, without quotes and escapes.
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Scalar<'a> {
+    /// The value as text: what a hash, a mask or a table of values sees. `42` and `"42"` are equal
+    /// here; `null` has no text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Scalar::Null => None,
+            Scalar::Bool(true) => Some("true"),
+            Scalar::Bool(false) => Some("false"),
+            Scalar::Number(text) | Scalar::Text(text) => Some(text),
+        }
+    }
+
+    /// The same value, borrowed from this one.
+    pub fn borrowed(&'a self) -> Scalar<'a> {
+        match self {
+            Scalar::Null => Scalar::Null,
+            Scalar::Bool(b) => Scalar::Bool(*b),
+            Scalar::Number(text) => Scalar::Number(Cow::Borrowed(text)),
+            Scalar::Text(text) => Scalar::Text(Cow::Borrowed(text)),
+        }
+    }
+}

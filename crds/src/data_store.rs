@@ -1,0 +1,134 @@
+//! `DataStore`: one connection to one store.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::reference::{SecretKeyRef, SecretRef};
+
+/// One connection to one store: exactly one of `kafka`, `cassandra`, `mongodb` and `embedded`.
+/// Passwords and keys come from Secrets, never from here.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "lethe.dev",
+    version = "v1alpha1",
+    kind = "DataStore",
+    plural = "datastores",
+    shortname = "ds",
+    category = "lethe",
+    namespaced
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DataStoreSpec {
+    /// An Apache Kafka cluster, or a server that speaks its protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<KafkaConnection>,
+    /// An Apache Cassandra cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassandra: Option<CassandraConnection>,
+    /// A MongoDB replica set or cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mongodb: Option<MongodbConnection>,
+    /// A SQLite file beside the worker: a whole pipeline on a laptop, with no server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<EmbeddedConnection>,
+}
+
+/// How to reach Kafka.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KafkaConnection {
+    /// Brokers to ask first, as `host:port`.
+    pub bootstrap_servers: Vec<String>,
+    /// Encrypt the connection. Left out: plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Log in with SASL. Left out: no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<KafkaCredentials>,
+}
+
+/// How to log in to Kafka.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KafkaCredentials {
+    /// SASL mechanism.
+    pub mechanism: SaslMechanism,
+    /// Secret with the keys `username` and `password`.
+    pub secret_ref: SecretRef,
+}
+
+/// SASL mechanisms of Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SaslMechanism {
+    /// PLAIN: the password crosses the connection; use it with TLS only.
+    Plain,
+    /// SCRAM-SHA-256.
+    ScramSha256,
+    /// SCRAM-SHA-512.
+    ScramSha512,
+}
+
+/// How to reach Cassandra.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CassandraConnection {
+    /// Nodes to ask first, as `host:port`.
+    pub contact_points: Vec<String>,
+    /// The data centre that this worker reads and writes in.
+    pub local_datacenter: String,
+    /// Encrypt the connection. Left out: plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Secret with the keys `username` and `password`. Left out: no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<SecretRef>,
+}
+
+/// How to reach MongoDB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MongodbConnection {
+    /// Servers to ask first, as `host:port`.
+    pub hosts: Vec<String>,
+    /// Name of the replica set. Left out: found by asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_set: Option<String>,
+    /// Encrypt the connection. Left out: plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Log in with SCRAM-SHA-256. Left out: no login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<MongodbCredentials>,
+}
+
+/// How to log in to MongoDB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MongodbCredentials {
+    /// Secret with the keys `username` and `password`.
+    pub secret_ref: SecretRef,
+    /// Database that holds the user. Left out: `admin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_source: Option<String>,
+}
+
+/// TLS to a store. The server's name is always verified.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tls {
+    /// PEM certificates of the authorities to trust. Left out: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
+    /// Secret with the keys `tls.crt` and `tls.key`: the certificate this client shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_ref: Option<SecretRef>,
+}
+
+/// A SQLite file. For one machine: it can't be shared between pods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EmbeddedConnection {
+    /// Path of the file, relative to the directory the worker runs in. It is made when absent.
+    pub path: String,
+}

@@ -1,0 +1,19 @@
+//! What a user can declare to Lethe: the custom resources of the group `lethe.dev`, the rules the
+//! API server checks on them, and the one loader that reads them from files.
+//!
+//! This crate holds shapes only. What the words mean, and every rule that spans two lists, lives
+//! in `lethe-core`.
+
+pub mod data_store;
+pub mod duration;
+pub mod profile_pipeline;
+pub mod reference;
+
+pub use data_store::{DataStore, DataStoreSpec};
+pub use duration::Duration;
+pub use profile_pipeline::{ProfilePipeline, ProfilePipelineSpec};
+
+/// The API group of every kind.
+pub const GROUP: &str = "lethe.dev";
+/// The API version of every kind; it changes by addition only.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,125 @@
+//! What an event is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Duration, reference::ConfigMapKeyRef};
+
+/// What an event is. All paths are JSON Pointers (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Event {
+    /// Where its id is: a string or an integer, the same when the event is sent again. Left out:
+    /// the record's position in the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Where its time is: RFC 3339, or seconds or milliseconds since 1970 (a number from
+    /// 100,000,000,000 on is milliseconds). Left out: the record's own timestamp; for a file, the
+    /// time it was last modified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// How far its time may lie after the record's own timestamp before it is rejected. Left out: `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ahead: Option<Duration>,
+    /// Where an integer is that orders events of the same second; for times in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<String>,
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What a valid event looks like. Left out: any JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<EventSchema>,
+    /// What becomes of data that neither `fields` nor this section names. Left out: `Drop`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undeclared: Option<Undeclared>,
+    /// What in the source means that a profile is deleted. Left out: nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Delete>,
+}
+
+/// Whom an event is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Subject {
+    /// The set of identifiers that the id belongs to: `customers`. The same id in two spaces is two persons.
+    pub space: String,
+    /// Where the identifier is: a string or a number.
+    pub id: String,
+    /// How the identifier is brought to one form. Every pipeline of a space must say the same. Left out: `Exact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical: Option<Canonical>,
+    /// Other identifiers that lead to the same person in an erasure request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<Vec<Alias>>,
+}
+
+/// Another identifier of the subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Alias {
+    /// What it is called in an erasure request: `email`.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// How it is brought to one form. Left out: `Exact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical: Option<Canonical>,
+}
+
+/// How an identifier is brought to one form before a token is made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Canonical {
+    /// Numbers as decimal text, Unicode NFC, nothing else.
+    Exact,
+    /// Trimmed and lower-cased.
+    Email,
+    /// E.164; `defaultRegion` for numbers without a country code.
+    Phone,
+}
+
+/// A JSON Schema, draft 2020-12: exactly one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventSchema {
+    /// The schema's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline: Option<String>,
+    /// A ConfigMap that holds the schema's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_key_ref: Option<ConfigMapKeyRef>,
+}
+
+/// What becomes of data that isn't declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Undeclared {
+    /// It goes no further.
+    Drop,
+    /// The whole event goes to the dead letter.
+    Reject,
+    /// It passes with detected personal data redacted.
+    Detect,
+    /// It passes as it is.
+    Keep,
+}
+
+/// What in the source means that a profile is deleted: at least one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delete {
+    /// A Kafka record with a key and no value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstone: Option<bool>,
+    /// An event with a certain value in a field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<DeleteWhen>,
+}
+
+/// An event with a certain value in a field means that the profile is deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteWhen {
+    /// JSON Pointer of the field.
+    pub path: String,
+    /// The text that means deleted; `true` matches the JSON value, too.
+    pub equals: String,
+}

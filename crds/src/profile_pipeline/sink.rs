@@ -1,0 +1,248 @@
+//! Where events go.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Duration, reference::StoreRef};
+
+/// One place where events go: exactly one of `cassandra`, `mongodb`, `kafka`, `embedded` and `file`.
+/// Every record carries `subject_ref`, `event_id`, `event_time` and the declared fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sink {
+    /// What it is called in counters and status; unique in the pipeline.
+    pub name: String,
+    /// Who reads it. References and pseudonyms of two audiences can't be joined; event ids leave
+    /// to `Analytics` and `Public` as pseudonyms.
+    pub audience: Audience,
+    /// Whether it holds the latest state of each subject, or every event.
+    pub records: Records,
+    /// How old a record may become, from its event time. Left out: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// Paths of the declared fields that go there. Left out: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<String>>,
+    /// A Cassandra table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cassandra: Option<CassandraSink>,
+    /// A MongoDB collection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mongodb: Option<MongodbSink>,
+    /// A Kafka topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<KafkaSink>,
+    /// A table of an embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<EmbeddedSink>,
+    /// A file of JSON lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileSink>,
+}
+
+/// Who reads a sink: each is a pseudonymisation domain of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Audience {
+    /// Those who must know who it is.
+    Identity,
+    /// Those who run the service.
+    Operational,
+    /// Those who count; no clear direct identifier.
+    Analytics,
+    /// Anybody; no clear direct identifier.
+    Public,
+}
+
+/// What a sink holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Records {
+    /// The latest state of each subject.
+    Latest,
+    /// Every event.
+    Append,
+}
+
+/// Whether Lethe makes what isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Manage {
+    /// Make it when absent; a difference is an error.
+    Create,
+    /// It must be there and fit.
+    Check,
+}
+
+/// A Cassandra table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CassandraSink {
+    /// DataStore of the cluster.
+    pub store_ref: StoreRef,
+    /// The keyspace.
+    pub keyspace: String,
+    /// The table.
+    pub table: String,
+    /// Whether Lethe makes the table. Left out: `Check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manage: Option<Manage>,
+    /// Columns and what fills them.
+    pub columns: Vec<CassandraColumn>,
+    /// Columns of the partition key.
+    pub partition_key: Vec<String>,
+    /// Clustering columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clustering_key: Option<Vec<String>>,
+}
+
+/// A column and what fills it: exactly one of `path` and `meta`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CassandraColumn {
+    /// Name of the column.
+    pub name: String,
+    /// CQL type.
+    #[serde(rename = "type")]
+    pub cql_type: CqlType,
+    /// Path of a declared field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What Lethe itself knows of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
+}
+
+/// CQL types a column can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CqlType {
+    /// UTF-8 text; objects and arrays as JSON.
+    Text,
+    /// 64-bit integer.
+    Bigint,
+    /// 32-bit integer.
+    Int,
+    /// 64-bit floating point number.
+    Double,
+    /// Decimal of any precision.
+    Decimal,
+    /// True or false.
+    Boolean,
+    /// Instant, in milliseconds.
+    Timestamp,
+    /// Day.
+    Date,
+    /// IP address.
+    Inet,
+    /// UUID.
+    Uuid,
+}
+
+/// What Lethe itself knows of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Meta {
+    /// The subject's reference for the sink's audience.
+    SubjectRef,
+    /// The event's id; a pseudonym for `Analytics` and `Public`.
+    EventId,
+    /// The event's time.
+    EventTime,
+    /// The event's version.
+    Version,
+}
+
+/// A MongoDB collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MongodbSink {
+    /// DataStore of the server.
+    pub store_ref: StoreRef,
+    /// The database.
+    pub database: String,
+    /// The collection.
+    pub collection: String,
+    /// Whether Lethe makes the indexes. Left out: `Check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manage: Option<Manage>,
+}
+
+/// A Kafka topic. The record key is the subject's reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KafkaSink {
+    /// DataStore of the cluster.
+    pub store_ref: StoreRef,
+    /// The topic.
+    pub topic: String,
+    /// Whether Lethe makes the topic. Left out: `Check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manage: Option<Manage>,
+    /// Partitions of a topic that Lethe makes. Left out: the broker's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<i32>,
+    /// Replicas of a topic that Lethe makes. Left out: the broker's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<i32>,
+}
+
+/// A table of an embedded store; Lethe makes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EmbeddedSink {
+    /// DataStore of the file.
+    pub store_ref: StoreRef,
+    /// The table; names that begin with `lethe_` are Lethe's own.
+    pub table: String,
+}
+
+/// A file of JSON lines; only with `records: Append`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileSink {
+    /// Path of the file, relative to the directory the worker runs in.
+    pub path: String,
+    /// Left out: `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Zstandard, a frame per commit.
+    Zstd,
+}
+
+/// Where events go that can't be processed: exactly one of `kafka` and `embedded`. They are sealed:
+/// with the subject's key, or with a key of the day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeadLetter {
+    /// How long what can't be tied to a subject stays readable, from the end of the day it was
+    /// first written: 1 to 21 days.
+    pub keep_for: Duration,
+    /// A Kafka topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<KafkaDeadLetter>,
+    /// An embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<EmbeddedDeadLetter>,
+}
+
+/// A Kafka topic of dead letters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KafkaDeadLetter {
+    /// DataStore of the cluster.
+    pub store_ref: StoreRef,
+    /// The topic.
+    pub topic: String,
+}
+
+/// Dead letters in an embedded store, in its table `lethe_dead_letter`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EmbeddedDeadLetter {
+    /// DataStore of the file.
+    pub store_ref: StoreRef,
+}

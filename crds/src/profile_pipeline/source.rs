@@ -1,0 +1,102 @@
+//! Where events come from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::reference::StoreRef;
+
+/// Where events come from: exactly one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// A Kafka topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<KafkaSource>,
+    /// Files on the worker's own disk, or its standard input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileSource>,
+}
+
+/// A Kafka topic, read by a consumer group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KafkaSource {
+    /// DataStore of the cluster.
+    pub store_ref: StoreRef,
+    /// The topic.
+    pub topic: String,
+    /// Consumer group. Left out: `lethe.<namespace>.<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Where a group without offsets starts. Left out: `Earliest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<StartFrom>,
+}
+
+/// Where a consumer group without offsets starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StartFrom {
+    /// At the oldest record there is.
+    Earliest,
+    /// After the newest record there is.
+    Latest,
+}
+
+/// Files, read in the order of their names. Files ending in `.gz` or `.zst` are decompressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileSource {
+    /// A path, a glob (`data/*.ndjson.gz`), or `-` for standard input.
+    pub path: String,
+    /// How events are written in it.
+    pub format: FileFormat,
+    /// How CSV is read; only with `format: Csv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
+}
+
+/// How events are written in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FileFormat {
+    /// One JSON object a line.
+    Ndjson,
+    /// RFC 4180 with a header line; every row becomes a JSON object.
+    Csv,
+}
+
+/// How CSV is read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CsvOptions {
+    /// What separates cells, one character. Left out: a comma.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// What becomes of columns. One that isn't named keeps its header as its key, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<CsvColumn>>,
+}
+
+/// What becomes of one CSV column. An empty cell is an absent key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CsvColumn {
+    /// The header's text.
+    pub header: String,
+    /// Key in the event. Left out: the header's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What a cell is. Left out: `Text`.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
+    pub cell: Option<CsvCell>,
+}
+
+/// What a CSV cell is. A cell that is not of its type stays text, so that the schema can reject it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CsvCell {
+    /// A string.
+    Text,
+    /// A JSON number.
+    Number,
+    /// `true` or `false`, in any case.
+    Boolean,
+}

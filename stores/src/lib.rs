@@ -1,0 +1,16 @@
+//! Where data lives. The only crate with drivers: one folder per store, a Cargo feature each, all
+//! behind the few traits of this file's siblings.
+
+pub mod bookkeeping;
+pub mod dead_letter;
+pub mod error;
+pub mod key_store;
+pub mod sink;
+pub mod source;
+
+pub use bookkeeping::Bookkeeping;
+pub use dead_letter::DeadLetters;
+pub use error::StoreError;
+pub use key_store::KeyStore;
+pub use sink::Sink;
+pub use source::Source;
