@@ -5,13 +5,17 @@
 
 pub mod clean;
 pub mod detect;
+pub mod json;
 pub mod keys;
 pub mod outcome;
 pub mod pipeline;
+pub mod plan;
 pub mod protect;
 pub mod reason;
 pub mod record;
 pub mod scalar;
+pub mod schema;
 pub mod sensitive;
 pub mod version;
+pub mod walk;
 pub mod who;

@@ -1,0 +1,66 @@
+//! The part of a schema that the walk leaves to the `jsonschema` crate.
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use super::SchemaError;
+
+/// A validator of the `jsonschema` crate for one subschema.
+pub struct Residual {
+    validator: Validator,
+}
+
+/// The name under which a subschema finds its document.
+const ROOT: &str = "urn:lethe:root";
+
+impl Residual {
+    /// Compiles a subschema of `root`. References in it mean what they mean in `root`.
+    pub(super) fn new(root: &Value, schema: &Value) -> Result<Self, SchemaError> {
+        let validator = if std::ptr::eq(root, schema) {
+            jsonschema::draft202012::new(root)
+        } else {
+            let mut document = root.clone();
+            if let Value::Object(map) = &mut document {
+                map.insert("$id".to_owned(), ROOT.into());
+            }
+            let place = place_of(root, schema).unwrap_or_default();
+            jsonschema::draft202012::new(&json!({"$defs": {"root": document}, "$ref": format!("{ROOT}#{place}")}))
+        };
+        let validator = validator.map_err(|error| SchemaError::Invalid(error.masked().to_string()))?;
+        Ok(Self { validator })
+    }
+
+    /// Checks one value; answers the keyword that was broken.
+    pub fn check(&self, json: &str) -> Result<(), &'static str> {
+        let Ok(value) = serde_json::from_str::<Value>(json) else { return Err("schema") };
+        if self.validator.is_valid(&value) { Ok(()) } else { Err("schema") }
+    }
+}
+
+/// The JSON Pointer of a part of a document, as a URI fragment.
+fn place_of(outer: &Value, inner: &Value) -> Option<String> {
+    if std::ptr::eq(outer, inner) {
+        return Some(String::new());
+    }
+    match outer {
+        Value::Object(map) => {
+            map.iter().find_map(|(key, value)| place_of(value, inner).map(|rest| format!("/{}{rest}", escape(key))))
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(at, value)| place_of(value, inner).map(|rest| format!("/{at}{rest}")))
+        }
+        _ => None,
+    }
+}
+
+/// A key as a segment of a pointer in a URI fragment.
+fn escape(key: &str) -> String {
+    let mut out = String::new();
+    for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
