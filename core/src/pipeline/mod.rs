@@ -2,6 +2,8 @@
 //! rule has been checked. Parse, don't validate: nothing after this looks at the spec again.
 
 mod pointer;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use pointer::{Pointer, Segment};
 

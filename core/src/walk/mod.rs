@@ -2,6 +2,8 @@
 //! engine reads, and notes what may leave. It changes nothing and writes nothing; what it leaves on
 //! the [`Tape`] are ranges of the input.
 
+#[cfg(test)]
+mod differential;
 mod keys;
 mod tape;
 mod walker;
