@@ -1,6 +1,7 @@
 //! `DataStore`: one connection to one store.
 
-use kube::CustomResource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use crate::reference::{SecretKeyRef, SecretRef};
 
 /// One connection to one store: exactly one of `kafka`, `cassandra`, `mongodb` and `embedded`.
 /// Passwords and keys come from Secrets, never from here.
-#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "lethe.dev",
     version = "v1alpha1",
@@ -16,9 +17,37 @@ use crate::reference::{SecretKeyRef, SecretRef};
     plural = "datastores",
     shortname = "ds",
     category = "lethe",
-    namespaced
+    namespaced,
+    doc = "One connection to one store: Kafka, Cassandra, MongoDB or an embedded file.",
+    derive = "PartialEq",
+    status = "DataStoreStatus",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        description = "Whether the store answers.",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        description = "Why it is ready or not, in one word.",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        description = "Why it is ready or not, in a sentence.",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    validation = ("self.metadata.name.size() <= 40", "metadata.name may have 40 characters at most, because names of other objects are made from it; choose a shorter one")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.kafka), has(self.cassandra), has(self.mongodb), has(self.embedded)].filter(x, x).size() == 1",
+    "give exactly one of kafka, cassandra, mongodb and embedded: a DataStore is one connection to one store",
+))]
 pub struct DataStoreSpec {
     /// An Apache Kafka cluster, or a server that speaks its protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +68,7 @@ pub struct DataStoreSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KafkaConnection {
     /// Brokers to ask first, as `host:port`.
+    #[schemars(schema_with = "crate::shape::addresses")]
     pub bootstrap_servers: Vec<String>,
     /// Encrypt the connection. Left out: plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,8 +104,10 @@ pub enum SaslMechanism {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CassandraConnection {
     /// Nodes to ask first, as `host:port`.
+    #[schemars(schema_with = "crate::shape::addresses")]
     pub contact_points: Vec<String>,
     /// The data centre that this worker reads and writes in.
+    #[schemars(schema_with = "crate::shape::text")]
     pub local_datacenter: String,
     /// Encrypt the connection. Left out: plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,9 +122,11 @@ pub struct CassandraConnection {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MongodbConnection {
     /// Servers to ask first, as `host:port`.
+    #[schemars(schema_with = "crate::shape::addresses")]
     pub hosts: Vec<String>,
     /// Name of the replica set. Left out: found by asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::text")]
     pub replica_set: Option<String>,
     /// Encrypt the connection. Left out: plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,6 +144,7 @@ pub struct MongodbCredentials {
     pub secret_ref: SecretRef,
     /// Database that holds the user. Left out: `admin`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::database")]
     pub auth_source: Option<String>,
 }
 
@@ -130,5 +165,20 @@ pub struct Tls {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EmbeddedConnection {
     /// Path of the file, relative to the directory the worker runs in. It is made when absent.
+    #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
+}
+
+/// What the operator found out about a DataStore.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DataStoreStatus {
+    /// The generation of the object that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// What is true of it now. `Ready` says whether the store answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
 }

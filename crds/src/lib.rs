@@ -5,13 +5,17 @@
 //! in `lethe-core`.
 
 pub mod data_store;
+mod definition;
 pub mod duration;
 pub mod profile_pipeline;
 pub mod reference;
+pub mod shape;
+pub mod yaml;
 
-pub use data_store::{DataStore, DataStoreSpec};
+pub use data_store::{DataStore, DataStoreSpec, DataStoreStatus};
+pub use definition::crds;
 pub use duration::Duration;
-pub use profile_pipeline::{ProfilePipeline, ProfilePipelineSpec};
+pub use profile_pipeline::{ProfilePipeline, ProfilePipelineSpec, ProfilePipelineStatus};
 
 /// The API group of every kind.
 pub const GROUP: &str = "lethe.dev";

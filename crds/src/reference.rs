@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoreRef {
     /// Name of the DataStore.
+    #[schemars(schema_with = "crate::shape::object_name")]
     pub name: String,
 }
 
@@ -18,6 +19,7 @@ pub struct StoreRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
     /// Name of the Secret.
+    #[schemars(schema_with = "crate::shape::foreign_name")]
     pub name: String,
 }
 
@@ -26,8 +28,10 @@ pub struct SecretRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyRef {
     /// Name of the Secret.
+    #[schemars(schema_with = "crate::shape::foreign_name")]
     pub name: String,
     /// Key in its data.
+    #[schemars(schema_with = "crate::shape::data_key")]
     pub key: String,
 }
 
@@ -36,7 +40,9 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigMapKeyRef {
     /// Name of the ConfigMap.
+    #[schemars(schema_with = "crate::shape::foreign_name")]
     pub name: String,
     /// Key in its data.
+    #[schemars(schema_with = "crate::shape::data_key")]
     pub key: String,
 }

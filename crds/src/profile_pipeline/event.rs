@@ -1,28 +1,36 @@
 //! What an event is.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Duration, reference::ConfigMapKeyRef};
 
 /// What an event is. All paths are JSON Pointers (RFC 6901).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "!has(self.sequence) || has(self.time)",
+    "sequence orders events of the same second and needs time; add time or remove sequence",
+))]
 pub struct Event {
     /// Where its id is: a string or an integer, the same when the event is sent again. Left out:
     /// the record's position in the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub id: Option<String>,
     /// Where its time is: RFC 3339, or seconds or milliseconds since 1970 (a number from
     /// 100,000,000,000 on is milliseconds). Left out: the record's own timestamp; for a file, the
     /// time it was last modified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub time: Option<String>,
     /// How far its time may lie after the record's own timestamp before it is rejected. Left out: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ahead: Option<Duration>,
     /// Where an integer is that orders events of the same second; for times in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub sequence: Option<String>,
     /// Whom it is about.
     pub subject: Subject,
@@ -38,18 +46,30 @@ pub struct Event {
 }
 
 /// Whom an event is about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "(has(self.canonical) ? self.canonical : 'Exact') == (has(oldSelf.canonical) ? oldSelf.canonical : 'Exact')",
+    "canonical is immutable: another form makes other persons of the same identifiers; make a pipeline with another space",
+))]
 pub struct Subject {
     /// The set of identifiers that the id belongs to: `customers`. The same id in two spaces is two persons.
+    #[schemars(schema_with = "crate::shape::identifier")]
+    #[x_kube(validation = (
+        "self == oldSelf",
+        "space is immutable: the same identifier in another space is another person; make another pipeline",
+    ))]
     pub space: String,
     /// Where the identifier is: a string or a number.
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub id: String,
     /// How the identifier is brought to one form. Every pipeline of a space must say the same. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canonical: Option<Canonical>,
     /// Other identifiers that lead to the same person in an erasure request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub aliases: Option<Vec<Alias>>,
 }
 
@@ -58,8 +78,10 @@ pub struct Subject {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alias {
     /// What it is called in an erasure request: `email`.
+    #[schemars(schema_with = "crate::shape::identifier")]
     pub name: String,
     /// Where it is.
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
     /// How it is brought to one form. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,11 +100,16 @@ pub enum Canonical {
 }
 
 /// A JSON Schema, draft 2020-12: exactly one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.inline), has(self.configMapKeyRef)].filter(x, x).size() == 1",
+    "give exactly one of inline and configMapKeyRef",
+))]
 pub struct EventSchema {
     /// The schema's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::schema_text")]
     pub inline: Option<String>,
     /// A ConfigMap that holds the schema's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,8 +130,12 @@ pub enum Undeclared {
 }
 
 /// What in the source means that a profile is deleted: at least one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "(has(self.tombstone) && self.tombstone) || has(self.when)",
+    "give at least one of tombstone: true and when, or remove delete",
+))]
 pub struct Delete {
     /// A Kafka record with a key and no value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,7 +150,9 @@ pub struct Delete {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteWhen {
     /// JSON Pointer of the field.
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
     /// The text that means deleted; `true` matches the JSON value, too.
+    #[schemars(schema_with = "crate::shape::any_text")]
     pub equals: String,
 }

@@ -1,5 +1,6 @@
 //! How a field is cleaned and protected.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +9,14 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Field {
     /// JSON Pointer; `*` stands for every element of an array.
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
     /// What kind of data it is, in the words of the Fides taxonomy: `user.contact.email`.
+    #[schemars(schema_with = "crate::shape::category")]
     pub category: String,
     /// Steps that bring it to one form, in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
     pub clean: Option<Vec<Clean>>,
     /// What happens to it: exactly one.
     pub protect: Protect,
@@ -42,8 +46,12 @@ pub enum Clean {
 }
 
 /// What happens to a field: exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.keep), has(self.drop), has(self.redact), has(self.mask), has(self.hash), has(self.encrypt), has(self.generalize), has(self.pseudonymize), has(self.redactDetected)].filter(x, x).size() == 1",
+    "give exactly one of keep, drop, redact, mask, hash, encrypt, generalize, pseudonymize and redactDetected; what passes as it is says keep: {}",
+))]
 pub struct Protect {
     /// It passes as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,18 +98,25 @@ pub struct DropField {}
 pub struct Redact {
     /// The text. Left out: `[redacted]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::any_text")]
     pub with: Option<String>,
 }
 
 /// Its characters become stars. A value no longer than what would stay is masked whole.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "(has(self.keepFirst) && self.keepFirst > 0) || (has(self.keepLast) && self.keepLast > 0)",
+    "give keepFirst or keepLast above 0; to hide the whole value use redact",
+))]
 pub struct Mask {
     /// How many characters stay at the start. Left out: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 256))]
     pub keep_first: Option<i32>,
     /// How many characters stay at the end. Left out: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 256))]
     pub keep_last: Option<i32>,
 }
 
@@ -116,18 +131,29 @@ pub struct Hash {}
 pub struct Encrypt {
     /// Class of the key: fields of a class share one key per subject. Left out: `profile`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::identifier")]
     pub class: Option<String>,
 }
 
 /// It becomes less precise: exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.prefix), has(self.buckets), has(self.date), has(self.ip), has(self.map)].filter(x, x).size() == 1",
+    "give exactly one of prefix, buckets, date, ip and map",
+))]
+#[x_kube(validation = (
+    "!has(self.buckets) || self.buckets.isSorted()",
+    "buckets must ascend, as in [10, 20, 50]",
+))]
 pub struct Generalize {
     /// The first so many characters stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 256))]
     pub prefix: Option<i32>,
     /// A number becomes the range it lies in: `[10, 20, 50]` makes `<10`, `10-19`, `20-49`, `>=50`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::buckets")]
     pub buckets: Option<Vec<i64>>,
     /// A date becomes its month or its year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,19 +181,24 @@ pub enum DatePrecision {
 pub struct IpPrefix {
     /// Of an IPv4 address. Left out: 24.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 32))]
     pub v4: Option<i32>,
     /// Of an IPv6 address. Left out: 48.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 128))]
     pub v6: Option<i32>,
 }
 
 /// A table of values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValueMap {
     /// Lines of the table.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["from".into()]))]
     pub values: Vec<MapValue>,
     /// What every other value becomes.
+    #[schemars(schema_with = "crate::shape::any_text")]
     pub default: String,
 }
 
@@ -176,8 +207,10 @@ pub struct ValueMap {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MapValue {
     /// The value as text.
+    #[schemars(schema_with = "crate::shape::any_text")]
     pub from: String,
     /// What it becomes.
+    #[schemars(schema_with = "crate::shape::any_text")]
     pub to: String,
 }
 
@@ -188,6 +221,7 @@ pub struct Pseudonymize {
     /// The set of identifiers it belongs to; a subject's id in its own space becomes its reference.
     /// Left out: the field's category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::identifier")]
     pub space: Option<String>,
 }
 
@@ -197,6 +231,7 @@ pub struct Pseudonymize {
 pub struct RedactDetected {
     /// Kinds of data looked for. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
     pub kinds: Option<Vec<DetectKind>>,
 }
 

@@ -4,9 +4,10 @@ mod event;
 mod field;
 mod sink;
 mod source;
+mod status;
 mod workers;
 
-use kube::CustomResource;
+use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ pub use event::*;
 pub use field::*;
 pub use sink::*;
 pub use source::*;
+pub use status::*;
 pub use workers::*;
 
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
 
 /// A stream of profile events: where it comes from, how each field is protected, and where it
 /// goes. Nothing that isn't declared here is let through.
-#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "lethe.dev",
     version = "v1alpha1",
@@ -31,9 +33,54 @@ use crate::{
     plural = "profilepipelines",
     shortname = "pp",
     category = "lethe",
-    namespaced
+    namespaced,
+    doc = "A stream of profile events: where it comes from, how each field is protected, and where it goes.",
+    derive = "PartialEq",
+    status = "ProfilePipelineStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        description = "Whether every worker runs the declared plan.",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        description = "Why it is ready or not, in one word.",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Wanted",
+        type_ = "integer",
+        description = "Workers that are declared.",
+        json_path = ".spec.replicas"
+    ),
+    printcolumn(
+        name = "Workers",
+        type_ = "integer",
+        description = "Workers that run.",
+        json_path = ".status.replicas"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        description = "Why it is ready or not, in a sentence.",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    validation = ("self.metadata.name.size() <= 40", "metadata.name may have 40 characters at most, because names of other objects are made from it; choose a shorter one")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "!has(self.event.delete) || !has(self.event.delete.tombstone) || !self.event.delete.tombstone || has(self.source.kafka)",
+    "event.delete.tombstone needs source.kafka: a file has no tombstones; use event.delete.when",
+))]
 pub struct ProfilePipelineSpec {
     /// The record of processing (GDPR Article 30) that this pipeline belongs to. It changes no event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,23 +97,30 @@ pub struct ProfilePipelineSpec {
     /// Raise it to reprocess history under a changed plan: events of a higher revision replace
     /// those of a lower one. 0 to 9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 9))]
     pub revision: Option<i32>,
     /// Region of phone numbers that carry no country code, as ISO 3166-1 (`CH`). Left out: such
     /// numbers are rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::region")]
     pub default_region: Option<String>,
     /// Every field that may leave this pipeline, and how it is protected.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["path".into()]))]
     pub fields: Vec<Field>,
     /// Process an event only if its subject agreed. Left out: every event is processed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
     /// Where events go. A sink that is down stops the pipeline; none is skipped.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub sinks: Vec<Sink>,
     /// Where events go that can't be processed, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetter>,
     /// Number of workers. Scaled by the scale subresource, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
     /// Stop the workers; nothing is lost, the source keeps its offsets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,12 +135,15 @@ pub struct ProfilePipelineSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Processing {
     /// Who decides why and how the data is processed.
+    #[schemars(schema_with = "crate::shape::text")]
     pub controller: String,
     /// What for.
+    #[schemars(schema_with = "crate::shape::some_texts")]
     pub purposes: Vec<String>,
     /// The legal basis (GDPR Article 6).
     pub legal_basis: LegalBasis,
     /// Whose data: customers, employees, visitors.
+    #[schemars(schema_with = "crate::shape::some_texts")]
     pub data_subjects: Vec<String>,
 }
 
@@ -108,13 +165,18 @@ pub enum LegalBasis {
 }
 
 /// Which repetitions are dropped. The smaller bound holds; both are per worker and partition.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "self.window.matches('[1-9]')",
+    "window must be above zero; leave dedupe out to keep every event",
+))]
 pub struct Dedupe {
     /// How long an id is remembered, by event time.
     pub window: Duration,
     /// How many ids are remembered. Left out: 1,000,000 (about 40 MB).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100000000))]
     pub max_ids: Option<i32>,
 }
 
@@ -133,6 +195,7 @@ pub struct Keys {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Consent {
     /// The purpose agreed to.
+    #[schemars(schema_with = "crate::shape::text")]
     pub purpose: String,
     /// Where an event says so.
     pub from: ConsentSource,
@@ -143,8 +206,10 @@ pub struct Consent {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConsentSource {
     /// JSON Pointer of the field. Absent or null is no consent.
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub field: String,
     /// Texts that count as consent. Left out: only the JSON value `true` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::some_texts")]
     pub granted: Option<Vec<String>>,
 }

@@ -1,5 +1,6 @@
 //! Where events go.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,10 +8,31 @@ use crate::{Duration, reference::StoreRef};
 
 /// One place where events go: exactly one of `cassandra`, `mongodb`, `kafka`, `embedded` and `file`.
 /// Every record carries `subject_ref`, `event_id`, `event_time` and the declared fields.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.cassandra), has(self.mongodb), has(self.kafka), has(self.embedded), has(self.file)].filter(x, x).size() == 1",
+    "give exactly one of cassandra, mongodb, kafka, embedded and file: a sink is one place",
+))]
+#[x_kube(validation = (
+    "!has(self.file) || self.records == 'Append'",
+    "a file holds every event: set records: Append, or use embedded for the latest state",
+))]
+#[x_kube(validation = (
+    "!has(self.maxAge) || has(self.cassandra) || has(self.mongodb) || has(self.embedded)",
+    "maxAge is kept in cassandra, mongodb and embedded only; remove it here, a topic is given its own retention",
+))]
+#[x_kube(validation = (
+    "!has(self.maxAge) || self.maxAge.matches('[1-9]')",
+    "maxAge must be above zero; leave it out for no limit",
+))]
+#[x_kube(validation = (
+    "self.audience == oldSelf.audience",
+    "audience is immutable: another audience has other references, which records already there would not carry; add a sink of another name",
+))]
 pub struct Sink {
     /// What it is called in counters and status; unique in the pipeline.
+    #[schemars(schema_with = "crate::shape::identifier")]
     pub name: String,
     /// Who reads it. References and pseudonyms of two audiences can't be joined; event ids leave
     /// to `Analytics` and `Public` as pseudonyms.
@@ -22,6 +44,7 @@ pub struct Sink {
     pub max_age: Option<Duration>,
     /// Paths of the declared fields that go there. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::pointers")]
     pub fields: Option<Vec<String>>,
     /// A Cassandra table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,38 +95,50 @@ pub enum Manage {
 }
 
 /// A Cassandra table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CassandraSink {
     /// DataStore of the cluster.
     pub store_ref: StoreRef,
     /// The keyspace.
+    #[schemars(schema_with = "crate::shape::cql_name")]
     pub keyspace: String,
     /// The table.
+    #[schemars(schema_with = "crate::shape::cql_name")]
     pub table: String,
     /// Whether Lethe makes the table. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manage: Option<Manage>,
     /// Columns and what fills them.
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub columns: Vec<CassandraColumn>,
     /// Columns of the partition key.
+    #[schemars(schema_with = "crate::shape::cql_names")]
     pub partition_key: Vec<String>,
     /// Clustering columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::clustering_names")]
     pub clustering_key: Option<Vec<String>>,
 }
 
 /// A column and what fills it: exactly one of `path` and `meta`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.path), has(self.meta)].filter(x, x).size() == 1",
+    "give exactly one of path and meta: a column is filled from one place",
+))]
 pub struct CassandraColumn {
     /// Name of the column.
+    #[schemars(schema_with = "crate::shape::cql_name")]
     pub name: String,
     /// CQL type.
     #[serde(rename = "type")]
     pub cql_type: CqlType,
     /// Path of a declared field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::pointer")]
     pub path: Option<String>,
     /// What Lethe itself knows of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,8 +191,10 @@ pub struct MongodbSink {
     /// DataStore of the server.
     pub store_ref: StoreRef,
     /// The database.
+    #[schemars(schema_with = "crate::shape::database")]
     pub database: String,
     /// The collection.
+    #[schemars(schema_with = "crate::shape::collection")]
     pub collection: String,
     /// Whether Lethe makes the indexes. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,31 +202,43 @@ pub struct MongodbSink {
 }
 
 /// A Kafka topic. The record key is the subject's reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "(!has(self.partitions) && !has(self.replication)) || (has(self.manage) && self.manage == 'Create')",
+    "partitions and replication are for a topic that Lethe makes; set manage: Create or remove them",
+))]
 pub struct KafkaSink {
     /// DataStore of the cluster.
     pub store_ref: StoreRef,
     /// The topic.
+    #[schemars(schema_with = "crate::shape::topic")]
     pub topic: String,
     /// Whether Lethe makes the topic. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manage: Option<Manage>,
     /// Partitions of a topic that Lethe makes. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
     pub partitions: Option<i32>,
     /// Replicas of a topic that Lethe makes. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
     pub replication: Option<i32>,
 }
 
 /// A table of an embedded store; Lethe makes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "!self.table.startsWith('lethe_')",
+    "names that begin with lethe_ are Lethe's own; choose another table",
+))]
 pub struct EmbeddedSink {
     /// DataStore of the file.
     pub store_ref: StoreRef,
     /// The table; names that begin with `lethe_` are Lethe's own.
+    #[schemars(schema_with = "crate::shape::embedded_table")]
     pub table: String,
 }
 
@@ -198,6 +247,7 @@ pub struct EmbeddedSink {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileSink {
     /// Path of the file, relative to the directory the worker runs in.
+    #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
     /// Left out: `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,11 +265,16 @@ pub enum Compression {
 
 /// Where events go that can't be processed: exactly one of `kafka` and `embedded`. They are sealed:
 /// with the subject's key, or with a key of the day.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.kafka), has(self.embedded)].filter(x, x).size() == 1",
+    "give exactly one of kafka and embedded",
+))]
 pub struct DeadLetter {
     /// How long what can't be tied to a subject stays readable, from the end of the day it was
     /// first written: 1 to 21 days.
+    #[schemars(schema_with = "crate::shape::keep_for")]
     pub keep_for: Duration,
     /// A Kafka topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,6 +291,7 @@ pub struct KafkaDeadLetter {
     /// DataStore of the cluster.
     pub store_ref: StoreRef,
     /// The topic.
+    #[schemars(schema_with = "crate::shape::topic")]
     pub topic: String,
 }
 

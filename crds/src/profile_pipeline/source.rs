@@ -1,13 +1,18 @@
 //! Where events come from.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::reference::StoreRef;
 
 /// Where events come from: exactly one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "[has(self.kafka), has(self.file)].filter(x, x).size() == 1",
+    "give exactly one of kafka and file: a pipeline has one source",
+))]
 pub struct Source {
     /// A Kafka topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,9 +29,11 @@ pub struct KafkaSource {
     /// DataStore of the cluster.
     pub store_ref: StoreRef,
     /// The topic.
+    #[schemars(schema_with = "crate::shape::topic")]
     pub topic: String,
     /// Consumer group. Left out: `lethe.<namespace>.<name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::group")]
     pub group: Option<String>,
     /// Where a group without offsets starts. Left out: `Earliest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,10 +50,15 @@ pub enum StartFrom {
 }
 
 /// Files, read in the order of their names. Files ending in `.gz` or `.zst` are decompressed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "!has(self.csv) || self.format == 'Csv'",
+    "csv is read only with format: Csv; remove csv or set the format",
+))]
 pub struct FileSource {
     /// A path, a glob (`data/*.ndjson.gz`), or `-` for standard input.
+    #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
     /// How events are written in it.
     pub format: FileFormat,
@@ -65,14 +77,17 @@ pub enum FileFormat {
 }
 
 /// How CSV is read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CsvOptions {
     /// What separates cells, one character. Left out: a comma.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::delimiter")]
     pub delimiter: Option<String>,
     /// What becomes of columns. One that isn't named keeps its header as its key, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["header".into()]))]
     pub columns: Option<Vec<CsvColumn>>,
 }
 
@@ -81,9 +96,11 @@ pub struct CsvOptions {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CsvColumn {
     /// The header's text.
+    #[schemars(schema_with = "crate::shape::text")]
     pub header: String,
     /// Key in the event. Left out: the header's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::text")]
     pub key: Option<String>,
     /// What a cell is. Left out: `Text`.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]

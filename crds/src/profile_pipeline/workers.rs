@@ -15,26 +15,33 @@ pub struct Workers {
     pub resources: Option<ResourceRequirements>,
     /// Labels a node must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints a worker bears.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub tolerations: Option<Vec<Toleration>>,
     /// Where a worker may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
     /// Priority class of a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::foreign_name")]
     pub priority_class_name: Option<String>,
     /// ServiceAccount of a worker. Left out: one of its own, without rights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::foreign_name")]
     pub service_account_name: Option<String>,
     /// Secrets to pull the image with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
     /// More labels of a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::labels")]
     pub pod_labels: Option<BTreeMap<String, String>>,
     /// More annotations of a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::annotations")]
     pub pod_annotations: Option<BTreeMap<String, String>>,
 }
