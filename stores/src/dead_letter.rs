@@ -1,12 +1,14 @@
 //! Where events go that can't be processed. They come sealed; this is only where they lie.
 
+use std::borrow::Cow;
+
 use futures::future::BoxFuture;
 use lethe_core::{keys::WrappedKey, record::Position, who::Reference};
 
 use crate::StoreError;
 
 /// With which key a dead letter is sealed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LetterKey {
     /// The subject's own key of class `dead-letter`.
     Subject(Reference),
@@ -23,10 +25,10 @@ pub struct Letter {
     pub pipeline: String,
     /// Where the record stood.
     pub position: Position,
-    /// Reason code.
-    pub reason: &'static str,
+    /// Reason code. Owned when it was read back: another version of Lethe may have written it.
+    pub reason: Cow<'static, str>,
     /// The rule that was broken.
-    pub rule: Option<&'static str>,
+    pub rule: Option<Cow<'static, str>>,
     /// Declared path.
     pub path: Option<String>,
     /// Sinks that lack the event.

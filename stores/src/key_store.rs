@@ -57,7 +57,8 @@ pub trait KeyStore: Send + Sync {
     /// Check values of every key that was ever used with this store.
     fn checks(&self) -> BoxFuture<'_, Result<Vec<KeyCheck>, StoreError>>;
 
-    /// Records check values that are not there yet.
+    /// Records check values that are not there yet. `Mismatch`, and nothing recorded, if a name is
+    /// there with another value: of two workers with different Secrets the second must not start.
     fn add_checks(&self, checks: Vec<KeyCheck>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The keys of each subject, in the order of `wants` and of their candidates. What was absent

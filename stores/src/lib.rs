@@ -3,7 +3,13 @@
 
 pub mod bookkeeping;
 pub mod dead_letter;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod error;
+#[cfg(feature = "embedded")]
+pub mod file;
+#[cfg(feature = "embedded")]
+mod instant;
 pub mod key_store;
 pub mod sink;
 pub mod source;

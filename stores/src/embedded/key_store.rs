@@ -1,0 +1,344 @@
+//! Subjects' keys, their aliases, check values of the keys Secret, attestations and the audit record.
+
+use futures::future::BoxFuture;
+use lethe_core::{keys::WrappedKey, who::Token};
+use rusqlite::{OptionalExtension, Row, Transaction, params, types::Type};
+
+use super::{EmbeddedStore, fault::Fault};
+use crate::{
+    KeyStore, StoreError,
+    key_store::{KeyCheck, KeyEntry, KeyRow, SubjectWant},
+};
+
+impl EmbeddedStore {
+    /// Destroys every key of a subject; answers how many were live. The rows stay, so that a late
+    /// conditional write makes no new key. The sealed bytes are overwritten in the file, and in the
+    /// write-ahead log as soon as no reader is in the way.
+    pub async fn shred(&self, space: String, token: Token) -> Result<u64, StoreError> {
+        let shredded = self
+            .transact(move |transaction| {
+                let sql = "UPDATE lethe_keys SET state = 'shredded', master = NULL, sealed = NULL
+                           WHERE space = ?1 AND token = ?2 AND state = 'live'";
+                Ok(transaction.execute(sql, params![space, token.0])? as u64)
+            })
+            .await?;
+        self.checkpoint().await?;
+        Ok(shredded)
+    }
+}
+
+impl KeyStore for EmbeddedStore {
+    fn checks(&self) -> BoxFuture<'_, Result<Vec<KeyCheck>, StoreError>> {
+        Box::pin(self.read(|connection| {
+            let sql = "SELECT name, check_value, retired FROM lethe_key_checks ORDER BY name";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement
+                .query_map([], |row| Ok(KeyCheck { name: row.get(0)?, check: row.get(1)?, retired: row.get(2)? }))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }))
+    }
+
+    fn add_checks(&self, checks: Vec<KeyCheck>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.transact(move |transaction| checks.iter().try_for_each(|check| add_check(transaction, check))))
+    }
+
+    fn subjects(&self, wants: Vec<SubjectWant>) -> BoxFuture<'_, Result<Vec<Vec<KeyRow>>, StoreError>> {
+        Box::pin(self.transact(move |transaction| wants.iter().map(|want| subject(transaction, want)).collect()))
+    }
+
+    fn find(&self, space: String, token: Token) -> BoxFuture<'_, Result<Vec<KeyEntry>, StoreError>> {
+        Box::pin(self.read(move |connection| {
+            let sql = "SELECT space, token, class, state, master, sealed FROM lethe_keys
+                       WHERE space = ?1 AND token = ?2 ORDER BY class";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![space, token.0], entry)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }))
+    }
+
+    fn resolve(&self, space: String, name: String, alias: Token) -> BoxFuture<'_, Result<Vec<Token>, StoreError>> {
+        Box::pin(self.read(move |connection| {
+            let sql = "SELECT token FROM lethe_aliases WHERE space = ?1 AND name = ?2 AND alias = ?3 ORDER BY token";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![space, name, alias.0], |row| Ok(Token(row.get(0)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }))
+    }
+
+    fn wrapped_by_others(&self, master: u32, limit: usize) -> BoxFuture<'_, Result<Vec<KeyEntry>, StoreError>> {
+        Box::pin(self.read(move |connection| {
+            // Two ranges of the index, where `<>` would read every key.
+            let sql = "SELECT space, token, class, state, master, sealed FROM lethe_keys
+                       WHERE state = 'live' AND (master < ?1 OR master > ?1) LIMIT ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![master, i64::try_from(limit).unwrap_or(i64::MAX)], entry)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }))
+    }
+
+    fn count_wrapped_by(&self, master: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.read(move |connection| {
+            let sql = "SELECT count(*) FROM lethe_keys WHERE state = 'live' AND master = ?1";
+            let count: i64 = connection.query_row(sql, [master], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        }))
+    }
+
+    fn rewrap(&self, keys: Vec<(KeyEntry, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.transact(move |transaction| {
+            let mut rewrapped = 0;
+            let mut statement = transaction.prepare_cached(
+                "UPDATE lethe_keys SET master = ?1, sealed = ?2
+                 WHERE space = ?3 AND token = ?4 AND class = ?5 AND state = 'live' AND master = ?6 AND sealed = ?7",
+            )?;
+            for (old, new) in &keys {
+                if let KeyRow::Live(was) = &old.row {
+                    let (who, class) = (old.token.0, &old.class);
+                    rewrapped += statement
+                        .execute(params![new.master, new.sealed, old.space, who, class, was.master, was.sealed])?;
+                }
+            }
+            Ok(rewrapped as u64)
+        }))
+    }
+
+    fn retire(&self, name: String, attestation: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.transact(move |transaction| {
+            let known = transaction.execute("UPDATE lethe_key_checks SET retired = 1 WHERE name = ?1", [&name])?;
+            if known == 0 {
+                return Err(Fault::Mismatch(format!("no key {name} was ever used with this store")));
+            }
+            // The same attestation again (a call repeated after a crash) is the same act.
+            transaction.execute(
+                "INSERT INTO lethe_attestations (key_name, attestation) SELECT ?1, ?2 WHERE NOT EXISTS
+                    (SELECT 1 FROM lethe_attestations WHERE key_name = ?1 AND attestation = ?2)",
+                [&name, &attestation],
+            )?;
+            Ok(())
+        }))
+    }
+
+    fn audit(&self, line: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.transact(move |transaction| {
+            transaction.execute("INSERT INTO lethe_audit (line) VALUES (?1)", [line])?;
+            Ok(())
+        }))
+    }
+}
+
+fn add_check(transaction: &Transaction<'_>, check: &KeyCheck) -> Result<(), Fault> {
+    let there: Option<String> = transaction
+        .query_row("SELECT check_value FROM lethe_key_checks WHERE name = ?1", [&check.name], |row| row.get(0))
+        .optional()?;
+    match there {
+        Some(value) if value == check.check => Ok(()),
+        Some(_) => Err(Fault::Mismatch(format!(
+            "key {} of the keys Secret is not the one that this store was written with; give the worker that Secret",
+            check.name
+        ))),
+        None => {
+            transaction.execute(
+                "INSERT INTO lethe_key_checks (name, check_value, retired) VALUES (?1, ?2, ?3)",
+                params![check.name, check.check, check.retired],
+            )?;
+            Ok(())
+        }
+    }
+}
+
+/// One subject's keys, made where absent. Reads first: a subject that is known costs no write.
+fn subject(transaction: &Transaction<'_>, want: &SubjectWant) -> Result<Vec<KeyRow>, Fault> {
+    let mut select = transaction.prepare_cached(
+        "SELECT state, master, sealed FROM lethe_keys WHERE space = ?1 AND token = ?2 AND class = ?3",
+    )?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO lethe_keys (space, token, class, state, master, sealed) VALUES (?1, ?2, ?3, 'live', ?4, ?5)",
+    )?;
+    let mut keys = Vec::with_capacity(want.candidates.len());
+    for (class, candidate) in &want.candidates {
+        let there = select.query_row(params![want.space, want.token.0, class], |row| key_row(row, 0)).optional()?;
+        if let Some(row) = there {
+            keys.push(row);
+            continue;
+        }
+        insert.execute(params![want.space, want.token.0, class, candidate.master, candidate.sealed])?;
+        keys.push(KeyRow::Live(candidate.clone()));
+    }
+    let mut alias = transaction
+        .prepare_cached("INSERT OR IGNORE INTO lethe_aliases (space, name, alias, token) VALUES (?1, ?2, ?3, ?4)")?;
+    for (name, token) in &want.aliases {
+        alias.execute(params![want.space, name, token.0, want.token.0])?;
+    }
+    Ok(keys)
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<KeyEntry> {
+    Ok(KeyEntry { space: row.get(0)?, token: Token(row.get(1)?), class: row.get(2)?, row: key_row(row, 3)? })
+}
+
+/// Reads (state, master, sealed) from `first` on.
+fn key_row(row: &Row<'_>, first: usize) -> rusqlite::Result<KeyRow> {
+    match row.get_ref(first)?.as_str()? {
+        "live" => Ok(KeyRow::Live(WrappedKey { master: row.get(first + 1)?, sealed: row.get(first + 2)? })),
+        "shredded" => Ok(KeyRow::Shredded),
+        _ => Err(rusqlite::Error::InvalidColumnType(first, "state".to_owned(), Type::Text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use super::*;
+
+    const SPACE: &str = "customers";
+
+    fn store() -> (tempfile::TempDir, Arc<EmbeddedStore>) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
+        (dir, store)
+    }
+
+    fn key(master: u32, byte: u8) -> WrappedKey {
+        WrappedKey { master, sealed: vec![byte; 60] }
+    }
+
+    fn want(who: u8, key: WrappedKey) -> SubjectWant {
+        SubjectWant {
+            space: SPACE.to_owned(),
+            token: Token([who; 32]),
+            candidates: vec![("profile".to_owned(), key)],
+            aliases: vec![("email".to_owned(), Token([who + 100; 32]))],
+        }
+    }
+
+    async fn one(store: &EmbeddedStore, want: SubjectWant) -> KeyRow {
+        store.subjects(vec![want]).await.unwrap().remove(0).remove(0)
+    }
+
+    #[tokio::test]
+    async fn the_first_key_of_a_subject_stays() {
+        let (_dir, store) = store();
+        assert!(one(&store, want(1, key(1, 7))).await == KeyRow::Live(key(1, 7)));
+        assert!(one(&store, want(1, key(1, 8))).await == KeyRow::Live(key(1, 7)));
+    }
+
+    #[tokio::test]
+    async fn workers_that_race_agree_on_one_key() {
+        let (_dir, store) = store();
+        let other = EmbeddedStore::open("profiles", store.path()).unwrap();
+        let wants = |byte| (0..50).map(|who| want(who, key(1, byte))).collect::<Vec<_>>();
+        let (a, b) = tokio::join!(store.subjects(wants(1)), other.subjects(wants(2)));
+        assert!(a.unwrap() == b.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_shredded_key_stays_shredded_and_gets_no_successor() {
+        let (_dir, store) = store();
+        one(&store, want(1, key(1, 0xab))).await;
+        assert_eq!(store.shred(SPACE.to_owned(), Token([1; 32])).await.unwrap(), 1);
+        assert!(one(&store, want(1, key(1, 9))).await == KeyRow::Shredded);
+        assert!(store.find(SPACE.to_owned(), Token([1; 32])).await.unwrap()[0].row == KeyRow::Shredded);
+        assert_eq!(store.shred(SPACE.to_owned(), Token([1; 32])).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_byte_of_a_shredded_key_is_left_in_the_files() {
+        let (dir, store) = store();
+        store.subjects((0..200).map(|who| want(who % 150, key(1, 0x40 + who % 150))).collect()).await.unwrap();
+        let needle = vec![0x40 + 77; 60];
+        let found = |dir: &std::path::Path| {
+            std::fs::read_dir(dir).unwrap().any(|file| {
+                let bytes = std::fs::read(file.unwrap().path()).unwrap();
+                memchr::memmem::find(&bytes, &needle).is_some()
+            })
+        };
+        assert!(found(dir.path()));
+        store.shred(SPACE.to_owned(), Token([77; 32])).await.unwrap();
+        assert!(!found(dir.path()));
+    }
+
+    #[tokio::test]
+    async fn an_alias_leads_to_every_subject_that_had_it() {
+        let (_dir, store) = store();
+        let mut second = want(2, key(1, 2));
+        second.aliases = want(1, key(1, 1)).aliases;
+        store.subjects(vec![want(1, key(1, 1)), second.clone(), second]).await.unwrap();
+        let resolve = |name: &str| store.resolve(SPACE.to_owned(), name.to_owned(), Token([101; 32]));
+        assert_eq!(resolve("email").await.unwrap(), [Token([1; 32]), Token([2; 32])]);
+        assert_eq!(resolve("phone").await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_known_subject_costs_no_write() {
+        let (dir, store) = store();
+        one(&store, want(1, key(1, 7))).await;
+        let wal = || std::fs::metadata(dir.path().join("lethe.db-wal")).unwrap().len();
+        let before = wal();
+        one(&store, want(1, key(1, 8))).await;
+        assert_eq!(wal(), before);
+    }
+
+    #[tokio::test]
+    async fn rewrapping_goes_on_until_no_key_is_left_and_loses_to_a_change() {
+        let (_dir, store) = store();
+        store.subjects((0..9).map(|who| want(who, key(1, who))).collect()).await.unwrap();
+        store.shred(SPACE.to_owned(), Token([3; 32])).await.unwrap();
+        let mut stale = store.wrapped_by_others(2, 1).await.unwrap().remove(0);
+        stale.row = KeyRow::Live(key(1, 0xff));
+        assert_eq!(store.rewrap(vec![(stale, key(2, 0))]).await.unwrap(), 0);
+        let mut turns = 0;
+        loop {
+            let old = store.wrapped_by_others(2, 3).await.unwrap();
+            if old.is_empty() {
+                break;
+            }
+            let pairs: Vec<_> = old.into_iter().map(|entry| (entry, key(2, 0x77))).collect();
+            assert_eq!(store.rewrap(pairs.clone()).await.unwrap(), pairs.len() as u64);
+            turns += 1;
+        }
+        assert_eq!(turns, 3);
+        assert_eq!((store.count_wrapped_by(1).await.unwrap(), store.count_wrapped_by(2).await.unwrap()), (0, 8));
+    }
+
+    #[tokio::test]
+    async fn a_key_of_the_same_name_with_another_value_is_refused() {
+        let (_dir, store) = store();
+        let check = |name: &str, value: &str| KeyCheck { name: name.into(), check: value.into(), retired: false };
+        store.add_checks(vec![check("root", "aa"), check("master-1", "bb")]).await.unwrap();
+        store.add_checks(vec![check("root", "aa")]).await.unwrap();
+        let error = store.add_checks(vec![check("master-2", "dd"), check("root", "cc")]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Mismatch { .. }) && error.to_string().contains("key root"), "{error}");
+        assert_eq!(store.checks().await.unwrap(), [check("master-1", "bb"), check("root", "aa")]);
+    }
+
+    #[tokio::test]
+    async fn a_retired_key_is_marked_and_its_attestation_kept_once() {
+        let (_dir, store) = store();
+        let check = KeyCheck { name: "master-1".into(), check: "aa".into(), retired: false };
+        store.add_checks(vec![check.clone()]).await.unwrap();
+        for _ in 0..2 {
+            store.retire("master-1".into(), "{\"by\":\"ops\"}".into()).await.unwrap();
+        }
+        assert_eq!(store.checks().await.unwrap(), [KeyCheck { retired: true, ..check }]);
+        let rows =
+            store.read(|c| Ok(c.query_row("SELECT count(*) FROM lethe_attestations", [], |row| row.get::<_, i64>(0))?));
+        assert_eq!(rows.await.unwrap(), 1);
+        assert!(matches!(store.retire("master-9".into(), String::new()).await, Err(StoreError::Mismatch { .. })));
+    }
+
+    #[tokio::test]
+    async fn the_audit_record_keeps_its_order() {
+        let (_dir, store) = store();
+        for line in ["{\"n\":1}", "{\"n\":2}"] {
+            store.audit(line.into()).await.unwrap();
+        }
+        let lines: String = store
+            .read(|c| Ok(c.query_row("SELECT group_concat(line) FROM lethe_audit", [], |row| row.get(0))?))
+            .await
+            .unwrap();
+        assert_eq!(lines, "{\"n\":1},{\"n\":2}");
+    }
+}

@@ -1,0 +1,26 @@
+//! Instants as text: RFC 3339 in UTC, milliseconds, of one length, so that text sorts as time does.
+
+use jiff::Timestamp;
+
+/// `2026-11-21T09:28:01.123Z`. An instant outside the years -9999 to 9999 becomes the nearest one inside.
+pub(crate) fn rfc3339(millis: i64) -> String {
+    let nearest = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    format!("{:.3}", Timestamp::from_millisecond(millis).unwrap_or(nearest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_always_has_three_digits_of_a_second() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(1_795_253_281_120), "2026-11-21T09:28:01.120Z");
+    }
+
+    #[test]
+    fn an_instant_that_no_calendar_holds_becomes_the_nearest_one() {
+        assert!(rfc3339(i64::MAX).starts_with("9999-12-30"));
+        assert!(rfc3339(i64::MIN).starts_with("-009999-01-02"));
+    }
+}
