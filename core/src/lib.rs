@@ -12,6 +12,7 @@ pub mod protect;
 pub mod reason;
 pub mod record;
 pub mod scalar;
+pub mod seal;
 pub mod sensitive;
 pub mod version;
 pub mod who;
