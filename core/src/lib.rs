@@ -15,6 +15,7 @@ pub mod reason;
 pub mod record;
 pub mod scalar;
 pub mod schema;
+pub mod seal;
 pub mod sensitive;
 pub mod version;
 pub mod walk;

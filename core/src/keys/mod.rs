@@ -1,5 +1,18 @@
 //! Keys: the ring a Secret holds, and each subject's own keys, wrapped by the master.
+//!
+//! Nothing here makes random bytes or reads a Secret: a caller passes both in. No key has a Debug
+//! or a Display, and no error shows a value.
 
+mod check;
+mod mac;
+mod name;
+mod pseudonym;
+mod ring;
 mod wrapped;
 
-pub use wrapped::WrappedKey;
+pub use check::KeyRingMismatch;
+pub use name::{KeyName, NotAKeyName};
+pub use ring::{KeyRing, KeyRingError};
+pub use wrapped::{DataKey, WrapContext, WrapError, WrappedKey};
+
+pub(crate) use mac::{MacKey, subkey};

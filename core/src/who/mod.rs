@@ -1,5 +1,14 @@
 //! Who an event is about: canonical identifiers, tokens, references.
+//!
+//! An identifier is brought to one form here; the keys that make a token of it are in
+//! [`crate::keys`].
 
+mod canonical;
+mod decimal;
+mod hex;
+mod phone;
 mod token;
 
-pub use token::{Reference, Token};
+pub use canonical::{MAX_IDENTIFIER, NotCanonical, canonical};
+pub use hex::{hex, push_hex, unhex};
+pub use token::{NotHex, Reference, RootCheck, Token, TokenText, TokenTextError};

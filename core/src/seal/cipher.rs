@@ -1,0 +1,306 @@
+//! The cipher of a subject and class, and how it seals a value of an event.
+
+use std::sync::Arc;
+
+use aes_gcm_siv::{AeadInOut, AesGcmSiv, KeyInit, aead::inout::InOutBuf, aes::Aes256Enc};
+
+use super::text::{BadClass, class_of, prefix, push_base64, read_base64};
+use crate::{
+    keys::{DataKey, MacKey, subkey},
+    sensitive::Sensitive,
+    who::Token,
+};
+
+/// Version of the envelope, in what is authenticated; the written form says the same.
+pub(super) const VERSION: u8 = 1;
+pub(super) const NONCE: usize = 12;
+pub(super) const TAG: usize = 16;
+
+/// The cipher of a subject and class: built once, kept as long as the subject is in the cache. It
+/// also makes the cipher of a day of dead letters. No Debug.
+#[derive(Clone)]
+pub struct SubjectCipher {
+    // Only the encrypting half of AES: GCM-SIV never decrypts a block, and the other half would
+    // double the size and the cost of the key that is derived for each value.
+    cipher: AesGcmSiv<Aes256Enc>,
+    nonce: MacKey,
+    prefix: Arc<str>,
+}
+
+/// Where a sealed value belongs. It opens nowhere else.
+#[derive(Clone, Copy)]
+pub struct SealContext<'a> {
+    /// Space of the subject's id.
+    pub space: &'a str,
+    /// Who.
+    pub token: &'a Token,
+    /// The declared path, with `*` for every element of an array.
+    pub path: &'a str,
+}
+
+/// Room that one seal after another uses, so that none allocates. It never holds a clear value
+/// once a call has returned.
+#[derive(Default)]
+pub struct Scratch(Vec<u8>);
+
+/// A value that is too long to be sealed: more than 64 GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a value is too long to be sealed: at most 64 GiB")]
+pub struct SealError;
+
+/// Why a sealed value doesn't open. It never repeats the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// No sealed value of this version.
+    #[error("not a sealed value: those are written lethe:1:<class>:<base64url>")]
+    NotSealed,
+    /// No dead letter of this version.
+    #[error("not a dead letter of version {VERSION}; a newer lethe-worker may open it")]
+    NotALetter,
+    /// A sealed value of another class.
+    #[error("a sealed value of another class than `{0}`; open it with the key of its own class")]
+    OtherClass(Arc<str>),
+    /// The key doesn't open it here.
+    #[error(
+        "the subject's key of class `{0}` doesn't open a sealed value: it was changed, or moved to another subject or path"
+    )]
+    DoesNotOpen(Arc<str>),
+}
+
+/// What is sealed; part of every nonce and of what is authenticated.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Field = b'f',
+    Letter = b'l',
+}
+
+impl SubjectCipher {
+    /// The cipher of a key.
+    pub fn new(key: &DataKey, class: &str) -> Result<Self, BadClass> {
+        Ok(Self {
+            cipher: AesGcmSiv::new((&*subkey(key.bytes(), "seal")).into()),
+            nonce: MacKey::of(key.bytes(), "nonce"),
+            prefix: prefix(class)?.into(),
+        })
+    }
+
+    /// The class of its key.
+    pub fn class(&self) -> &str {
+        class_of_prefix(&self.prefix)
+    }
+
+    /// Appends the sealed form of a value of an event, ASCII that needs no escaping in JSON. The
+    /// same event, path and value give the same bytes: two equal elements of an array therefore
+    /// look equal within one event, and never between two.
+    pub fn seal(
+        &self,
+        context: &SealContext<'_>,
+        event_id: &[u8],
+        plaintext: &[u8],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let buffer = &mut scratch.0;
+        buffer.clear();
+        context.push_authenticated(buffer);
+        let authenticated = buffer.len();
+        let nonce = self.nonce(Kind::Field, &[event_id, context.path.as_bytes(), plaintext]);
+        self.push_sealed(nonce, authenticated, plaintext, buffer)?;
+        out.extend_from_slice(self.prefix.as_bytes());
+        push_base64(&buffer[authenticated..], out);
+        Ok(())
+    }
+
+    /// Opens a sealed value. A caller that doesn't know its class asks [`class_of`] first.
+    pub fn open(&self, context: &SealContext<'_>, text: &str) -> Result<Sensitive<Vec<u8>>, OpenError> {
+        let class = class_of(text).ok_or(OpenError::NotSealed)?;
+        if class != self.class() {
+            return Err(OpenError::OtherClass(self.class().into()));
+        }
+        let sealed = read_base64(&text[self.prefix.len()..]).ok_or(OpenError::NotSealed)?;
+        let mut authenticated = Vec::new();
+        context.push_authenticated(&mut authenticated);
+        self.open_sealed(&authenticated, sealed)
+    }
+
+    /// A nonce made of what is sealed.
+    pub(super) fn nonce(&self, kind: Kind, parts: &[&[u8]; 3]) -> [u8; NONCE] {
+        let mac = self.nonce.mac(&[&[kind as u8], parts[0], parts[1], parts[2]]);
+        let mut nonce = [0; NONCE];
+        nonce.copy_from_slice(&mac[..NONCE]);
+        nonce
+    }
+
+    /// Appends nonce, ciphertext and tag to a buffer whose first `authenticated` bytes are
+    /// authenticated with them.
+    pub(super) fn push_sealed(
+        &self,
+        nonce: [u8; NONCE],
+        authenticated: usize,
+        plaintext: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        let start = buffer.len() + NONCE;
+        buffer.extend_from_slice(&nonce);
+        buffer.resize(start + plaintext.len(), 0);
+        let (before, text) = buffer.split_at_mut(start);
+        let text = InOutBuf::new(plaintext, text).map_err(|_| SealError)?;
+        let tag =
+            self.cipher.encrypt_inout_detached(&nonce.into(), &before[..authenticated], text).map_err(|_| SealError)?;
+        buffer.extend_from_slice(&tag);
+        Ok(())
+    }
+
+    /// Opens nonce, ciphertext and tag.
+    pub(super) fn open_sealed(
+        &self,
+        authenticated: &[u8],
+        mut sealed: Vec<u8>,
+    ) -> Result<Sensitive<Vec<u8>>, OpenError> {
+        let fails = || OpenError::DoesNotOpen(self.class().into());
+        let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE>().ok_or_else(fails)?;
+        let (text, tag) = rest.split_last_chunk_mut::<TAG>().ok_or_else(fails)?;
+        let (nonce, tag) = ((*nonce).into(), (*tag).into());
+        self.cipher.decrypt_inout_detached(&nonce, authenticated, InOutBuf::from(text), &tag).map_err(|_| fails())?;
+        sealed.truncate(sealed.len() - TAG);
+        sealed.drain(..NONCE);
+        Ok(Sensitive::new(sealed))
+    }
+}
+
+impl SealContext<'_> {
+    fn push_authenticated(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[VERSION, Kind::Field as u8]);
+        out.extend_from_slice(&(self.space.len() as u64).to_le_bytes());
+        out.extend_from_slice(self.space.as_bytes());
+        out.extend_from_slice(&self.token.0);
+        // The last part needs no length.
+        out.extend_from_slice(self.path.as_bytes());
+    }
+}
+
+fn class_of_prefix(prefix: &str) -> &str {
+    prefix.split(':').nth(2).unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    const TOKEN: Token = Token([9; 32]);
+
+    pub(crate) fn cipher(key: u8, class: &str) -> SubjectCipher {
+        SubjectCipher::new(&DataKey::new([key; 32]), class).unwrap()
+    }
+
+    fn at(path: &str) -> SealContext<'_> {
+        SealContext { space: "customers", token: &TOKEN, path }
+    }
+
+    fn seal(cipher: &SubjectCipher, context: &SealContext<'_>, event: &[u8], value: &[u8]) -> String {
+        let mut out = Vec::new();
+        cipher.seal(context, event, value, &mut Scratch::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn nonce_of(text: &str) -> Vec<u8> {
+        read_base64(text.rsplit(':').next().unwrap()).unwrap()[..NONCE].to_vec()
+    }
+
+    #[test]
+    fn a_sealed_value_never_changes_between_versions_of_lethe() {
+        let text = seal(&cipher(7, "profile"), &at("/email"), b"e-1", b"\"anna@example.com\"");
+        assert_eq!(text, "lethe:1:profile:U58Dj0d4kyPuyZ-Dmlr82HeK6M9BsU-Z8io4s9g-EngHOIvqIr353GIMNJv_zQ");
+    }
+
+    #[test]
+    fn a_seal_is_appended_and_the_scratch_holds_no_clear_value() {
+        let (mut scratch, mut out) = (Scratch::default(), b"before ".to_vec());
+        cipher(7, "profile").seal(&at("/email"), b"e-1", b"anna@example.com", &mut scratch, &mut out).unwrap();
+        assert!(out.starts_with(b"before lethe:1:profile:"));
+        assert!(!scratch.0.windows(4).any(|window| window == b"anna"));
+    }
+
+    #[test]
+    fn a_value_opens_nowhere_else() {
+        let key = cipher(7, "profile");
+        let text = seal(&key, &at("/email"), b"e-1", b"anna");
+        let fails = Err(OpenError::DoesNotOpen("profile".into()));
+        let other = Token([8; 32]);
+        assert_eq!(key.open(&at("/email"), &text), Ok(Sensitive::new(b"anna".to_vec())));
+        assert_eq!(key.open(&at("/emai"), &text), fails);
+        assert_eq!(key.open(&at("/phone"), &text), fails);
+        assert_eq!(key.open(&SealContext { token: &other, ..at("/email") }, &text), fails);
+        assert_eq!(key.open(&SealContext { space: "guests", ..at("/email") }, &text), fails);
+        assert_eq!(cipher(8, "profile").open(&at("/email"), &text), fails);
+    }
+
+    #[test]
+    fn a_value_of_another_class_is_refused_even_when_its_label_is_changed() {
+        let text = seal(&cipher(7, "profile"), &at("/card"), b"e-1", b"anna");
+        let financial = cipher(8, "financial");
+        assert_eq!(financial.open(&at("/card"), &text), Err(OpenError::OtherClass("financial".into())));
+        let relabelled = text.replace(":profile:", ":financial:");
+        assert_eq!(financial.open(&at("/card"), &relabelled), Err(OpenError::DoesNotOpen("financial".into())));
+    }
+
+    #[test]
+    fn what_is_no_sealed_value_is_refused() {
+        let key = cipher(7, "profile");
+        for text in ["", "anna@example.com", "lethe:1:profile:***", "lethe:2:profile:AAAA"] {
+            assert_eq!(key.open(&at("/email"), text), Err(OpenError::NotSealed), "{text}");
+        }
+        assert_eq!(key.open(&at("/email"), "lethe:1:profile:AAAA"), Err(OpenError::DoesNotOpen("profile".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_comes_back_and_the_same_event_gives_the_same_bytes(
+            event in prop::collection::vec(any::<u8>(), 0..50),
+            path in "/[a-z*/]{0,20}",
+            value in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let key = cipher(7, "profile");
+            let text = seal(&key, &at(&path), &event, &value);
+            prop_assert_eq!(&text, &seal(&cipher(7, "profile"), &at(&path), &event, &value));
+            prop_assert!(text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\' && b != b','));
+            prop_assert_eq!(key.open(&at(&path), &text), Ok(Sensitive::new(value)));
+        }
+
+        #[test]
+        fn another_event_path_or_value_never_shares_a_nonce(
+            a in ("[ab]{0,2}", "[ab]{0,2}", "[ab]{0,2}"),
+            b in ("[ab]{0,2}", "[ab]{0,2}", "[ab]{0,2}"),
+        ) {
+            let key = cipher(7, "profile");
+            let nonce = |(event, path, value): &(String, String, String)| {
+                nonce_of(&seal(&key, &at(path), event.as_bytes(), value.as_bytes()))
+            };
+            prop_assert_eq!(a == b, nonce(&a) == nonce(&b));
+        }
+
+        #[test]
+        fn a_changed_bit_does_not_open(bit in 0_usize..1000) {
+            let key = cipher(7, "profile");
+            let text = seal(&key, &at("/email"), b"e-1", b"\"anna@example.com\"");
+            let mut bytes = read_base64(text.rsplit(':').next().unwrap()).unwrap();
+            let bit = bit % (bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let mut changed = b"lethe:1:profile:".to_vec();
+            push_base64(&bytes, &mut changed);
+            let opened = key.open(&at("/email"), std::str::from_utf8(&changed).unwrap());
+            prop_assert_eq!(opened, Err(OpenError::DoesNotOpen("profile".into())));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "(lethe:1:profile:)?[A-Za-z0-9_-]{0,80}", noise in "\\PC*") {
+            let key = cipher(7, "profile");
+            prop_assert!(key.open(&at("/email"), &text).is_err());
+            prop_assert!(key.open(&at("/email"), &noise).is_err());
+        }
+    }
+}

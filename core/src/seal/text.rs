@@ -1,0 +1,95 @@
+//! The written form of a sealed value: `lethe:1:<class>:<base64url>`, without a character that JSON,
+//! CSV or CQL must escape. `reveal` learns the class from it, the path from where it stands, and
+//! the token from the record's subject.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// How every sealed value begins; `1` is the version of the envelope.
+const PREFIX: &str = "lethe:1:";
+/// The longest name of a class.
+const MAX_CLASS: usize = 63;
+
+/// A name that no class of keys can have: it stands in the written form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the class of a key has 1 to {MAX_CLASS} letters a-z and A-Z, digits, `-`, `_` and `.`")]
+pub struct BadClass;
+
+/// What a sealed value of a class begins with.
+pub(super) fn prefix(class: &str) -> Result<String, BadClass> {
+    if is_class(class) { Ok(format!("{PREFIX}{class}:")) } else { Err(BadClass) }
+}
+
+/// The class in a sealed value; `None` when the text is no sealed value of this version.
+pub fn class_of(text: &str) -> Option<&str> {
+    let (class, body) = text.strip_prefix(PREFIX)?.split_once(':')?;
+    (is_class(class) && !body.is_empty()).then_some(class)
+}
+
+fn is_class(class: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_CLASS).contains(&class.len()) && class.bytes().all(known)
+}
+
+/// Appends `base64url(bytes)` without padding.
+pub(super) fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    // Four letters for each three bytes begun: as much as is needed, or up to two letters more.
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
+    out.truncate(start + written);
+}
+
+/// The bytes that a body stands for. Each byte string has one body: padding, other letters and
+/// bits that say nothing are refused.
+pub(super) fn read_base64(body: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(body).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_class_is_read_from_the_text() {
+        assert_eq!(class_of("lethe:1:profile:AAAA"), Some("profile"));
+        for text in [
+            "",
+            "profile",
+            "lethe:2:profile:AAAA",
+            "lethe:1:profile",
+            "lethe:1::AAAA",
+            "lethe:1:a b:AAAA",
+            "lethe:1:a:",
+        ] {
+            assert_eq!(class_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_class_that_would_break_the_text_is_refused() {
+        for class in ["", "a:b", "a\"b", "a b", "ä", &"a".repeat(64)] {
+            assert_eq!(prefix(class), Err(BadClass), "{class}");
+        }
+        assert_eq!(prefix("Profile-1_x.y").as_deref(), Ok("lethe:1:Profile-1_x.y:"));
+    }
+
+    #[test]
+    fn a_body_has_one_written_form() {
+        assert_eq!(read_base64("AA"), Some(vec![0]));
+        for body in ["AB", "AA==", "A", "AA AA", "AA\n", "+/++", "A\u{e9}"] {
+            assert_eq!(read_base64(body), None, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_and_nothing_needs_escaping(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let mut out = b"before".to_vec();
+            push_base64(&bytes, &mut out);
+            let body = std::str::from_utf8(&out[6..]).unwrap_or("not ASCII");
+            prop_assert!(body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            prop_assert_eq!(read_base64(body), Some(bytes));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The one form of an identifier. It belongs to the space, never to a field's `clean`: two
+//! pipelines that clean differently still mean the same person.
+
+use lethe_crds::profile_pipeline::Canonical;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use super::{decimal::push_decimal, phone::e164};
+use crate::scalar::Scalar;
+
+/// The longest canonical identifier, bytes.
+pub const MAX_IDENTIFIER: usize = 1024;
+
+/// Why a value has no canonical form. It never repeats the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCanonical {
+    /// `null`, `true` or `false`.
+    #[error("an identifier is a string or a number, not null, true or false")]
+    Kind,
+    /// Nothing is left of it.
+    #[error("an identifier must not be empty")]
+    Empty,
+    /// Longer than [`MAX_IDENTIFIER`].
+    #[error("an identifier has at most {MAX_IDENTIFIER} bytes")]
+    TooLong,
+    /// A number of more digits than an identifier has.
+    #[error("a number that is an identifier has at most 64 digits when it is written out")]
+    Number,
+    /// No valid phone number, or one with an extension.
+    #[error("not a valid phone number without extension")]
+    Phone,
+    /// A phone number without a country code, and no region.
+    #[error("a phone number without country code needs `defaultRegion` in the pipeline")]
+    PhoneWithoutCountry,
+    /// A region that isn't one.
+    #[error("`defaultRegion` is no region of ISO 3166-1: two capital letters, such as CH")]
+    Region,
+}
+
+impl NotCanonical {
+    /// A word for counters and the dead letter.
+    pub const fn code(self) -> &'static str {
+        match self {
+            NotCanonical::Kind => "Kind",
+            NotCanonical::Empty => "Empty",
+            NotCanonical::TooLong => "TooLong",
+            NotCanonical::Number => "Number",
+            NotCanonical::Phone => "Phone",
+            NotCanonical::PhoneWithoutCountry => "PhoneWithoutCountry",
+            NotCanonical::Region => "Region",
+        }
+    }
+}
+
+/// Writes the canonical form of an identifier into `out`, in place of what was there. A number
+/// becomes its exact decimal text (`42`, `42.0`, `4.2e1` and `"42"` are one); a string becomes
+/// Unicode NFC and is otherwise what `form` says: `"042"` stays `"042"`. After an error `out` is
+/// empty.
+///
+/// `region` (ISO 3166-1, upper case) is that of phone numbers without a country code.
+pub fn canonical(
+    value: &Scalar<'_>,
+    form: Canonical,
+    region: Option<&str>,
+    out: &mut String,
+) -> Result<(), NotCanonical> {
+    out.clear();
+    let result = write(value, form, region, out);
+    if result.is_err() {
+        out.clear();
+    }
+    result
+}
+
+fn write(value: &Scalar<'_>, form: Canonical, region: Option<&str>, out: &mut String) -> Result<(), NotCanonical> {
+    let mut number = String::new();
+    let text = match value {
+        Scalar::Null | Scalar::Bool(_) => return Err(NotCanonical::Kind),
+        Scalar::Number(digits) => {
+            push_decimal(digits, &mut number).ok_or(NotCanonical::Number)?;
+            number.as_str()
+        }
+        Scalar::Text(text) => text,
+    };
+    match form {
+        Canonical::Exact => push_nfc(text, out)?,
+        Canonical::Email => push_email(text, out)?,
+        Canonical::Phone => out.push_str(&e164(text, region)?),
+    }
+    if out.is_empty() { Err(NotCanonical::Empty) } else { Ok(()) }
+}
+
+fn push_email(text: &str, out: &mut String) -> Result<(), NotCanonical> {
+    push_nfc(text.trim(), out)?;
+    if out.is_ascii() {
+        out.make_ascii_lowercase();
+        return Ok(());
+    }
+    // Lower case may decompose and NFC may compose; the form must be its own form.
+    let lower = out.to_lowercase();
+    out.clear();
+    push_nfc(&lower, out)
+}
+
+/// NFC, refused as soon as it is too long: a value of a megabyte costs no more than one of a kilobyte.
+fn push_nfc(text: &str, out: &mut String) -> Result<(), NotCanonical> {
+    if text.len() <= MAX_IDENTIFIER && is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        out.push_str(text);
+        return Ok(());
+    }
+    for c in text.nfc() {
+        if out.len() + c.len_utf8() > MAX_IDENTIFIER {
+            return Err(NotCanonical::TooLong);
+        }
+        out.push(c);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    fn of(value: &Scalar<'_>, form: Canonical) -> Result<String, NotCanonical> {
+        let mut out = String::from("left over");
+        canonical(value, form, Some("CH"), &mut out).map(|()| out)
+    }
+
+    fn text(text: &str) -> Scalar<'_> {
+        Scalar::Text(Cow::Borrowed(text))
+    }
+
+    fn number(text: &str) -> Scalar<'_> {
+        Scalar::Number(Cow::Borrowed(text))
+    }
+
+    #[test]
+    fn a_number_and_its_decimal_text_are_one_identifier() {
+        for value in [number("42"), number("42.0"), number("4.2e1"), text("42")] {
+            assert_eq!(of(&value, Canonical::Exact).as_deref(), Ok("42"));
+        }
+        assert_eq!(of(&number("-0"), Canonical::Exact).as_deref(), Ok("0"));
+    }
+
+    #[test]
+    fn a_string_keeps_its_zeros_spaces_and_capitals_when_exact() {
+        for id in ["042", "42.0", " Anna ", "4.2e1"] {
+            assert_eq!(of(&text(id), Canonical::Exact).as_deref(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn an_email_is_trimmed_and_lower_case() {
+        assert_eq!(
+            of(&text("\u{2003} Anna.Muster@Example.COM\n"), Canonical::Email).as_deref(),
+            Ok("anna.muster@example.com")
+        );
+        assert_eq!(of(&text("ZO\u{45}\u{308}@example.com"), Canonical::Email).as_deref(), Ok("zo\u{eb}@example.com"));
+    }
+
+    #[test]
+    fn a_phone_number_may_be_a_json_number() {
+        assert_eq!(of(&number("446681800"), Canonical::Phone).as_deref(), Ok("+41446681800"));
+    }
+
+    #[test]
+    fn what_is_no_identifier_is_refused_and_leaves_nothing() {
+        let long = "a".repeat(MAX_IDENTIFIER + 1);
+        for (value, form, error) in [
+            (Scalar::Null, Canonical::Exact, NotCanonical::Kind),
+            (Scalar::Bool(true), Canonical::Exact, NotCanonical::Kind),
+            (text(""), Canonical::Exact, NotCanonical::Empty),
+            (text(" \t\n"), Canonical::Email, NotCanonical::Empty),
+            (text(&long), Canonical::Exact, NotCanonical::TooLong),
+            (text(&long), Canonical::Email, NotCanonical::TooLong),
+            (number("1e400"), Canonical::Exact, NotCanonical::Number),
+            (number("banana"), Canonical::Exact, NotCanonical::Number),
+            (text("banana"), Canonical::Phone, NotCanonical::Phone),
+        ] {
+            let mut out = String::from("left over");
+            assert_eq!(canonical(&value, form, Some("CH"), &mut out), Err(error));
+            assert_eq!(out, "");
+        }
+    }
+
+    #[test]
+    fn the_longest_identifier_is_measured_in_its_canonical_form() {
+        let composed = "\u{e9}".repeat(MAX_IDENTIFIER / 2);
+        let decomposed = "e\u{301}".repeat(MAX_IDENTIFIER / 2);
+        assert_eq!(of(&text(&composed), Canonical::Exact).as_deref(), Ok(composed.as_str()));
+        assert_eq!(of(&text(&decomposed), Canonical::Exact).as_deref(), Ok(composed.as_str()));
+    }
+
+    fn any_form() -> impl Strategy<Value = Canonical> {
+        prop_oneof![Just(Canonical::Exact), Just(Canonical::Email), Just(Canonical::Phone)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_json_integer_agrees_with_its_text(id: i64, form in any_form()) {
+            let digits = id.to_string();
+            prop_assert_eq!(of(&number(&digits), form), of(&text(&digits), form));
+        }
+
+        #[test]
+        fn the_form_of_a_form_is_itself(id in any::<String>(), form in any_form()) {
+            if let Ok(once) = of(&text(&id), form) {
+                prop_assert_eq!(of(&text(&once), form), Ok(once.clone()));
+            }
+        }
+
+        #[test]
+        fn nfc_and_nfd_agree(id in any::<String>(), form in any_form()) {
+            let composed = id.nfc().collect::<String>();
+            let decomposed = id.nfd().collect::<String>();
+            prop_assert_eq!(of(&text(&composed), form), of(&text(&decomposed), form));
+        }
+
+        #[test]
+        fn capitals_never_tell_two_ascii_emails_apart(id in "[ -~]{1,60}") {
+            prop_assert_eq!(of(&text(&id), Canonical::Email), of(&text(&id.to_ascii_uppercase()), Canonical::Email));
+        }
+    }
+}
