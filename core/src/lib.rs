@@ -13,5 +13,6 @@ pub mod reason;
 pub mod record;
 pub mod scalar;
 pub mod sensitive;
+pub mod time;
 pub mod version;
 pub mod who;
