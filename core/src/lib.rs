@@ -17,6 +17,7 @@ pub mod scalar;
 pub mod schema;
 pub mod seal;
 pub mod sensitive;
+pub mod time;
 pub mod version;
 pub mod walk;
 pub mod who;

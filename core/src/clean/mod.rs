@@ -1,1 +1,109 @@
-//! placeholder
+//! Steps that bring a value to one form before it is protected.
+//!
+//! A step changes a value or refuses it; it never guesses. What is already in its form is borrowed.
+
+mod email;
+mod number;
+mod phone;
+mod space;
+mod text;
+mod time;
+
+pub(crate) use email::email;
+pub(crate) use number::Decimal;
+pub(crate) use phone::{PhoneRegion, phone};
+
+use std::borrow::Cow;
+
+use lethe_crds::profile_pipeline::Clean;
+
+use crate::scalar::Scalar;
+
+/// A value could not be brought to its form. It names the step and nothing of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the value can't be cleaned by the step {step}")]
+pub struct CleanFailed {
+    /// The step, as it is written in a manifest: `Email`.
+    pub step: &'static str,
+}
+
+/// The steps of one field, in order.
+#[derive(Clone, Debug)]
+pub struct Cleaner {
+    steps: Vec<Clean>,
+    region: PhoneRegion,
+}
+
+impl Cleaner {
+    /// Steps in the order they are declared. `region` (ISO 3166-1, upper case) is where a phone
+    /// number without a country code is from; one that no numbering plan knows is as none.
+    pub fn new(steps: &[Clean], region: Option<&str>) -> Self {
+        let region = if steps.contains(&Clean::Phone) { PhoneRegion::new(region) } else { PhoneRegion::default() };
+        Self { steps: steps.to_vec(), region }
+    }
+
+    /// Applies every step. `null` passes.
+    pub fn apply<'a>(&self, value: Scalar<'a>) -> Result<Scalar<'a>, CleanFailed> {
+        self.steps.iter().try_fold(value, |value, step| match value {
+            Scalar::Null => Ok(Scalar::Null),
+            value => self.step(*step, value).ok_or(CleanFailed { step: name(*step) }),
+        })
+    }
+
+    fn step<'a>(&self, step: Clean, value: Scalar<'a>) -> Option<Scalar<'a>> {
+        Some(match (step, value) {
+            (Clean::Trim, Scalar::Text(text)) => Scalar::Text(change(text, |text| Some(text::trim(text)))?),
+            (Clean::Lowercase, Scalar::Text(text)) => Scalar::Text(change(text, |text| Some(text::lowercase(text)))?),
+            (Clean::Uppercase, Scalar::Text(text)) => Scalar::Text(change(text, |text| Some(text::uppercase(text)))?),
+            (Clean::Nfc, Scalar::Text(text)) => Scalar::Text(change(text, |text| Some(text::nfc(text)))?),
+            (Clean::CollapseSpace, Scalar::Text(text)) => {
+                Scalar::Text(change(text, |text| Some(space::collapse(text)))?)
+            }
+            (Clean::Trim | Clean::Lowercase | Clean::Uppercase | Clean::Nfc | Clean::CollapseSpace, other) => other,
+            (Clean::Email, Scalar::Text(text)) => Scalar::Text(change(text, email)?),
+            (Clean::Email, _) => return None,
+            // Digits alone may have been written as a number.
+            (Clean::Phone, Scalar::Text(text) | Scalar::Number(text)) => {
+                Scalar::Text(change(text, |text| phone(text, self.region))?)
+            }
+            (Clean::Phone, _) => return None,
+            (Clean::Time, value) => time::clean(value)?,
+            (Clean::Number, Scalar::Text(text)) => Scalar::Number(change(text, number::clean)?),
+            (Clean::Number, number @ Scalar::Number(_)) => number,
+            (Clean::Number, _) => return None,
+        })
+    }
+}
+
+/// Applies a function to a text that is borrowed or owned; what it borrows from a borrowed text
+/// stays borrowed, and an owned text that does not change is not copied.
+fn change<'a>(text: Cow<'a, str>, by: impl for<'t> Fn(&'t str) -> Option<Cow<'t, str>>) -> Option<Cow<'a, str>> {
+    match text {
+        Cow::Borrowed(text) => by(text),
+        Cow::Owned(text) => {
+            let new = match by(&text)? {
+                Cow::Borrowed(same) if same.len() == text.len() => None,
+                other => Some(other.into_owned()),
+            };
+            Some(Cow::Owned(new.unwrap_or(text)))
+        }
+    }
+}
+
+/// A step as it is written in a manifest.
+const fn name(step: Clean) -> &'static str {
+    match step {
+        Clean::Trim => "Trim",
+        Clean::Lowercase => "Lowercase",
+        Clean::Uppercase => "Uppercase",
+        Clean::Nfc => "Nfc",
+        Clean::CollapseSpace => "CollapseSpace",
+        Clean::Email => "Email",
+        Clean::Phone => "Phone",
+        Clean::Time => "Time",
+        Clean::Number => "Number",
+    }
+}
+
+#[cfg(test)]
+mod tests;

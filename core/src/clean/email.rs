@@ -1,0 +1,73 @@
+//! E-mail addresses in one form.
+//!
+//! RFC 5322's dot-atom with the lengths of RFC 5321, and letters of any script (RFC 6531). Quoted
+//! local parts, comments and address literals are refused: nobody is reached by them.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// Longest address, in bytes (RFC 5321, erratum 1690).
+const MAX: usize = 254;
+/// Longest local part, in bytes.
+const MAX_LOCAL: usize = 64;
+/// Longest label of a domain, in bytes.
+const MAX_LABEL: usize = 63;
+
+/// The address without white space around it and with its domain in lower case (and, where it is
+/// not ASCII, in normal form C). `None` when it is no address.
+pub(crate) fn email(text: &str) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    let (local, domain) = text.split_once('@')?;
+    if text.len() > MAX || !is_local(local) || !is_domain(domain) {
+        return None;
+    }
+    if domain.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return Some(Cow::Borrowed(text));
+    }
+    if domain.is_ascii() {
+        let mut address = text.to_owned();
+        address[local.len()..].make_ascii_lowercase();
+        return Some(Cow::Owned(address));
+    }
+    // To lower case first: it can decompose (the Turkish dotted I), never the other way round.
+    let lower: String = domain.to_lowercase().nfc().collect();
+    if lower == domain {
+        return Some(Cow::Borrowed(text));
+    }
+    let address = format!("{local}@{lower}");
+    (address.len() <= MAX && is_domain(&lower)).then_some(Cow::Owned(address))
+}
+
+fn is_local(local: &str) -> bool {
+    !local.is_empty()
+        && local.len() <= MAX_LOCAL
+        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atom))
+}
+
+fn is_atom(c: char) -> bool {
+    c.is_ascii_alphanumeric() || (c.is_ascii() && "!#$%&'*+-/=?^_`{|}~".contains(c)) || is_letter_of_any_script(c)
+}
+
+fn is_letter_of_any_script(c: char) -> bool {
+    !c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c))
+}
+
+fn is_domain(domain: &str) -> bool {
+    let mut labels = 0;
+    let mut last = "";
+    for label in domain.split('.') {
+        let ends_well = |c: Option<char>| c.is_some_and(|c| c != '-');
+        if label.len() > MAX_LABEL
+            || !ends_well(label.chars().next())
+            || !ends_well(label.chars().next_back())
+            || !label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || is_letter_of_any_script(c))
+        {
+            return false;
+        }
+        labels += 1;
+        last = label;
+    }
+    // `1.2.3.4` is no domain, and no top-level domain has one letter.
+    labels >= 2 && last.chars().nth(1).is_some() && !last.bytes().all(|b| b.is_ascii_digit())
+}

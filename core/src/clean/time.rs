@@ -1,0 +1,20 @@
+//! A date or a time in one form.
+
+use std::borrow::Cow;
+
+use crate::{
+    scalar::Scalar,
+    time::{parse_any, rfc3339},
+};
+
+/// RFC 3339 in UTC, with milliseconds only when there are any.
+pub(super) fn clean(value: Scalar<'_>) -> Option<Scalar<'_>> {
+    let moment = parse_any(&value)?;
+    let mut out = [0; 24];
+    let len = rfc3339(moment.instant.millis, &mut out);
+    let written = std::str::from_utf8(&out[..len]).ok()?;
+    Some(match value {
+        Scalar::Text(same) if same == written => Scalar::Text(same),
+        _ => Scalar::Text(Cow::Owned(written.to_owned())),
+    })
+}

@@ -1,0 +1,18 @@
+//! A date's month or year.
+
+use std::fmt::Write;
+
+use lethe_crds::profile_pipeline::DatePrecision;
+
+use crate::{scalar::Scalar, time::parse_any};
+
+/// Appends `1984-07` or `1984`, as the writer's calendar had it: the offset that stands in the value
+/// is not applied, so that a birthday at midnight in Berlin stays in its month.
+pub(super) fn cut(value: &Scalar<'_>, precision: DatePrecision, out: &mut String) -> Option<()> {
+    let moment = parse_any(value)?;
+    match precision {
+        DatePrecision::Month => write!(out, "{:04}-{:02}", moment.year, moment.month),
+        DatePrecision::Year => write!(out, "{:04}", moment.year),
+    }
+    .ok()
+}
