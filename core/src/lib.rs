@@ -4,6 +4,7 @@
 //! and random bytes in, and gets bytes, outcomes and mistakes back.
 
 pub mod clean;
+pub mod dedupe;
 pub mod detect;
 pub mod keys;
 pub mod outcome;
@@ -14,5 +15,6 @@ pub mod record;
 pub mod scalar;
 pub mod seal;
 pub mod sensitive;
+pub mod subject;
 pub mod version;
 pub mod who;
