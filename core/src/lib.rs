@@ -4,6 +4,7 @@
 //! and random bytes in, and gets bytes, outcomes and mistakes back.
 
 pub mod clean;
+pub mod dedupe;
 pub mod detect;
 pub mod json;
 pub mod keys;
@@ -17,6 +18,7 @@ pub mod scalar;
 pub mod schema;
 pub mod seal;
 pub mod sensitive;
+pub mod subject;
 pub mod time;
 pub mod version;
 pub mod walk;

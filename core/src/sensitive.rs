@@ -41,3 +41,18 @@ impl<T> From<T> for Sensitive<T> {
         Self(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_personal_value_shows_nothing_of_itself() {
+        let value = Sensitive::new("anna@example.com".to_owned());
+        for shown in [format!("{value}"), format!("{value:?}"), format!("{value:#?}"), format!("{:?}", Some(&value))] {
+            assert!(!shown.contains("anna"), "{shown}");
+        }
+        assert_eq!(value.expose(), "anna@example.com");
+        assert_eq!(value.into_exposed(), "anna@example.com");
+    }
+}

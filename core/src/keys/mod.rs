@@ -7,7 +7,7 @@ mod check;
 mod mac;
 mod name;
 mod pseudonym;
-mod ring;
+pub(crate) mod ring;
 mod wrapped;
 
 pub use check::KeyRingMismatch;
@@ -16,3 +16,4 @@ pub use ring::{KeyRing, KeyRingError};
 pub use wrapped::{DataKey, WrapContext, WrapError, WrappedKey};
 
 pub(crate) use mac::{MacKey, subkey};
+pub(crate) use name::index as audience_index;

@@ -28,7 +28,7 @@ pub(super) const AUDIENCES: [Audience; 4] =
     [Audience::Identity, Audience::Operational, Audience::Analytics, Audience::Public];
 
 /// An audience's place in an array of all of them.
-pub(super) const fn index(audience: Audience) -> usize {
+pub(crate) const fn index(audience: Audience) -> usize {
     match audience {
         Audience::Identity => 0,
         Audience::Operational => 1,

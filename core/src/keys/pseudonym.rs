@@ -113,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_never_changes_between_versions_of_lethe() {
+        // audience-analytics = 03 x 32 (the third key drawn):
+        // k = HMAC(key, "lethe reference"); HMAC(k, 20 token), by Python's hmac.
+        let reference = ring(1).reference(Audience::Analytics, &Token([9; 32])).unwrap();
+        assert_eq!(reference.to_string(), "72ff8e4492eaa249ddcfd6ba4c198f81e75ae4f109453827d13bac8e25751544");
+    }
+
+    #[test]
     fn an_event_id_is_in_the_clear_for_those_who_run_the_service_only() {
         let ring = ring(1);
         let id = |audience| {

@@ -177,7 +177,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::keys::ring::tests::{counting, ring};
+    use crate::{
+        keys::ring::tests::{counting, ring},
+        who::push_hex,
+    };
     use proptest::prelude::*;
 
     const TOKEN: Token = Token([9; 32]);
@@ -205,6 +208,20 @@ mod tests {
             wrapped.sealed[bit / 8] ^= 1 << (bit % 8);
             prop_assert_eq!(opens(&ring(1), &subject(), &wrapped), Err(WrapError::DoesNotOpen { master: 1 }));
         }
+    }
+
+    #[test]
+    fn a_wrapped_key_never_changes_between_versions_of_lethe() {
+        // By another implementation: AESGCMSIV of Python's cryptography. The master is 06 x 32.
+        let wrapped = ring(1).wrap(&subject(), &DataKey::new([3; 32]), [4; 12]).unwrap();
+        let (nonce, rest) = wrapped.sealed.split_at(NONCE);
+        let mut digits = Vec::new();
+        push_hex(rest, &mut digits);
+        assert_eq!(nonce, [4; 12]);
+        assert_eq!(
+            String::from_utf8(digits).unwrap(),
+            "e64e70109defaeb6754dd6342359825755e88fc619e162d13110f6599eff4933ed45f52e145a282cc1069ee7937320c5"
+        );
     }
 
     #[test]

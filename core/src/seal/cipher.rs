@@ -213,6 +213,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_sealed_value_never_changes_between_versions_of_lethe() {
+        // By another implementation: AESGCMSIV of Python's cryptography.
         let text = seal(&cipher(7, "profile"), &at("/email"), b"e-1", b"\"anna@example.com\"");
         assert_eq!(text, "lethe:1:profile:U58Dj0d4kyPuyZ-Dmlr82HeK6M9BsU-Z8io4s9g-EngHOIvqIr353GIMNJv_zQ");
     }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::{
         seal::{DAY_CLASS, DEAD_LETTER_CLASS, SealContext, cipher::tests::cipher},
-        who::Token,
+        who::{Token, push_hex},
     };
     use proptest::prelude::*;
 
@@ -78,6 +78,17 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             prop_assert!(cipher(7, DAY_CLASS).open_letter(&[1; 32], &bytes).is_err());
         }
+    }
+
+    #[test]
+    fn a_letter_never_changes_between_versions_of_lethe() {
+        // By another implementation: AESGCMSIV of Python's cryptography.
+        let mut digits = Vec::new();
+        push_hex(&seal(&cipher(7, DAY_CLASS), 1, b"record"), &mut digits);
+        assert_eq!(
+            String::from_utf8(digits).unwrap(),
+            "01c2155dec9951e9da81180f84d13fef87fdde515b58cbeacc698cea2dd7f35df24709"
+        );
     }
 
     #[test]

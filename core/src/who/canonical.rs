@@ -194,6 +194,20 @@ mod tests {
         assert_eq!(of(&text(&decomposed), Canonical::Exact).as_deref(), Ok(composed.as_str()));
     }
 
+    #[test]
+    fn a_capital_with_an_accent_has_one_form() {
+        let capitals = ('\0'..=char::MAX).filter(|c| !c.to_lowercase().eq([*c]));
+        for capital in capitals {
+            for accent in '\u{300}'..='\u{345}' {
+                let id: String = [capital, accent].iter().collect();
+                let once = of(&text(&id), Canonical::Email).unwrap();
+                assert_eq!(of(&text(&once), Canonical::Email).as_deref(), Ok(once.as_str()), "{id}");
+                let decomposed = id.nfd().collect::<String>();
+                assert_eq!(of(&text(&decomposed), Canonical::Email).as_deref(), Ok(once.as_str()), "{id}");
+            }
+        }
+    }
+
     fn any_form() -> impl Strategy<Value = Canonical> {
         prop_oneof![Just(Canonical::Exact), Just(Canonical::Email), Just(Canonical::Phone)]
     }

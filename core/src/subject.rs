@@ -1,0 +1,288 @@
+//! Subjects met lately: what is made once of an identifier and needed for each of its events.
+//!
+//! It keeps the hot path at one lookup. Identifiers in it are personal; nothing here has a Debug.
+
+use std::{hash::BuildHasher, sync::Arc};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use lethe_crds::profile_pipeline::Audience;
+
+use crate::{
+    keys::{KeyRing, KeyRingError, audience_index},
+    scalar::Scalar,
+    seal::SubjectCipher,
+    who::{Reference, Token},
+};
+
+/// What is known of a subject. Made once, shared by the events in flight.
+pub struct Subject {
+    token: Token,
+    references: [Option<Reference>; 4],
+    ciphers: Vec<Option<SubjectCipher>>,
+    shredded: bool,
+}
+
+impl Subject {
+    /// A subject with its references for `audiences`. `ciphers` are in the order of the pipeline's
+    /// classes; a class whose key was destroyed has none, and the subject counts as shredded.
+    pub fn new(
+        ring: &KeyRing,
+        token: Token,
+        audiences: impl IntoIterator<Item = Audience>,
+        ciphers: Vec<Option<SubjectCipher>>,
+    ) -> Result<Self, KeyRingError> {
+        let mut references = [None; 4];
+        for audience in audiences {
+            references[audience_index(audience)] = Some(ring.reference(audience, &token)?);
+        }
+        let shredded = ciphers.iter().any(Option::is_none);
+        Ok(Self { token, references, ciphers, shredded })
+    }
+
+    /// Who.
+    pub const fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// The reference for an audience; `None` when the subject was made without it.
+    pub fn reference(&self, audience: Audience) -> Option<&Reference> {
+        self.references[audience_index(audience)].as_ref()
+    }
+
+    /// The cipher of a class, by its place among the pipeline's classes; `None` when its key was
+    /// destroyed.
+    pub fn cipher(&self, class: usize) -> Option<&SubjectCipher> {
+        self.ciphers.get(class)?.as_ref()
+    }
+
+    /// Whether a key of it was destroyed: it was erased, and its events are fenced.
+    pub const fn is_shredded(&self) -> bool {
+        self.shredded
+    }
+}
+
+/// Subjects by the identifier as it stands in an event, bounded: at most `max` of them.
+///
+/// Two generations: what is used lives in the young one; when that is full it becomes the old one,
+/// and what was not used since the last time goes. Each call takes constant time but the one that
+/// lets a generation go.
+pub struct SubjectCache {
+    half: usize,
+    young: Generation,
+    old: Generation,
+    hasher: RandomState,
+}
+
+type Generation = HashTable<Known>;
+
+struct Known {
+    kind: Kind,
+    id: Box<str>,
+    subject: Arc<Subject>,
+}
+
+/// The number `1e1` and the string `"1e1"` are two people.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Number,
+    Text,
+}
+
+impl SubjectCache {
+    /// A cache of at most `max` subjects, and no fewer than two.
+    pub fn new(max: usize) -> Self {
+        Self { half: (max / 2).max(1), young: HashTable::new(), old: HashTable::new(), hasher: RandomState::default() }
+    }
+
+    /// The subject of an identifier, as it stands in the event: not yet canonical.
+    pub fn get(&mut self, id: &Scalar<'_>) -> Option<Arc<Subject>> {
+        let (kind, id) = key(id)?;
+        let hash = self.hasher.hash_one((kind, id));
+        let same = |known: &Known| known.kind == kind && *known.id == *id;
+        if let Some(known) = self.young.find(hash, same) {
+            return Some(Arc::clone(&known.subject));
+        }
+        let known = self.old.find_entry(hash, same).ok()?.remove().0;
+        let subject = Arc::clone(&known.subject);
+        self.push(hash, known);
+        Some(subject)
+    }
+
+    /// Remembers the subject of an identifier, in place of what was known of it.
+    pub fn insert(&mut self, id: &Scalar<'_>, subject: Arc<Subject>) {
+        let Some((kind, id)) = key(id) else { return };
+        let hash = self.hasher.hash_one((kind, id));
+        let same = |known: &Known| known.kind == kind && *known.id == *id;
+        if let Some(known) = self.young.find_mut(hash, same) {
+            known.subject = subject;
+            return;
+        }
+        if let Ok(known) = self.old.find_entry(hash, same) {
+            known.remove();
+        }
+        self.push(hash, Known { kind, id: id.into(), subject });
+    }
+
+    /// Forgets every subject for which `keep` says no: after a fence, those that it names. Looks at
+    /// all of them.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Subject) -> bool) {
+        self.young.retain(|known| keep(&known.subject));
+        self.old.retain(|known| keep(&known.subject));
+    }
+
+    /// Number of subjects in memory.
+    pub fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// Whether no subject is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.young.is_empty() && self.old.is_empty()
+    }
+
+    fn push(&mut self, hash: u64, known: Known) {
+        if self.young.len() >= self.half {
+            // The old table's room is used again: only its entries go.
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        let hasher = &self.hasher;
+        self.young.insert_unique(hash, known, |known| hasher.hash_one((known.kind, &*known.id)));
+    }
+}
+
+/// What a subject is found by; `null`, `true` and `false` are nobody.
+fn key<'a>(id: &'a Scalar<'_>) -> Option<(Kind, &'a str)> {
+    match id {
+        Scalar::Null | Scalar::Bool(_) => None,
+        Scalar::Number(digits) => Some((Kind::Number, digits)),
+        Scalar::Text(text) => Some((Kind::Text, text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::keys::{DataKey, ring::tests::ring};
+    use proptest::prelude::*;
+    use std::borrow::Cow;
+
+    fn text(id: &str) -> Scalar<'_> {
+        Scalar::Text(Cow::Borrowed(id))
+    }
+
+    fn subject(number: u8) -> Arc<Subject> {
+        Arc::new(Subject { token: Token([number; 32]), references: [None; 4], ciphers: vec![], shredded: false })
+    }
+
+    fn token(cache: &mut SubjectCache, id: &Scalar<'_>) -> Option<u8> {
+        cache.get(id).map(|subject| subject.token.0[0])
+    }
+
+    #[test]
+    fn a_subject_has_references_for_its_audiences_and_a_cipher_a_class() {
+        let (ring, who) = (ring(1), Token([9; 32]));
+        let cipher = SubjectCipher::new(&DataKey::new([3; 32]), "profile").unwrap();
+        let subject = Subject::new(&ring, who, [Audience::Analytics], vec![Some(cipher)]).unwrap();
+        assert_eq!(subject.reference(Audience::Analytics).copied(), ring.reference(Audience::Analytics, &who).ok());
+        assert_eq!(subject.reference(Audience::Public), None);
+        assert_eq!(subject.cipher(0).map(SubjectCipher::class), Some("profile"));
+        assert!(subject.cipher(1).is_none() && !subject.is_shredded());
+    }
+
+    #[test]
+    fn a_subject_without_one_of_its_keys_is_shredded() {
+        let cipher = SubjectCipher::new(&DataKey::new([3; 32]), "profile").unwrap();
+        let subject = Subject::new(&ring(1), Token([9; 32]), [], vec![Some(cipher), None]).unwrap();
+        assert!(subject.is_shredded() && subject.cipher(0).is_some() && subject.cipher(1).is_none());
+    }
+
+    #[test]
+    fn a_number_and_a_string_of_the_same_letters_are_two_people() {
+        let mut cache = SubjectCache::new(10);
+        cache.insert(&text("1e1"), subject(1));
+        cache.insert(&Scalar::Number(Cow::Borrowed("1e1")), subject(2));
+        assert_eq!(token(&mut cache, &text("1e1")), Some(1));
+        assert_eq!(token(&mut cache, &Scalar::Number(Cow::Borrowed("1e1"))), Some(2));
+    }
+
+    #[test]
+    fn null_and_booleans_are_nobody() {
+        let mut cache = SubjectCache::new(10);
+        for id in [Scalar::Null, Scalar::Bool(true)] {
+            cache.insert(&id, subject(1));
+            assert!(cache.get(&id).is_none() && cache.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_subject_that_is_used_stays_while_others_come_and_go() {
+        let mut cache = SubjectCache::new(10);
+        cache.insert(&text("regular"), subject(7));
+        for guest in 0..100 {
+            cache.insert(&text(&guest.to_string()), subject(guest));
+            assert_eq!(token(&mut cache, &text("regular")), Some(7));
+        }
+        assert_eq!(token(&mut cache, &text("0")), None);
+    }
+
+    #[test]
+    fn a_fence_makes_it_forget_whom_it_names() {
+        let mut cache = SubjectCache::new(4);
+        for id in 0..4 {
+            cache.insert(&text(&id.to_string()), subject(id));
+        }
+        cache.retain(|subject| subject.token().0[0] != 0 && subject.token().0[0] != 3);
+        let left: Vec<_> = (0..4).map(|id| token(&mut cache, &text(&id.to_string()))).collect();
+        assert_eq!(left, [None, Some(1), Some(2), None]);
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_answers_another_subject_nor_grows_past_its_bound(
+            max in 2_usize..20,
+            steps in prop::collection::vec((0_u8..30, any::<u8>(), any::<bool>()), 0..200),
+        ) {
+            let mut cache = SubjectCache::new(max);
+            let mut last = std::collections::HashMap::new();
+            for (id, who, insert) in steps {
+                let name = id.to_string();
+                if insert {
+                    cache.insert(&text(&name), subject(who));
+                    last.insert(id, who);
+                    prop_assert_eq!(token(&mut cache, &text(&name)), Some(who));
+                } else if let Some(found) = token(&mut cache, &text(&name)) {
+                    prop_assert_eq!(Some(&found), last.get(&id));
+                }
+                prop_assert!(cache.len() <= max);
+            }
+        }
+
+        #[test]
+        fn the_last_half_of_those_used_are_always_there(
+            max in 2_usize..20,
+            uses in prop::collection::vec(0_u8..30, 1..100),
+        ) {
+            let mut cache = SubjectCache::new(max);
+            for id in &uses {
+                let name = id.to_string();
+                if cache.get(&text(&name)).is_none() {
+                    cache.insert(&text(&name), subject(*id));
+                }
+            }
+            let mut recent: Vec<u8> = Vec::new();
+            for id in uses.iter().rev() {
+                if !recent.contains(id) && recent.len() < max / 2 {
+                    recent.push(*id);
+                }
+            }
+            // Newest first: asking moves nothing out that is asked for later.
+            for id in recent {
+                prop_assert_eq!(token(&mut cache, &text(&id.to_string())), Some(id));
+            }
+        }
+    }
+}
