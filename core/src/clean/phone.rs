@@ -48,10 +48,27 @@ fn dialled(text: &str, region: PhoneRegion) -> Option<String> {
             '+' | '\u{ff0b}' if out.is_empty() => out.push('+'),
             // Full-width digits of East Asian keyboards.
             '\u{ff10}'..='\u{ff19}' => out.push(char::from(b'0' + (character as u32 - 0xff10) as u8)),
-            ' ' | '-' | '.' | '/' | '(' | ')' | '\t' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{3000}' => {}
-            '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}' | '\u{ff08}' | '\u{ff09}' => {}
-            // Marks of writing direction, which phones copy along.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            // Marks between groups, and those of writing direction, which phones copy along.
+            ' '
+            | '-'
+            | '.'
+            | '/'
+            | '('
+            | ')'
+            | '\t'
+            | '\u{a0}'
+            | '\u{2009}'
+            | '\u{202f}'
+            | '\u{3000}'
+            | '\u{2010}'..='\u{2015}'
+            | '\u{2212}'
+            | '\u{ff0d}'
+            | '\u{ff08}'
+            | '\u{ff09}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {}
             _ => return None,
         }
     }

@@ -19,22 +19,14 @@ pub(super) fn before(bytes: &[u8], at: usize) -> Option<u8> {
 /// Whether a number can begin here: it does not go on from a word (`v1`, `0x1f`), nor from a word and
 /// one of the marks that join (`A-17`, `1.5`, `x/y`).
 pub(super) fn begins(bytes: &[u8], at: usize, joins: &[u8]) -> bool {
-    match before(bytes, at) {
-        None => true,
-        Some(byte) if is_word(byte) => false,
-        Some(byte) if joins.contains(&byte) => !before(bytes, at - 1).is_some_and(is_word),
-        Some(_) => true,
-    }
+    before(bytes, at)
+        .is_none_or(|byte| !(is_word(byte) || joins.contains(&byte) && before(bytes, at - 1).is_some_and(is_word)))
 }
 
 /// Whether a number can end here, as [`begins`] from the other side.
 pub(super) fn ends(bytes: &[u8], at: usize, joins: &[u8]) -> bool {
-    match bytes.get(at) {
-        None => true,
-        Some(byte) if is_word(*byte) => false,
-        Some(byte) if joins.contains(byte) => !bytes.get(at + 1).is_some_and(|next| is_word(*next)),
-        Some(_) => true,
-    }
+    let joined = || bytes.get(at + 1).is_some_and(|next| is_word(*next));
+    bytes.get(at).is_none_or(|byte| !(is_word(*byte) || joins.contains(byte) && joined()))
 }
 
 /// Length of the blank that stands here: a blank, a no-break or a narrow no-break space; else 0.

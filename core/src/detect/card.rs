@@ -47,6 +47,7 @@ fn is_card(digits: &[u8]) -> bool {
 }
 
 /// Whether numbers of this length begin so.
+#[allow(clippy::match_same_arms)] // A line an issuer.
 fn is_issued(digits: &[u8]) -> bool {
     let begin = digits[..6].iter().fold(0, |number, digit| number * 10 + u32::from(*digit));
     match (begin, digits.len()) {
@@ -87,12 +88,12 @@ fn luhn(digits: &[u8]) -> bool {
             (_, digit) => digit * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Whether it is a number of goods (EAN-13) by its check digit.
 fn is_goods(digits: &[u8]) -> bool {
     let sum: u32 =
         digits.iter().enumerate().map(|(place, digit)| u32::from(*digit) * if place % 2 == 0 { 1 } else { 3 }).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }

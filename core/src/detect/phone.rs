@@ -22,7 +22,7 @@ pub(super) const FEWEST_DIGITS: usize = 7;
 pub(super) fn at(text: &str, at: usize, bounds: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let (start, plus) = beginning(bytes, at, bounds.start);
-    if !begins(bytes, start) {
+    if !begins(bytes, start, plus) {
         return None;
     }
     let mut groups = Groups::read(&bytes[..bounds.end], at)?;
@@ -34,9 +34,8 @@ pub(super) fn at(text: &str, at: usize, bounds: Range<usize>) -> Option<Range<us
             return None;
         }
         let makes_sense = ends(bytes, end, plus)
-            && !groups.is_date()
             && (plus && plans::has_country_code(groups.all())
-                || !plus && {
+                || !plus && !groups.is_date() && {
                     let context = *context.get_or_insert_with(|| words_before(text, start));
                     let follows_digits =
                         start > bounds.start + 1 && bytes[start - 1] == b' ' && bytes[start - 2].is_ascii_digit();
@@ -72,13 +71,15 @@ fn beginning(bytes: &[u8], at: usize, from: usize) -> (usize, bool) {
 }
 
 /// Whether a number can begin here: not within a word, a decimal, a path, a price.
-fn begins(bytes: &[u8], start: usize) -> bool {
+fn begins(bytes: &[u8], start: usize, plus: bool) -> bool {
     let Some(byte) = around::before(bytes, start) else { return true };
     let after_digit = start > 1 && bytes[start - 2].is_ascii_digit();
     match byte {
+        b'+' => false,
+        _ if plus => !around::is_word(byte),
         b'-' | b'/' | b'.' | b',' | b':' if after_digit => false,
         b'-' | b'/' => around::begins(bytes, start, b"-/"),
-        b'$' | b'@' | b'*' | b'%' | b'+' => false,
+        b'$' | b'@' | b'*' | b'%' => false,
         _ => !around::is_word(byte) && !["€", "£", "¥"].iter().any(|sign| is_price(&bytes[..start], sign)),
     }
 }
@@ -110,7 +111,7 @@ fn ends(bytes: &[u8], end: usize, plus: bool) -> bool {
 
 /// The number without a bracket at its beginning that is not closed inside: `(030 123456)`.
 fn whole(bytes: &[u8], start: usize, end: usize) -> Range<usize> {
-    let count = |bracket: u8| bytes[start..end].iter().filter(|byte| **byte == bracket).count();
+    let count = |bracket: u8| memchr::memchr_iter(bracket, &bytes[start..end]).count();
     start + usize::from(bytes[start] == b'(' && count(b')') < count(b'('))..end
 }
 
@@ -122,7 +123,7 @@ fn is_national(groups: &Groups, context: Context, bracket: bool, unbroken: bool,
         Context::Reference | Context::Version => return false,
         Context::Unknown => {}
     }
-    if groups.looks_like_v4() {
+    if groups.looks_like_v4() || follows_digits && groups.are_fours() {
         return false;
     }
     match digits {
@@ -140,14 +141,21 @@ fn is_national(groups: &Groups, context: Context, bracket: bool, unbroken: bool,
     }
 }
 
-/// An area code with its zero and the rest in groups, of which none is a single digit.
+/// An area code with its zero and the rest in groups, of which none is a single digit but the last
+/// after pairs: `(030) 90 18 20 0`.
 fn has_trunk_shape(groups: &Groups) -> bool {
     let sizes = groups.sizes();
     // `08.1234567` is a decimal.
     let decimal = sizes.len() == 2 && groups.gap(0) == Gap::Dot;
     // France's five pairs; six are a lottery's.
     let lottery = groups.pairs().is_some_and(|pairs| pairs != 5);
-    (2..=6).contains(&sizes[0]) && !decimal && !lottery && sizes[1..].iter().all(|size| *size >= 2 || sizes[0] == 2)
+    let rest_fits = match sizes {
+        [_, pairs @ .., 1] => pairs.len() >= 2 && pairs.iter().all(|size| *size == 2),
+        [2, ..] => true,
+        [_, rest @ ..] => rest.iter().all(|size| *size >= 2),
+        [] => false,
+    };
+    (2..=6).contains(&groups.len(0)) && !decimal && !lottery && rest_fits
 }
 
 /// `(415) 555-2671`, `(11) 91234-5678`: from two digits on, as `(1)` counts a list.

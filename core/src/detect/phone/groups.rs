@@ -25,6 +25,8 @@ pub(super) struct Groups {
     ends: [usize; MOST_GROUPS],
     /// What follows each group but the last.
     gaps: [Gap; MOST_GROUPS],
+    /// Whether another number can begin after each group: a blank or a bracket is in the gap.
+    parts: [bool; MOST_GROUPS],
     count: usize,
 }
 
@@ -36,6 +38,7 @@ impl Groups {
             sizes: [0; MOST_GROUPS],
             ends: [0; MOST_GROUPS],
             gaps: [Gap::Blank; MOST_GROUPS],
+            parts: [false; MOST_GROUPS],
             count: 0,
         };
         let (mut at, mut filled) = (at, 0);
@@ -50,8 +53,9 @@ impl Groups {
             groups.sizes[groups.count] = size as u8;
             groups.ends[groups.count] = at + size;
             groups.count += 1;
-            let Some((gap, length)) = gap(bytes, at + size) else { return Some(groups) };
+            let Some((gap, parts, length)) = gap(bytes, at + size) else { return Some(groups) };
             groups.gaps[groups.count - 1] = gap;
+            groups.parts[groups.count - 1] = parts;
             if groups.count == MOST_GROUPS {
                 return groups.cut_at_blank();
             }
@@ -59,11 +63,11 @@ impl Groups {
         }
     }
 
-    /// Drops the last group, and more until a blank follows. Answers whether any is left.
+    /// Drops the last group, and more until another number can follow. Answers whether any is left.
     pub(super) fn shorten(&mut self) -> bool {
         while self.count > 1 {
             self.count -= 1;
-            if matches!(self.gaps[self.count - 1], Gap::Blank | Gap::Bracket) {
+            if self.parts[self.count - 1] {
                 return true;
             }
         }
@@ -71,8 +75,7 @@ impl Groups {
     }
 
     fn cut_at_blank(mut self) -> Option<Self> {
-        let follows = |groups: &Self| matches!(groups.gaps[groups.count - 1], Gap::Blank | Gap::Bracket);
-        (self.count > 0 && (follows(&self) || self.shorten())).then_some(self)
+        (self.count > 0 && (self.parts[self.count - 1] || self.shorten())).then_some(self)
     }
 
     /// How many digits there are.
@@ -100,6 +103,11 @@ impl Groups {
         self.gaps[group]
     }
 
+    /// Whether they are three groups or more of four, as in a card's number or an IBAN; the last may be shorter.
+    pub(super) fn are_fours(&self) -> bool {
+        matches!(self.sizes(), [fours @ .., last] if fours.len() >= 2 && fours.iter().all(|size| *size == 4) && *last <= 4)
+    }
+
     /// Whether all groups are pairs, and how many stand there, those that were dropped too.
     pub(super) fn pairs(&self) -> Option<usize> {
         let pairs = self.sizes.iter().take_while(|size| **size == 2).count();
@@ -111,12 +119,12 @@ impl Groups {
         self.ends[self.count - 1]
     }
 
-    /// Whether it begins with a day: `2.11.2026`, `2026-11-02`, or `02-11-26 09` with a time after it.
+    /// Whether it begins with a day: `2.11.2026`, `02 11 2026`, `2026-11-02`, or `02-11-26 09` with a time after it.
     pub(super) fn is_date(&self) -> bool {
         let ([first, second, third, ..], [one, two, ..]) = (self.sizes(), &self.gaps[..self.count]) else {
             return false;
         };
-        if one != two || matches!(one, Gap::Blank | Gap::Bracket) || self.sizes[..3].iter().any(|size| *size > 4) {
+        if one != two || *one == Gap::Bracket || self.sizes[..3].iter().any(|size| *size > 4) {
             return false;
         }
         let value = |from: usize, size: u8| {
@@ -130,7 +138,7 @@ impl Groups {
         match (first, second, third) {
             (4, 1..=2, 1..=2) => is_day(c, b) && (1800..2200).contains(&a),
             (1..=2, 1..=2, 4) => (is_day(a, b) || is_day(b, a)) && (1800..2200).contains(&c),
-            (2, 2, 2) => is_day(a, b) && self.count > 3 && self.gaps[2] == Gap::Blank,
+            (2, 2, 2) => is_day(a, b) && *one != Gap::Blank && self.count > 3 && self.gaps[2] == Gap::Blank,
             _ => false,
         }
     }
@@ -144,9 +152,9 @@ impl Groups {
     }
 }
 
-/// What stands between a group that ends here and a next one, and how many bytes that has. `None`
-/// when no group follows.
-fn gap(bytes: &[u8], at: usize) -> Option<(Gap, usize)> {
+/// What stands between a group that ends here and a next one, whether that can be another number's,
+/// and how many bytes stand between. `None` when no group follows.
+fn gap(bytes: &[u8], at: usize) -> Option<(Gap, bool, usize)> {
     let (mut end, mut blanks) = (at, 0);
     let (mut mark, mut bracket) = (None, false);
     loop {
@@ -178,5 +186,5 @@ fn gap(bytes: &[u8], at: usize) -> Option<(Gap, usize)> {
         (false, None) => Gap::Blank,
     };
     // Nothing between two groups is no gap: the digits would have been one.
-    (end > at).then_some((gap, end - at))
+    (end > at).then_some((gap, bracket || blanks > 0, end - at))
 }

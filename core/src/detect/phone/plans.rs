@@ -23,6 +23,7 @@ pub(super) fn is_north_american(digits: &[u8]) -> bool {
 }
 
 /// Length of the country code at the beginning, and the fewest and most digits after it.
+#[allow(clippy::match_same_arms)] // A line a country.
 fn code(digits: &[u8]) -> Option<(usize, usize, usize)> {
     let [a, b, c, ..] = *digits else { return None };
     Some(match (a, b) {
