@@ -27,12 +27,20 @@ pub(crate) fn phone(text: &str, region: PhoneRegion) -> Option<Cow<'_, str>> {
     // With a country code, the crate would still strip the region's own trunk prefix: an Italian
     // number would lose its 0 in Germany. So it hears of the region only where there is no code.
     let region = if dialled.starts_with('+') { None } else { Some(region.0?) };
-    let number = phonenumber::parse(region, &dialled).ok()?;
-    if !number.is_valid() || number.extension().is_some() {
+    let written = e164(&dialled, region)?;
+    // The crate strips trunk prefixes that some plans don't have twice: what it would not read again
+    // as the same number is no number.
+    if written != dialled && e164(&written, None)? != written {
         return None;
     }
-    let written = format!("+{}{}", number.code().value(), number.national());
     Some(if written == text { Cow::Borrowed(text) } else { Cow::Owned(written) })
+}
+
+/// The number in E.164, when its country's plan has it.
+fn e164(dialled: &str, region: Option<country::Id>) -> Option<String> {
+    let number = phonenumber::parse(region, dialled).ok()?;
+    let valid = number.is_valid() && number.extension().is_none();
+    valid.then(|| format!("+{}{}", number.code().value(), number.national()))
 }
 
 /// The digits of a number, with `+` before a country code. Anything but digits and the marks that
