@@ -61,16 +61,14 @@ impl Cleaner {
             }
             (Clean::Trim | Clean::Lowercase | Clean::Uppercase | Clean::Nfc | Clean::CollapseSpace, other) => other,
             (Clean::Email, Scalar::Text(text)) => Scalar::Text(change(text, email)?),
-            (Clean::Email, _) => return None,
             // Digits alone may have been written as a number.
             (Clean::Phone, Scalar::Text(text) | Scalar::Number(text)) => {
                 Scalar::Text(change(text, |text| phone(text, self.region))?)
             }
-            (Clean::Phone, _) => return None,
             (Clean::Time, value) => time::clean(value)?,
             (Clean::Number, Scalar::Text(text)) => Scalar::Number(change(text, number::clean)?),
             (Clean::Number, number @ Scalar::Number(_)) => number,
-            (Clean::Number, _) => return None,
+            (Clean::Email | Clean::Phone | Clean::Number, _) => return None,
         })
     }
 }

@@ -59,11 +59,7 @@ impl<'a> Decimal<'a> {
     /// Reads a number in JSON's form, or with a `+`, leading zeros or a bare point.
     fn parse_loose(text: &'a str) -> Option<Self> {
         let text = text.as_bytes();
-        let (negative, rest) = match text {
-            [b'-', rest @ ..] => (true, rest),
-            [b'+', rest @ ..] => (false, rest),
-            rest => (false, rest),
-        };
+        let (negative, rest) = sign(text);
         let (whole, rest) = digits(rest);
         let (fraction, rest, point) = match rest {
             [b'.', rest @ ..] => {
@@ -118,16 +114,17 @@ impl<'a> Decimal<'a> {
     }
 }
 
+/// Whether a minus stands there, and what follows a sign.
+fn sign(text: &[u8]) -> (bool, &[u8]) {
+    (text.starts_with(b"-"), text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text))
+}
+
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|b| b.is_ascii_digit()).count())
 }
 
 fn exponent(text: &[u8]) -> Option<i64> {
-    let (negative, rest) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let (negative, rest) = sign(text);
     let (digits, rest) = digits(rest);
     if digits.is_empty() || !rest.is_empty() {
         return None;

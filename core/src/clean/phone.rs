@@ -27,12 +27,20 @@ pub(crate) fn phone(text: &str, region: PhoneRegion) -> Option<Cow<'_, str>> {
     // With a country code, the crate would still strip the region's own trunk prefix: an Italian
     // number would lose its 0 in Germany. So it hears of the region only where there is no code.
     let region = if dialled.starts_with('+') { None } else { Some(region.0?) };
-    let number = phonenumber::parse(region, &dialled).ok()?;
-    if !number.is_valid() || number.extension().is_some() {
+    let written = e164(&dialled, region)?;
+    // The crate strips trunk prefixes that some plans don't have twice: what it would not read again
+    // as the same number is no number.
+    if written != dialled && e164(&written, None)? != written {
         return None;
     }
-    let written = format!("+{}{}", number.code().value(), number.national());
     Some(if written == text { Cow::Borrowed(text) } else { Cow::Owned(written) })
+}
+
+/// The number in E.164, when its country's plan has it.
+fn e164(dialled: &str, region: Option<country::Id>) -> Option<String> {
+    let number = phonenumber::parse(region, dialled).ok()?;
+    let valid = number.is_valid() && number.extension().is_none();
+    valid.then(|| format!("+{}{}", number.code().value(), number.national()))
 }
 
 /// The digits of a number, with `+` before a country code. Anything but digits and the marks that
@@ -48,10 +56,27 @@ fn dialled(text: &str, region: PhoneRegion) -> Option<String> {
             '+' | '\u{ff0b}' if out.is_empty() => out.push('+'),
             // Full-width digits of East Asian keyboards.
             '\u{ff10}'..='\u{ff19}' => out.push(char::from(b'0' + (character as u32 - 0xff10) as u8)),
-            ' ' | '-' | '.' | '/' | '(' | ')' | '\t' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{3000}' => {}
-            '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}' | '\u{ff08}' | '\u{ff09}' => {}
-            // Marks of writing direction, which phones copy along.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            // Marks between groups, and those of writing direction, which phones copy along.
+            ' '
+            | '-'
+            | '.'
+            | '/'
+            | '('
+            | ')'
+            | '\t'
+            | '\u{a0}'
+            | '\u{2009}'
+            | '\u{202f}'
+            | '\u{3000}'
+            | '\u{2010}'..='\u{2015}'
+            | '\u{2212}'
+            | '\u{ff0d}'
+            | '\u{ff08}'
+            | '\u{ff09}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {}
             _ => return None,
         }
     }

@@ -1,1 +1,236 @@
-//! placeholder
+//! Personal data inside a free text: where it is, and the text without it.
+//!
+//! Scanners by hand, no regular expressions: one pass over the bytes that stops only at `@`, `:` and
+//! digits, and looks closer there. What has a checksum or a grammar of its own (addresses, cards,
+//! IBANs) is found first; phone numbers, which have neither, only in what is left. Every look closer
+//! is bounded, so the whole is linear in the text.
+//!
+//! What a kind finds does not depend on which other kinds are asked for: an IPv4 address is never a
+//! phone number, even when only phone numbers are redacted.
+
+mod around;
+mod card;
+mod context;
+mod email;
+mod iban;
+mod ip;
+mod phone;
+
+use std::{borrow::Cow, ops::Range};
+
+pub use lethe_crds::profile_pipeline::DetectKind;
+
+/// Something personal in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub kind: DetectKind,
+    /// Where it stands, in bytes, on character boundaries.
+    pub range: Range<usize>,
+}
+
+/// Finds personal data of some kinds.
+#[derive(Clone, Copy, Debug)]
+pub struct Detector {
+    /// A bit for each kind.
+    kinds: u8,
+}
+
+impl Detector {
+    /// Looks for these kinds; for all when there is none.
+    pub fn new(kinds: &[DetectKind]) -> Self {
+        let bits = kinds.iter().fold(0, |bits, kind| bits | bit(*kind));
+        Self { kinds: if bits == 0 { u8::MAX } else { bits } }
+    }
+
+    /// Fills `found` with what the text holds, in the order of the text, without overlaps: what
+    /// begins first counts, then what is longest, then IBAN, card, e-mail, IPv6, IPv4. What was in
+    /// `found` goes.
+    pub fn find(&self, text: &str, found: &mut Vec<Finding>) {
+        found.clear();
+        let digits = certain(text, found);
+        if found.len() > 1 {
+            keep_leftmost_longest(found);
+        }
+        if digits >= phone::FEWEST_DIGITS {
+            uncertain(text, found);
+        }
+        found.retain(|finding| self.kinds & bit(finding.kind) != 0);
+    }
+
+    /// The text with everything that is found replaced by its kind: `[email]`. Borrowed when nothing
+    /// is found. What it answers holds nothing more to find.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut found = Vec::new();
+        self.find(text, &mut found);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut redacted = replace(text, &found);
+        // What stands beside a finding can make sense once it is gone. Each round leaves fewer of
+        // the digits, `@` and `:` that every finding has, so this ends.
+        loop {
+            self.find(&redacted, &mut found);
+            if found.is_empty() {
+                return Cow::Owned(redacted);
+            }
+            redacted = replace(&redacted, &found);
+        }
+    }
+
+    /// Whether the text holds nothing to find.
+    pub fn is_clean(&self, text: &str) -> bool {
+        let mut found = Vec::new();
+        self.find(text, &mut found);
+        found.is_empty()
+    }
+}
+
+/// What stands in the place of a finding.
+pub const fn placeholder(kind: DetectKind) -> &'static str {
+    match kind {
+        DetectKind::Email => "[email]",
+        DetectKind::Phone => "[phone]",
+        DetectKind::Card => "[card]",
+        DetectKind::Iban => "[iban]",
+        DetectKind::Ipv4 => "[ipv4]",
+        DetectKind::Ipv6 => "[ipv6]",
+    }
+}
+
+const fn bit(kind: DetectKind) -> u8 {
+    1 << priority(kind)
+}
+
+/// Which of two findings of one range counts: the lower.
+const fn priority(kind: DetectKind) -> u8 {
+    match kind {
+        DetectKind::Iban => 0,
+        DetectKind::Card => 1,
+        DetectKind::Email => 2,
+        DetectKind::Ipv6 => 3,
+        DetectKind::Ipv4 => 4,
+        DetectKind::Phone => 5,
+    }
+}
+
+fn replace(text: &str, found: &[Finding]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for Finding { kind, range } in found {
+        out.push_str(&text[from..range.start]);
+        out.push_str(placeholder(*kind));
+        from = range.end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// What a byte can begin: nothing for most.
+const DULL: u8 = 0;
+const DIGIT: u8 = 1;
+const AT: u8 = 2;
+const COLON: u8 = 3;
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [DULL; 256];
+    let mut digit = b'0';
+    while digit <= b'9' {
+        classes[digit as usize] = DIGIT;
+        digit += 1;
+    }
+    classes[b'@' as usize] = AT;
+    classes[b':' as usize] = COLON;
+    classes
+};
+
+/// Everything that proves itself by a checksum or a grammar. Answers how many digits the text has.
+fn certain(text: &str, found: &mut Vec<Finding>) -> usize {
+    let bytes = text.as_bytes();
+    let (mut at, mut digits, mut past_token) = (0, 0, 0);
+    while let Some(dull) = bytes[at..].iter().position(|byte| CLASSES[usize::from(*byte)] != DULL) {
+        at += dull;
+        let mut add = |kind, range: Option<Range<usize>>| {
+            found.extend(range.map(|range| Finding { kind, range }));
+        };
+        match CLASSES[usize::from(bytes[at])] {
+            AT => {
+                add(DetectKind::Email, email::around(text, at));
+                at += 1;
+            }
+            COLON => {
+                if at >= past_token && ip::may_be_v6(bytes, at) {
+                    let (range, end) = ip::v6_around(text, at, past_token);
+                    add(DetectKind::Ipv6, range);
+                    past_token = end;
+                }
+                at += 1;
+            }
+            _ => {
+                let length = around::digits(bytes, at);
+                digits += length;
+                if length <= 3 {
+                    add(DetectKind::Ipv4, ip::v4_at(text, at));
+                }
+                if length >= 2 {
+                    add(DetectKind::Iban, iban::at_check_digits(bytes, at));
+                }
+                if length >= 4 {
+                    add(DetectKind::Card, card::at(bytes, at));
+                }
+                at += length;
+            }
+        }
+    }
+    digits
+}
+
+/// Phone numbers, in what is left between the findings.
+fn uncertain(text: &str, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    let certain = found.len();
+    let mut next = 0;
+    let mut at = 0;
+    while let Some(dull) = bytes[at..].iter().position(u8::is_ascii_digit) {
+        at += dull;
+        while next < certain && found[next].range.end <= at {
+            next += 1;
+        }
+        let taken = found[..certain].get(next).map(|finding| finding.range.clone());
+        let end = taken.as_ref().map_or(bytes.len(), |taken| taken.start);
+        if at >= end {
+            at = taken.map_or(bytes.len(), |taken| taken.end);
+            continue;
+        }
+        let from = if next == 0 { 0 } else { found[next - 1].range.end };
+        match phone::at(text, at, from..end) {
+            Some(range) => {
+                at = range.end;
+                found.push(Finding { kind: DetectKind::Phone, range });
+            }
+            None => at += around::digits(bytes, at),
+        }
+    }
+    if found.len() > certain {
+        found.sort_unstable_by_key(|finding| finding.range.start);
+    }
+}
+
+fn keep_leftmost_longest(found: &mut Vec<Finding>) {
+    found.sort_unstable_by_key(|finding| {
+        (finding.range.start, std::cmp::Reverse(finding.range.end), priority(finding.kind))
+    });
+    let mut end = 0;
+    found.retain(|finding| {
+        let free = finding.range.start >= end;
+        if free {
+            end = finding.range.end;
+        }
+        free
+    });
+}
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ pub(crate) struct Day {
     /// Month, 1 to 12.
     pub month: u8,
     /// Day of the month, 1 to 31.
-    pub day: u8,
+    pub of_month: u8,
 }
 
 impl Day {
@@ -24,7 +24,7 @@ impl Day {
             2 => 28,
             _ => return None,
         };
-        (day >= 1 && day <= last && (0..=9999).contains(&year)).then_some(Self { year, month, day })
+        (day >= 1 && day <= last && (0..=9999).contains(&year)).then_some(Self { year, month, of_month: day })
     }
 
     /// Days since 1970-01-01.
@@ -33,7 +33,7 @@ impl Day {
         let era = year.div_euclid(400);
         let year_of_era = year.rem_euclid(400);
         let month_from_march = (i64::from(self.month) + 9) % 12;
-        let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(self.day) - 1;
+        let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(self.of_month) - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         era * 146_097 + day_of_era - 719_468
     }
@@ -48,7 +48,7 @@ impl Day {
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u8;
         let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 } as u8;
-        Self { year: year_of_era + era * 400 + i64::from(month <= 2), month, day }
+        Self { year: year_of_era + era * 400 + i64::from(month <= 2), month, of_month: day }
     }
 }
 

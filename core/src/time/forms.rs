@@ -74,7 +74,7 @@ pub(crate) fn rfc3339(millis: i64, out: &mut [u8; 24]) -> usize {
     };
     put(0, 4, day.year);
     put(5, 2, i64::from(day.month));
-    put(8, 2, i64::from(day.day));
+    put(8, 2, i64::from(day.of_month));
     put(11, 2, of_day / 3_600_000);
     put(14, 2, of_day / 60_000 % 60);
     put(17, 2, of_day / 1000 % 60);

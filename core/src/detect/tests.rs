@@ -1,0 +1,168 @@
+//! Laws of the detector.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn find(text: &str) -> Vec<(DetectKind, &str)> {
+    let mut found = Vec::new();
+    Detector::new(&[]).find(text, &mut found);
+    found.into_iter().map(|finding| (finding.kind, &text[finding.range])).collect()
+}
+
+#[test]
+fn each_kind_is_replaced_by_its_name() {
+    let text = "Anna (anna@example.org, +49 30 901820) paid with 4111 1111 1111 1111 from \
+                DE89 3704 0044 0532 0130 00 at 192.0.2.7 and 2001:db8::7.";
+    assert_eq!(
+        Detector::new(&[]).redact(text),
+        "Anna ([email], [phone]) paid with [card] from [iban] at [ipv4] and [ipv6]."
+    );
+}
+
+#[test]
+fn a_text_without_findings_is_borrowed() {
+    let detector = Detector::new(&[]);
+    for text in ["", "nothing here", "Lieferung am 02.11.2026 um 09:00 Uhr, 3 Stück", "a: b @ c 12"] {
+        assert!(matches!(detector.redact(text), Cow::Borrowed(same) if same == text));
+        assert!(detector.is_clean(text));
+    }
+}
+
+#[test]
+fn only_the_kinds_asked_for_are_found_and_mean_the_same() {
+    let text = "anna@example.org 192.0.2.7 +49 30 901820 4111111111111111";
+    let detector = Detector::new(&[DetectKind::Phone]);
+    assert_eq!(detector.redact(text), "anna@example.org 192.0.2.7 [phone] 4111111111111111");
+    assert!(detector.is_clean("192.168.100.200 and 4111 1111 1111 1111 and DE89 3704 0044 0532 0130 00"));
+    assert!(!detector.is_clean("+49 30 901820"));
+}
+
+#[test]
+fn what_was_found_before_goes() {
+    let mut found = vec![Finding { kind: DetectKind::Email, range: 0..1 }];
+    Detector::new(&[]).find("", &mut found);
+    assert!(found.is_empty());
+}
+
+#[test]
+fn findings_do_not_overlap_and_the_longest_of_those_that_begin_first_counts() {
+    assert_eq!(find("491712345678@example.org"), [(DetectKind::Email, "491712345678@example.org")]);
+    assert_eq!(find("::ffff:192.0.2.7"), [(DetectKind::Ipv6, "::ffff:192.0.2.7")]);
+    assert_eq!(
+        find("030 1234567 192.168.1.10"),
+        [(DetectKind::Phone, "030 1234567"), (DetectKind::Ipv4, "192.168.1.10")]
+    );
+}
+
+#[test]
+fn a_long_text_takes_no_longer_than_its_length() {
+    // Each would take minutes if a scanner looked back or ahead without a bound.
+    for unit in ["1 ", "1.", "a@", "1:", "a:", "0171 ", "4111", "DE89", "(", "+49", "::", "a.", "x@a-"] {
+        let text = unit.repeat(200_000);
+        let begun = std::time::Instant::now();
+        let _ = Detector::new(&[]).is_clean(&text);
+        assert!(begun.elapsed().as_secs() < 5, "{unit}");
+    }
+}
+
+fn luhn_card() -> impl Strategy<Value = String> {
+    (proptest::sample::select(vec!["4", "51", "2221", "6011"]), any::<u64>()).prop_map(|(begin, digits)| {
+        let mut number = format!("{begin}{digits:020}");
+        number.truncate(15);
+        let sum: u32 = number
+            .bytes()
+            .rev()
+            .enumerate()
+            .map(|(place, digit)| match (place % 2, u32::from(digit - b'0')) {
+                (1, digit) => digit,
+                (_, digit) => digit * 2 / 10 + digit * 2 % 10,
+            })
+            .sum();
+        format!("{number}{}", (10 - sum % 10) % 10)
+    })
+}
+
+fn iban() -> impl Strategy<Value = String> {
+    (0u64..1_000_000_000_000_000_000).prop_map(|account| {
+        // DE is 1314 in the checksum.
+        let check = 98 - (u128::from(account) * 1_000_000 + 131_400) % 97;
+        format!("DE{check:02}{account:018}")
+    })
+}
+
+fn planted() -> impl Strategy<Value = (DetectKind, String)> {
+    prop_oneof![
+        "[a-z][a-z0-9._+-]{0,10}[a-z0-9]@[a-z][a-z0-9-]{0,8}[a-z0-9]\\.(de|com|co\\.uk|museum)"
+            .prop_map(|text| (DetectKind::Email, text)),
+        "\\+49 ?(30|171|89) ?[1-9][0-9]{6}".prop_map(|text| (DetectKind::Phone, text)),
+        "\\+1[ -][2-9][0-9]{2}[ -][2-9][0-9]{2}-[0-9]{4}".prop_map(|text| (DetectKind::Phone, text)),
+        "0(30|171|89)[ /-][1-9][0-9]{6,7}".prop_map(|text| (DetectKind::Phone, text)),
+        "\\([2-9][0-9]{2}\\) [2-9][0-9]{2}-[0-9]{4}".prop_map(|text| (DetectKind::Phone, text)),
+        luhn_card().prop_map(|text| (DetectKind::Card, text)),
+        luhn_card().prop_map(|text| {
+            (
+                DetectKind::Card,
+                text.as_bytes().chunks(4).map(|four| std::str::from_utf8(four).unwrap()).collect::<Vec<_>>().join(" "),
+            )
+        }),
+        iban().prop_map(|text| (DetectKind::Iban, text)),
+        any::<u32>().prop_map(|bits| (DetectKind::Ipv4, std::net::Ipv4Addr::from_bits(bits).to_string())),
+        any::<[u16; 8]>()
+            .prop_map(|groups| std::net::Ipv6Addr::from(groups).to_string())
+            .prop_map(|text| (DetectKind::Ipv6, text)),
+    ]
+}
+
+/// Words that join no number and say nothing of one.
+const WORDS: &str = "([A-Za-zäöüß漢字é]{1,8}[,;!?]? ){0,6}";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn what_is_planted_is_found(before in WORDS, (kind, value) in planted(), after in WORDS) {
+        prop_assume!(matches!(
+            context::words_before(&format!("{before} "), before.len()),
+            context::Context::Unknown | context::Context::Phone
+        ));
+        let text = format!("{before}{value}, {after}");
+        let mut found = Vec::new();
+        Detector::new(&[]).find(&text, &mut found);
+        let expected = Finding { kind, range: before.len()..before.len() + value.len() };
+        prop_assert!(found.contains(&expected), "{text:?}: {found:?}");
+    }
+
+    #[test]
+    fn findings_are_ordered_apart_and_on_character_boundaries(
+        text in "\\PC{0,60}|[0-9a-f@:. +()é漢-]{0,60}|([0-9]{1,5}[ .:@+/-]?){0,16}",
+    ) {
+        let mut found = Vec::new();
+        Detector::new(&[]).find(&text, &mut found);
+        let mut end = 0;
+        for Finding { range, .. } in found {
+            prop_assert!(range.start >= end && range.start < range.end);
+            prop_assert!(text.get(range.clone()).is_some());
+            end = range.end;
+        }
+    }
+
+    #[test]
+    fn redacting_twice_changes_nothing(
+        parts in proptest::collection::vec(
+            prop_oneof![planted().prop_map(|(_, value)| value), "[0-9a-f@:. +()é漢/-]{0,12}".prop_map(|text| text)], 0..6,
+        ),
+        kinds in proptest::sample::subsequence(
+            vec![DetectKind::Email, DetectKind::Phone, DetectKind::Card, DetectKind::Iban, DetectKind::Ipv4, DetectKind::Ipv6], 0..6,
+        ),
+    ) {
+        let text = parts.concat();
+        let detector = Detector::new(&kinds);
+        let once = detector.redact(&text).into_owned();
+        prop_assert!(detector.is_clean(&once), "{text:?} -> {once:?}");
+        prop_assert!(matches!(detector.redact(&once), Cow::Borrowed(_)));
+        prop_assert_eq!(detector.is_clean(&text), once == text);
+    }
+}
