@@ -16,6 +16,7 @@ use super::{
     protection::Cleaned,
     references::exactly_one,
     schema::Types,
+    sinks::Known,
 };
 
 /// Checks the table's columns and keys.
@@ -23,8 +24,7 @@ pub(super) fn check(
     at: &str,
     sink: &CassandraSink,
     records: Records,
-    fields: &[Declared],
-    types: &[Types],
+    known: &Known<'_>,
     listed: impl Fn(usize) -> bool,
     notes: &mut Notes,
 ) {
@@ -34,7 +34,7 @@ pub(super) fn check(
             let message = format!("an earlier column is called {}, too", column.name);
             notes.refuse(code::DUPLICATE_NAME, format!("{here}.name"), message, "give it a name of its own");
         }
-        check_column(&here, column, fields, types, &listed, notes);
+        check_column(&here, column, known, &listed, notes);
     }
     check_keys(at, sink, records, notes);
 }
@@ -42,8 +42,7 @@ pub(super) fn check(
 fn check_column(
     at: &str,
     column: &CassandraColumn,
-    fields: &[Declared],
-    types: &[Types],
+    known: &Known<'_>,
     listed: &impl Fn(usize) -> bool,
     notes: &mut Notes,
 ) {
@@ -74,8 +73,8 @@ fn check_column(
         );
         return;
     }
-    let Some(index) = fields.iter().position(|field| field.rules.path == place) else {
-        unknown_field(&at_path, &place, fields, notes);
+    let Some(index) = known.fields.iter().position(|field| field.rules.path == place) else {
+        unknown_field(&at_path, &place, known, notes);
         return;
     };
     if !listed(index) {
@@ -87,12 +86,15 @@ fn check_column(
         );
         return;
     }
-    check_type(at, column, &fields[index], types[index], notes);
+    check_type(at, column, &known.fields[index], known.types[index], notes);
 }
 
-/// A path that no field declares; one that lies inside a kept field is told apart.
-pub(super) fn unknown_field(at: &str, place: &Pointer, fields: &[Declared], notes: &mut Notes) {
-    let names: Vec<String> = fields.iter().map(|field| field.rules.path.to_string()).collect();
+/// Notes a path that no field declares. A field that is wrong in itself is declared nevertheless.
+pub(super) fn unknown_field(at: &str, place: &Pointer, known: &Known<'_>, notes: &mut Notes) {
+    if known.written.iter().any(|field| field.path.parse().is_ok_and(|path: Pointer| path == *place)) {
+        return;
+    }
+    let names: Vec<String> = known.fields.iter().map(|field| field.rules.path.to_string()).collect();
     let text = place.to_string();
     let hint = super::suggest::did_you_mean(&text, names.iter().map(String::as_str));
     notes.refuse(

@@ -15,6 +15,8 @@ mod plan_table;
 mod pointer;
 mod protection;
 mod references;
+#[cfg(test)]
+mod rules;
 mod schema;
 mod separation;
 mod shapes;

@@ -304,3 +304,89 @@ fn undeclared_fates(pipeline: &Pipeline) -> Vec<Fate> {
     };
     pipeline.sinks.iter().map(fate).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::pipeline::fixtures::{base, check, with};
+    use serde_json::{Value, json};
+
+    fn table(manifest: Value) -> PlanTable {
+        PlanTable::new(&check(manifest).unwrap().pipeline)
+    }
+
+    fn fates(table: &PlanTable, path: &str) -> Vec<Fate> {
+        table.lines.iter().find(|line| line.path == path).unwrap().fates.clone()
+    }
+
+    #[test]
+    fn each_field_has_a_fate_in_each_sink() {
+        let table = table(base());
+        assert_eq!(fates(&table, "/email"), [Fate::Sealed, Fate::Sealed, Fate::NotSent]);
+        assert_eq!(fates(&table, "/plan"), [Fate::Clear; 3]);
+        assert_eq!(fates(&table, "/age"), [Fate::NotSent, Fate::Generalized, Fate::Generalized]);
+    }
+
+    #[test]
+    fn event_ids_leave_to_separate_audiences_as_pseudonyms() {
+        let table = table(base());
+        assert_eq!(fates(&table, "/subject_ref"), [Fate::Pseudonym; 3]);
+        assert_eq!(
+            fates(&table, "/event_id"),
+            [Fate::NotSent, Fate::Pseudonym, Fate::Pseudonym],
+            "the table has no column for it"
+        );
+        assert_eq!(fates(&table, "/event_time"), [Fate::Clear; 3]);
+    }
+
+    #[test]
+    fn what_is_read_and_what_nobody_declares_is_shown_as_such() {
+        let table = table(base());
+        let of = |topic: Topic| -> Vec<&str> {
+            table.lines.iter().filter(|line| line.topic == topic).map(|line| line.path.as_str()).collect()
+        };
+        assert_eq!(of(Topic::Read), ["/user_id", "/event_id", "/timestamp"]);
+        assert_eq!(of(Topic::SchemaProperty), ["/address/city", "/referrer"]);
+        assert_eq!(fates(&table, "/referrer"), [Fate::Dropped; 3]);
+    }
+
+    #[test]
+    fn undeclared_data_reaches_only_sinks_that_take_whole_records() {
+        let fates_under = |undeclared: &str| {
+            let table = table(with(&[
+                ("/event/undeclared", json!(undeclared)),
+                ("/sinks/1/audience", json!("Identity")),
+                ("/sinks/2/audience", json!("Identity")),
+            ]));
+            table.lines.last().unwrap().fates.clone()
+        };
+        assert_eq!(fates_under("Drop"), [Fate::Dropped; 3]);
+        assert_eq!(fates_under("Reject"), [Fate::Rejected; 3]);
+        assert_eq!(fates_under("Detect"), [Fate::NotSent, Fate::Searched, Fate::NotSent]);
+        assert_eq!(fates_under("Keep"), [Fate::NotSent, Fate::Clear, Fate::NotSent]);
+    }
+
+    #[test]
+    fn a_row_has_as_many_cells_as_there_are_headers() {
+        let table = table(base());
+        assert_eq!(table.headers()[4..], ["profiles (Operational)", "history (Analytics)", "clean (Analytics)"]);
+        assert!(table.rows().iter().all(|row| row.len() == table.headers().len()));
+        assert_eq!(
+            table.rows()[3],
+            ["/email", "user.contact.email", "Trim, Email", "encrypt, key profile", "sealed", "sealed", "not sent"]
+        );
+    }
+
+    #[test]
+    fn the_json_shape_is_the_documented_one() {
+        let json = serde_json::to_value(table(base())).unwrap();
+        assert_eq!(json["pipeline"], "shop.users");
+        assert_eq!(json["sinks"][1], json!({"name": "history", "audience": "Analytics", "records": "Append"}));
+        assert_eq!(
+            json["lines"][3],
+            json!({"topic": "field", "path": "/email", "category": "user.contact.email", "clean": ["Trim", "Email"],
+                   "protection": "encrypt, key profile", "fates": ["sealed", "sealed", "notSent"]})
+        );
+    }
+}

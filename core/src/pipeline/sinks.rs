@@ -70,7 +70,7 @@ fn check_one(at: &str, sink: &Sink, known: &Known<'_>, notes: &mut Notes) -> Opt
     }
     let target = if let Some(cassandra) = &sink.cassandra {
         store(&here, &cassandra.store_ref, &[StoreKind::Cassandra], known.around, notes);
-        columns::check(&here, cassandra, sink.records, known.fields, known.types, in_list, notes);
+        columns::check(&here, cassandra, sink.records, known, in_list, notes);
         let taken: Vec<Pointer> =
             cassandra.columns.iter().filter_map(|column| column.path.as_deref()?.parse().ok()).collect();
         fields.retain(|index| taken.iter().any(|column| column.covers(&known.fields[*index].rules.path)));
@@ -128,8 +128,7 @@ fn check_list(at: &str, list: &[String], known: &Known<'_>, notes: &mut Notes) -
         let Some(place) = path(&here, text, notes) else { continue };
         match known.fields.iter().position(|field| field.rules.path == place) {
             Some(index) => indices.push(index),
-            None if known.written.iter().any(|field| field.path == *text) => {}
-            None => columns::unknown_field(&here, &place, known.fields, notes),
+            None => columns::unknown_field(&here, &place, known, notes),
         }
     }
     indices
