@@ -280,10 +280,8 @@ fn schema_lines(pipeline: &Pipeline) -> Vec<PlanLine> {
     let Some(schema) = &pipeline.event.schema else { return Vec::new() };
     let mut declared: Vec<&Pointer> = pipeline.fields.iter().map(|field| &field.path).collect();
     declared.extend(read(pipeline).into_iter().map(|(path, _)| path));
-    // A place that holds a declared one is looked into; one inside a declared one never gets here.
-    let wanted = |place: &Pointer| !declared.iter().any(|path| place.covers(path) || path.covers(place));
-    let places = View::new(schema).named(&wanted);
-    let lines = places.into_iter().filter(|place| wanted(place)).map(|place| PlanLine {
+    let places = View::new(schema).undeclared(&declared);
+    let lines = places.into_iter().map(|place| PlanLine {
         topic: Topic::SchemaProperty,
         path: place.to_string(),
         category: None,

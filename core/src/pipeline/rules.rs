@@ -1,7 +1,7 @@
 //! Every rule, with an edit of a right manifest that breaks it and the place where that is said.
 //! The base manifest is the accepted example of each; where a rule has a near miss that must be
 //! accepted, it stands in `near_misses_are_accepted`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::collections::BTreeSet;
 

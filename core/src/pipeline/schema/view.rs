@@ -10,8 +10,6 @@ use crate::pipeline::{Pointer, Segment};
 
 /// How many alternatives (`anyOf`, `oneOf`) are looked at before anything goes.
 const MOST_ALTERNATIVES: usize = 64;
-/// How deep undeclared members are listed.
-const MOST_LEVELS: usize = 8;
 
 /// The JSON types that a place may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,15 +163,12 @@ impl<'a> View<'a> {
         !expanded.is_empty() && expanded.iter().all(|all| all.iter().any(|schema| test(schema)))
     }
 
-    /// Places that the schema names, each the topmost for which `wanted` answers true; `false`
-    /// goes on inside it.
-    pub(in crate::pipeline) fn named(&self, wanted: &dyn Fn(&Pointer) -> bool) -> Vec<Pointer> {
+    /// Places that the schema names and that are none of `declared`, nor inside one: the topmost of
+    /// each. It looks only into what holds a declared place, so a schema that holds itself ends.
+    pub(in crate::pipeline) fn undeclared(&self, declared: &[&Pointer]) -> Vec<Pointer> {
         let mut found = Vec::new();
         let mut pending = vec![(Vec::new(), vec![vec![self.root]])];
         while let Some((segments, alternatives)) = pending.pop() {
-            if segments.len() >= MOST_LEVELS {
-                continue;
-            }
             let expanded = self.expanded(alternatives);
             let mut steps: Vec<Segment> = Vec::new();
             for schema in expanded.iter().flatten() {
@@ -190,11 +185,14 @@ impl<'a> View<'a> {
                 let mut segments: Vec<Segment> = segments.clone();
                 segments.push(step.clone());
                 let place = Pointer { segments: segments.clone() };
-                if wanted(&place) {
-                    found.push(place);
-                } else {
+                if declared.iter().any(|path| path.covers(&place)) {
+                    continue;
+                }
+                if declared.iter().any(|path| place.covers(path)) {
                     let next = expanded.iter().filter_map(|all| inside(all, &step)).collect();
                     pending.push((segments, next));
+                } else {
+                    found.push(place);
                 }
             }
         }
@@ -379,6 +377,15 @@ mod tests {
         assert_eq!(look(&schema, "/a/c"), Look::Forbidden(1));
         assert_eq!(look(&schema, "/l/name"), Look::Mismatch(1));
         assert_eq!(look(&schema, "/a/*"), Look::Mismatch(1));
+    }
+
+    #[test]
+    fn the_undeclared_is_listed_at_its_top_and_a_schema_that_holds_itself_ends() {
+        let schema = json!({"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}, "c": {"type": "string"}}});
+        let declared: [Pointer; 2] = ["/a/b".parse().unwrap(), "/c".parse().unwrap()];
+        let listed = View::new(&schema).undeclared(&declared.iter().collect::<Vec<_>>());
+        let listed: Vec<String> = listed.iter().map(ToString::to_string).collect();
+        assert_eq!(listed, ["/a/a", "/a/c", "/b"]);
     }
 
     #[test]
