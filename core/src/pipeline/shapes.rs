@@ -27,7 +27,10 @@ pub(super) fn place(at: &str, path: &Pointer, schema: Option<&View<'_>>, notes: 
             Types::ANY
         }
         Look::Mismatch(step) => {
-            let above = Pointer { segments: path.segments[..step].to_vec() };
+            let above = match step {
+                0 => "an event".to_owned(),
+                _ => Pointer { segments: path.segments[..step].to_vec() }.to_string(),
+            };
             let (is_not, hint) = match &path.segments[step] {
                 Segment::Each => ("an array", "leave the * out"),
                 Segment::Key(_) => ("an object", "reach the elements of an array with *, as in /items/*/name"),

@@ -117,7 +117,6 @@ impl<'a> View<'a> {
 
     /// What the schema says of a place.
     pub(in crate::pipeline) fn look(&self, place: &Pointer) -> Look {
-        // An event is an object, whatever the schema says of it.
         let mut alternatives = vec![vec![self.root]];
         for (step, segment) in place.segments.iter().enumerate() {
             let mut next = Vec::new();
