@@ -1,11 +1,37 @@
 //! A pipeline whose parts are known to be right: what `ProfilePipelineSpec` becomes once every
 //! rule has been checked. Parse, don't validate: nothing after this looks at the spec again.
 
+mod categories;
+mod check;
+mod columns;
+mod dead_letter;
+mod event;
+mod fields;
+#[cfg(test)]
+mod fixtures;
+mod mistake;
+mod paths;
+mod plan_table;
 mod pointer;
+mod protection;
+mod references;
+#[cfg(test)]
+mod rules;
+mod schema;
+mod separation;
+mod shapes;
+mod sinks;
+mod source;
+mod suggest;
+mod surroundings;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use pointer::{Pointer, Segment};
+pub use check::Checked;
+pub use mistake::{Mistake, Severity, code};
+pub use plan_table::{Fate, PlanLine, PlanSink, PlanTable, Topic};
+pub use pointer::{Pointer, PointerError, Segment};
+pub use surroundings::{KEYS_SECRET_TYPE, SecretSight, StoreKind, StoreKindError, Surroundings};
 
 use lethe_crds::profile_pipeline::{
     Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, Undeclared,
@@ -213,8 +239,13 @@ pub struct SinkRules {
     pub records: Records,
     /// How old a record may become, milliseconds.
     pub max_age: Option<i64>,
-    /// Indices into `Pipeline::fields`, ascending.
+    /// Indices into `Pipeline::fields`, ascending. Of fields that lie inside each other the
+    /// innermost decides, here too: one that isn't listed is left out, even from a listed field
+    /// that it lies in. Of a Cassandra sink: the fields that its columns take.
     pub fields: Vec<usize>,
+    /// What becomes of undeclared data here: `Drop` where the sink lists its fields or has
+    /// columns, else what the event's rules say.
+    pub undeclared: Undeclared,
     /// Where it is.
     pub target: SinkTarget,
 }

@@ -1,0 +1,68 @@
+//! Checks of a single path.
+
+use super::{
+    Pointer, Segment,
+    mistake::{Notes, code},
+};
+
+/// A text must be a path below the event, which is always an object.
+pub(super) fn path(at: &str, text: &str, notes: &mut Notes) -> Option<Pointer> {
+    let pointer: Pointer = match text.parse() {
+        Ok(pointer) => pointer,
+        Err(error) => {
+            notes.refuse(
+                code::PATH_INVALID,
+                at,
+                format!("{text} is no path: {error}"),
+                "write it as a JSON Pointer, such as /address/city",
+            );
+            return None;
+        }
+    };
+    if pointer.segments.first() == Some(&Segment::Each) {
+        notes.refuse(
+            code::PATH_NEVER_MATCHES,
+            at,
+            format!("{text} begins with *, which stands for the elements of an array, and an event is an object"),
+            "name the member first, as in /items/*",
+        );
+        return None;
+    }
+    Some(pointer)
+}
+
+/// A text must be a path with one value at most: no `*`.
+pub(super) fn single(at: &str, text: &str, what: &str, notes: &mut Notes) -> Option<Pointer> {
+    let pointer = path(at, text, notes)?;
+    if pointer.segments.contains(&Segment::Each) {
+        notes.refuse(
+            code::PATH_NEEDS_ONE_VALUE,
+            at,
+            format!("{text} stands for every element of an array, and {what} is one value"),
+            "name a place that holds a single value",
+        );
+        return None;
+    }
+    Some(pointer)
+}
+
+impl Pointer {
+    /// Whether `other` is this place or lies inside it.
+    pub fn covers(&self, other: &Pointer) -> bool {
+        other.segments.starts_with(&self.segments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_place_covers_itself_and_what_lies_inside_it_and_no_namesake() {
+        let covers =
+            |outer: &str, inner: &str| outer.parse::<Pointer>().unwrap().covers(&inner.parse::<Pointer>().unwrap());
+        assert!(covers("/a", "/a") && covers("/a", "/a/b") && covers("/a/*", "/a/*/b"));
+        assert!(!covers("/a", "/ab") && !covers("/a/b", "/a") && !covers("/a/*", "/a/b"));
+    }
+}
