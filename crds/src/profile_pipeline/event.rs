@@ -39,6 +39,7 @@ pub struct Event {
     pub schema: Option<EventSchema>,
     /// What becomes of data that neither `fields` nor this section names. Left out: `Drop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Undeclared>")]
     pub undeclared: Option<Undeclared>,
     /// What in the source means that a profile is deleted. Left out: nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +66,7 @@ pub struct Subject {
     pub id: String,
     /// How the identifier is brought to one form. Every pipeline of a space must say the same. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Canonical>")]
     pub canonical: Option<Canonical>,
     /// Other identifiers that lead to the same person in an erasure request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +87,7 @@ pub struct Alias {
     pub path: String,
     /// How it is brought to one form. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Canonical>")]
     pub canonical: Option<Canonical>,
 }
 

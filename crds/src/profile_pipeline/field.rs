@@ -16,7 +16,7 @@ pub struct Field {
     pub category: String,
     /// Steps that bring it to one form, in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16))]
+    #[schemars(schema_with = "crate::shape::choices::<Clean>")]
     pub clean: Option<Vec<Clean>>,
     /// What happens to it: exactly one.
     pub protect: Protect,
@@ -157,6 +157,7 @@ pub struct Generalize {
     pub buckets: Option<Vec<i64>>,
     /// A date becomes its month or its year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<DatePrecision>")]
     pub date: Option<DatePrecision>,
     /// An IP address becomes its network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,7 +232,7 @@ pub struct Pseudonymize {
 pub struct RedactDetected {
     /// Kinds of data looked for. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(schema_with = "crate::shape::choices::<DetectKind>")]
     pub kinds: Option<Vec<DetectKind>>,
 }
 

@@ -141,6 +141,7 @@ pub struct Processing {
     #[schemars(schema_with = "crate::shape::some_texts")]
     pub purposes: Vec<String>,
     /// The legal basis (GDPR Article 6).
+    #[schemars(schema_with = "crate::shape::choice::<LegalBasis>")]
     pub legal_basis: LegalBasis,
     /// Whose data: customers, employees, visitors.
     #[schemars(schema_with = "crate::shape::some_texts")]

@@ -36,8 +36,10 @@ pub struct Sink {
     pub name: String,
     /// Who reads it. References and pseudonyms of two audiences can't be joined; event ids leave
     /// to `Analytics` and `Public` as pseudonyms.
+    #[schemars(schema_with = "crate::shape::choice::<Audience>")]
     pub audience: Audience,
     /// Whether it holds the latest state of each subject, or every event.
+    #[schemars(schema_with = "crate::shape::choice::<Records>")]
     pub records: Records,
     /// How old a record may become, from its event time. Left out: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,6 +110,7 @@ pub struct CassandraSink {
     pub table: String,
     /// Whether Lethe makes the table. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
     /// Columns and what fills them.
     #[schemars(length(min = 1, max = 1024))]
@@ -135,6 +138,7 @@ pub struct CassandraColumn {
     pub name: String,
     /// CQL type.
     #[serde(rename = "type")]
+    #[schemars(schema_with = "crate::shape::choice::<CqlType>")]
     pub cql_type: CqlType,
     /// Path of a declared field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +146,7 @@ pub struct CassandraColumn {
     pub path: Option<String>,
     /// What Lethe itself knows of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Meta>")]
     pub meta: Option<Meta>,
 }
 
@@ -198,6 +203,7 @@ pub struct MongodbSink {
     pub collection: String,
     /// Whether Lethe makes the indexes. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
 }
 
@@ -216,6 +222,7 @@ pub struct KafkaSink {
     pub topic: String,
     /// Whether Lethe makes the topic. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
     /// Partitions of a topic that Lethe makes. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,6 +258,7 @@ pub struct FileSink {
     pub path: String,
     /// Left out: `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Compression>")]
     pub compression: Option<Compression>,
 }
 
