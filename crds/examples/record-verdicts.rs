@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         kubectl.stdin.take().ok_or("no pipe")?.write_all(case.manifest.as_bytes())?;
         let output = kubectl.wait_with_output()?;
         let accepted = output.status.success();
-        case.server = if accepted { "Accepted" } else { "Refused" }.to_owned();
+        case.server = String::from(if accepted { "Accepted" } else { "Refused" });
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().collect::<Vec<_>>().join(" ");
         case.says = (!accepted).then(|| said.chars().take(300).collect());

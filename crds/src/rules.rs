@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use kube::core::cel::{ErrorKind, Validator};
+use kube::core::cel::{CompiledSchema, ErrorKind, compile_schema, validate_compiled};
 use serde_json::{Value, json};
 
 use crate::crds;
@@ -16,7 +16,11 @@ fn schema(kind: &str) -> Value {
 
 /// Messages of the rules that an object breaks, seen as a change of `old` if there is one.
 fn broken(kind: &str, object: &Value, old: Option<&Value>) -> Vec<String> {
-    let Err(errors) = Validator::new().validate(&schema(kind), object, old) else { return Vec::new() };
+    thread_local! {
+        static RULES: [CompiledSchema; 2] = ["DataStore", "ProfilePipeline"].map(|kind| compile_schema(&schema(kind)));
+    }
+    let checked = RULES.with(|rules| validate_compiled(&rules[usize::from(kind == "ProfilePipeline")], object, old));
+    let Err(errors) = checked else { return Vec::new() };
     errors
         .into_vec()
         .into_iter()

@@ -30,7 +30,7 @@ pub fn read_paths<P: AsRef<Path>>(paths: &[P]) -> Result<Resources, LoadError> {
                 }
                 Ok(files) => files.iter().for_each(|file| read_file(&mut loader, file)),
                 Err(error) => {
-                    loader.fail(&path.display().to_string(), format!("failed to list the directory: {error}"))
+                    loader.fail(&path.display().to_string(), format!("failed to list the directory: {error}"));
                 }
             }
         } else {
@@ -67,13 +67,13 @@ fn read(loader: &mut Loader, name: &str, input: impl Read) {
     match input.take(FILE + 1).read_to_end(&mut bytes) {
         Err(error) => loader.fail(name, format!("failed to read: {error}")),
         Ok(_) if bytes.len() as u64 > FILE => {
-            loader.fail(name, "has more than 32 MiB; manifests are smaller than that")
+            loader.fail(name, "has more than 32 MiB; manifests are smaller than that");
         }
         Ok(_) => match String::from_utf8(bytes) {
             Ok(text) => loader.add(name, &text),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
+                let line = error.as_bytes()[..good].split(|b| *b == b'\n').count();
                 loader.fail(name, format!("line {line} is not UTF-8; save the file as UTF-8"));
             }
         },

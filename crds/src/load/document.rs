@@ -11,7 +11,7 @@ use super::node::{Budget, Node, Reader, Value};
 pub const DOCUMENT: usize = 3 * 1024 * 1024;
 /// Most brackets open at once. A document nests 128 deep at most; this only keeps the time of the
 /// YAML scanner, which grows with the square of it, in bounds.
-const BRACKETS: usize = 1_000;
+const BRACKETS: usize = 256;
 
 /// A document of a text.
 pub struct Document<'a> {
@@ -30,7 +30,7 @@ pub enum DocumentError {
     #[error("the document has more than 3 MiB, more than an API server takes; split it")]
     TooLong,
     /// Too deep.
-    #[error("more than 1000 brackets are open at once; close them")]
+    #[error("more than 256 brackets are open at once; close them")]
     TooDeep,
     /// Not YAML.
     #[error("not YAML: {what}")]
@@ -192,7 +192,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for i in 1..10 {
             let last = format!("*a{}", i - 1);
-            bomb.push_str(&format!("a{i}: &a{i} [{}]\n", [last.as_str(); 10].join(", ")));
+            bomb.extend([format!("a{i}: &a{i} [{}]\n", [last.as_str(); 10].join(", "))]);
         }
         assert!(matches!(read(&bomb, false), Err(DocumentError::Yaml { .. })));
         let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), ["*a"; 100].join(", "));

@@ -4,7 +4,7 @@
 //! verdict of a real API server: the same files accepted, the same refused, with all mistakes at
 //! once. It is stricter on purpose in a few points, each of which a reader of YAML 1.1 and one of YAML
 //! 1.2 would understand differently: plain `yes`, `0777`, `1_000`, `1:30`, keys that are no text,
-//! merge keys and tags.
+//! merge keys and tags. Twice the same key is refused, too, where kubectl keeps the last.
 
 mod disk;
 mod document;
@@ -37,6 +37,9 @@ pub fn read_text(name: &str, text: &str) -> Result<Resources, LoadError> {
     loader.finish()
 }
 
+/// Mistakes after which no other document is read.
+const MISTAKES: usize = 1_000;
+
 /// Gathers objects and mistakes from texts.
 #[derive(Default)]
 struct Loader {
@@ -51,13 +54,25 @@ impl Loader {
         self.mistakes.push(Mistake { place, path: String::new(), what: what.into(), fix: String::new() });
     }
 
+    /// Whether so many mistakes were found that more help nobody.
+    fn full(&self) -> bool {
+        self.mistakes.len() >= MISTAKES
+    }
+
     /// Loads every object of a text.
     fn add(&mut self, file: &str, text: &str) {
         let json = std::path::Path::new(file).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         for document in document::split(text) {
+            if self.full() {
+                return;
+            }
             let source = object::Source { file, document: &document };
             match document::read(document.text, json) {
-                Ok(nodes) => nodes.iter().for_each(|node| object::add(self, &source, node)),
+                Ok(nodes) => {
+                    for node in &nodes {
+                        object::add(self, &source, node);
+                    }
+                }
                 Err(error) => {
                     let line = error.line().map_or(document.line, |line| document.line + line - 1);
                     let place = Place { file: file.to_owned(), document: document.number, line: Some(line) };

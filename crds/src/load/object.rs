@@ -33,8 +33,8 @@ pub struct Source<'a> {
 
 impl Source<'_> {
     fn place(&self, at: Option<usize>) -> Place {
-        let lines = |at: usize| self.document.text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
-        let line = at.filter(|at| *at <= self.document.text.len()).map_or(0, lines) + self.document.line;
+        let lines = |at: usize| self.document.text[..at].matches('\n').count();
+        let line = at.filter(|at| self.document.text.is_char_boundary(*at)).map_or(0, lines) + self.document.line;
         Place { file: self.file.to_owned(), document: self.document.number, line: Some(line) }
     }
 
@@ -49,7 +49,9 @@ pub fn add(loader: &mut Loader, source: &Source<'_>, node: &Node) {
         Ok(None) => {
             // A List, as `kubectl get -o yaml` writes it.
             if let Some(Value::List(items)) = node.get("items").map(|items| &items.value) {
-                items.iter().for_each(|item| add_item(loader, source, item));
+                for item in items {
+                    add_item(loader, source, item);
+                }
             }
             return;
         }
@@ -130,6 +132,7 @@ fn check(kind: Kind, node: &Node) -> Vec<Found> {
             .filter(|f| node.get("metadata").is_none_or(|m| matches!(m.value, Value::Map(_))) || f.path == "metadata"),
     );
     dedup(&mut found);
+    found.truncate(128);
     let shapely = found.is_empty();
     for broken in kinds::broken_rules(kind, &node.to_json()) {
         // A rule can't be judged where a member has another type; that mistake is told already.

@@ -2,7 +2,7 @@
 //! with a fix for each mistake.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write as _,
 };
 
@@ -14,6 +14,9 @@ use super::{
     node::{Key, KeyFault, Node, Trap, Value},
 };
 use crate::shape;
+
+/// Most mistakes told of an object.
+const MISTAKES: usize = 100;
 
 /// What a value may be: an OpenAPI schema, ready to check with.
 #[derive(Debug, Default)]
@@ -129,6 +132,11 @@ impl Schema {
     pub fn check(&self, node: &Node, quiet: bool) -> Vec<Found> {
         let mut check = Check { quiet, found: Vec::new(), path: Vec::new(), near: None };
         check.value(self, node);
+        if check.full() {
+            check.path.clear();
+            let what = "has more mistakes than are shown".to_owned();
+            check.found.push(Found { at: node.at, path: String::new(), what, fix: "mend these first".to_owned() });
+        }
         check.found
     }
 }
@@ -147,7 +155,16 @@ struct Check {
 }
 
 impl Check {
+    /// Whether so many mistakes were found that more help nobody; a hostile document could make
+    /// millions.
+    fn full(&self) -> bool {
+        self.found.len() >= MISTAKES
+    }
+
     fn report(&mut self, at: Option<usize>, what: impl Into<String>, fix: impl Into<String>) {
+        if self.full() {
+            return;
+        }
         let mut path = String::new();
         for step in &self.path {
             match step {
@@ -176,9 +193,9 @@ impl Check {
     fn value_here(&mut self, schema: &Schema, node: &Node) {
         match (schema.kind, &node.value) {
             (_, Value::Tagged) => {
-                self.report(node.at, "has a YAML tag of its own", "write the plain value; tags are not read")
+                self.report(node.at, "has a YAML tag of its own", "write the plain value; tags are not read");
             }
-            (Kind::Any, _) => {}
+            (Kind::Any, _) | (Kind::Boolean, Value::Bool(_)) => {}
             (Kind::Object, Value::Map(entries)) => self.object(schema, node, entries),
             (Kind::List, Value::List(items)) => self.list(schema, node, items),
             (Kind::Text | Kind::IntegerOrText, Value::Text(text, trap)) => self.text(schema, node, text, *trap),
@@ -186,7 +203,6 @@ impl Check {
             (Kind::Integer | Kind::IntegerOrText, Value::Huge) => {
                 self.report(node.at, "is an integer of more than 64 bits", range(schema));
             }
-            (Kind::Boolean, Value::Bool(_)) => {}
             (kind, value) => {
                 let what = format!("must be {}, but is {}", kind.name(), name(value));
                 self.report(node.at, what, type_fix(kind, value));
@@ -200,11 +216,14 @@ impl Check {
             self.report(node.at, format!("has {} members, {max} at most are allowed", entries.len()), "");
             return;
         }
-        let mut seen: HashMap<&str, ()> = HashMap::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for (key, value) in entries {
+            if self.full() {
+                return;
+            }
             let shown = self.shown_key(&key.text);
             self.path.push(Step::Member(shown.clone()));
-            if seen.insert(&key.text, ()).is_some() {
+            if !seen.insert(&key.text) {
                 self.report(key.at, "is given twice", "remove one of the two");
             } else if self.key(key) {
                 let known = schema.properties.get(&key.text).or(schema.values.as_deref());

@@ -201,6 +201,25 @@ fn nothing_at_all_is_no_object_and_no_mistake() {
 }
 
 #[test]
+fn a_hostile_document_costs_little_and_is_refused() {
+    let mut keys = String::new();
+    for i in 0..150_000 {
+        writeln!(keys, "k{i}: 1").unwrap();
+    }
+    let head = STORE.split("spec:").next().unwrap();
+    for text in [
+        format!("{STORE}{keys}"),
+        format!("{head}spec:\n  embedded:\n{}", keys.replace('k', "    k")),
+        format!("{}{}", "---\na: 1\n".repeat(300_000), STORE),
+        format!("{STORE}x: {}{}", "[".repeat(255), "a,".repeat(700_000)),
+        format!("{STORE}{}", "{a: ".repeat(255)),
+    ] {
+        let found = mistakes(&text);
+        assert!(!found.is_empty() && found.len() <= 1_200, "{}", found.len());
+    }
+}
+
+#[test]
 fn a_json_file_must_be_json() {
     assert!(read_text("m.json", STORE).is_err());
     assert!(

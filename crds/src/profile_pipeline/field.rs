@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Field {
-    /// JSON Pointer; `*` stands for every element of an array.
+    /// JSON Pointer, as in `/address/city`; `*` stands for every element of an array.
     #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
     /// What kind of data it is, in the words of the Fides taxonomy: `user.contact.email`.
     #[schemars(schema_with = "crate::shape::category")]
     pub category: String,
-    /// Steps that bring it to one form, in order.
+    /// Steps that bring it to one form, in order. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choices::<Clean>")]
     pub clean: Option<Vec<Clean>>,

@@ -41,7 +41,8 @@ pub struct Sink {
     /// Whether it holds the latest state of each subject, or every event.
     #[schemars(schema_with = "crate::shape::choice::<Records>")]
     pub records: Records,
-    /// How old a record may become, from its event time. Left out: no limit.
+    /// How old a record may become, from its event time, as in `365d`; for `cassandra`, `mongodb`
+    /// and `embedded`. Left out: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
     /// Paths of the declared fields that go there. Left out: all.
@@ -119,7 +120,7 @@ pub struct CassandraSink {
     /// Columns of the partition key.
     #[schemars(schema_with = "crate::shape::cql_names")]
     pub partition_key: Vec<String>,
-    /// Clustering columns.
+    /// Clustering columns. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::clustering_names")]
     pub clustering_key: Option<Vec<String>>,
@@ -224,11 +225,11 @@ pub struct KafkaSink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
-    /// Partitions of a topic that Lethe makes. Left out: the broker's default.
+    /// Partitions of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub partitions: Option<i32>,
-    /// Replicas of a topic that Lethe makes. Left out: the broker's default.
+    /// Replicas of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub replication: Option<i32>,
@@ -244,7 +245,7 @@ pub struct KafkaSink {
 pub struct EmbeddedSink {
     /// DataStore of the file.
     pub store_ref: StoreRef,
-    /// The table; names that begin with `lethe_` are Lethe's own.
+    /// The table: lower-case letters, digits and `_`; names that begin with `lethe_` are Lethe's own.
     #[schemars(schema_with = "crate::shape::embedded_table")]
     pub table: String,
 }
@@ -256,7 +257,7 @@ pub struct FileSink {
     /// Path of the file, relative to the directory the worker runs in.
     #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
-    /// Left out: `None`.
+    /// How the file is compressed. Left out: `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Compression>")]
     pub compression: Option<Compression>,
@@ -281,7 +282,7 @@ pub enum Compression {
 ))]
 pub struct DeadLetter {
     /// How long what can't be tied to a subject stays readable, from the end of the day it was
-    /// first written: 1 to 21 days.
+    /// first written: whole days from `1d` to `21d`.
     #[schemars(schema_with = "crate::shape::keep_for")]
     pub keep_for: Duration,
     /// A Kafka topic.
