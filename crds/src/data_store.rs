@@ -83,6 +83,7 @@ pub struct KafkaConnection {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KafkaCredentials {
     /// SASL mechanism.
+    #[schemars(schema_with = "crate::shape::choice::<SaslMechanism>")]
     pub mechanism: SaslMechanism,
     /// Secret with the keys `username` and `password`.
     pub secret_ref: SecretRef,

@@ -30,6 +30,7 @@ fn tidied(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 /// Takes away what the derive leaves over, and bounds what Kubernetes' own types leave open.
 ///
 /// - `nullable`: an absent member is left out, never null. The API server drops a null then.
+/// - `additionalProperties: false`: the API server knows unknown fields by the named ones.
 /// - line breaks inside a paragraph of a description: `kubectl explain` wraps by itself.
 /// - unbounded lists, maps and texts: each has a bound, so that an object has one.
 fn tidy(schema: &mut JSONSchemaProps) {
@@ -37,17 +38,32 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         *description = unwrapped(description);
     }
+    // An empty object has no members because it names none; the words for it are not structural.
+    if schema.additional_properties == Some(JSONSchemaPropsOrBool::Bool(false)) {
+        schema.additional_properties = None;
+    }
     match schema.type_.as_deref() {
         Some("string") if schema.enum_.is_none() && schema.format.is_none() => {
             schema.max_length.get_or_insert(TEXT);
         }
         Some("array") => {
             schema.max_items.get_or_insert(LIST);
+            // `kubectl explain` shows no description of an item that is a scalar.
+            if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+                schema.title = items.title.take();
+            }
         }
         Some("object") if schema.additional_properties.is_some() => {
             schema.max_properties.get_or_insert(LIST);
         }
         _ => {}
+    }
+    if let Some(meanings) = schema.title.take() {
+        let description = schema.description.get_or_insert_default();
+        if !description.is_empty() {
+            description.push_str("\n\n");
+        }
+        description.push_str(&meanings);
     }
     for property in schema.properties.iter_mut().flat_map(|p| p.values_mut()) {
         tidy(property);

@@ -7,8 +7,11 @@
 pub mod data_store;
 mod definition;
 pub mod duration;
+pub mod load;
 pub mod profile_pipeline;
 pub mod reference;
+#[cfg(test)]
+mod rules;
 pub mod shape;
 pub mod yaml;
 

@@ -2,7 +2,7 @@
 //! that a user writes. The CRDs carry the patterns, the loader tells the advice; `kubectl` shows
 //! the pattern only.
 
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::duration;
 
@@ -124,6 +124,28 @@ fn texts(min: u32, max: u32) -> Schema {
 
 fn text_map(max: u32, value: u32) -> Schema {
     json_schema!({"type": "object", "maxProperties": max, "additionalProperties": bounded(0, value)})
+}
+
+/// An enumeration of texts. What each means goes into `title`, which the definition moves to the
+/// end of the field's description: a CRD has no place of its own for it.
+pub(crate) fn choice<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let schema = T::json_schema(generator).to_value();
+    let mut values = Vec::new();
+    let mut meanings = Vec::new();
+    // Variants are documented one by one, so each has a branch with its one value.
+    for variant in schema["oneOf"].as_array().into_iter().flatten() {
+        let value = variant.get("const").unwrap_or(&variant["enum"][0]);
+        let meaning = variant["description"].as_str().unwrap_or_default();
+        meanings.push(format!("- {}: {}", value.as_str().unwrap_or_default(), meaning.replace('\n', " ")));
+        values.push(value.clone());
+    }
+    json_schema!({"type": "string", "enum": values, "title": meanings.join("\n")})
+}
+
+/// A list of an enumeration's texts.
+pub(crate) fn choices<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items = choice::<T>(generator).to_value();
+    json_schema!({"type": "array", "minItems": 1, "maxItems": 16, "items": items})
 }
 
 /// Functions for `#[schemars(schema_with = "...")]`, each a shape or a list of one.

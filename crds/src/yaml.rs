@@ -73,10 +73,23 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::load::Trap;
 
     #[test]
     fn the_yaml_is_what_the_types_say() {
         check().unwrap();
+    }
+
+    /// A plain `no` in an enumeration would be false to a reader of YAML 1.1, and only to it.
+    #[test]
+    fn every_reader_of_yaml_reads_the_same() {
+        for (path, text) in files().unwrap() {
+            for line in text.lines() {
+                let scalar = line.trim_start_matches([' ', '-']);
+                let scalar = scalar.split_once(": ").map_or(scalar, |(_, value)| value);
+                assert_eq!(Trap::of(scalar), None, "{}: {line}", path.display());
+            }
+        }
     }
 
     #[test]

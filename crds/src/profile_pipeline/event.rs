@@ -39,6 +39,7 @@ pub struct Event {
     pub schema: Option<EventSchema>,
     /// What becomes of data that neither `fields` nor this section names. Left out: `Drop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Undeclared>")]
     pub undeclared: Option<Undeclared>,
     /// What in the source means that a profile is deleted. Left out: nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,7 @@ pub struct Event {
     "canonical is immutable: another form makes other persons of the same identifiers; make a pipeline with another space",
 ))]
 pub struct Subject {
-    /// The set of identifiers that the id belongs to: `customers`. The same id in two spaces is two persons.
+    /// The set of identifiers that the id belongs to: `customers`. The same id in two spaces is two persons. It can't be changed.
     #[schemars(schema_with = "crate::shape::identifier")]
     #[x_kube(validation = (
         "self == oldSelf",
@@ -63,10 +64,11 @@ pub struct Subject {
     /// Where the identifier is: a string or a number.
     #[schemars(schema_with = "crate::shape::pointer")]
     pub id: String,
-    /// How the identifier is brought to one form. Every pipeline of a space must say the same. Left out: `Exact`.
+    /// How the identifier is brought to one form. Every pipeline of a space must say the same. It can't be changed. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Canonical>")]
     pub canonical: Option<Canonical>,
-    /// Other identifiers that lead to the same person in an erasure request.
+    /// Other identifiers that lead to the same person in an erasure request. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -85,6 +87,7 @@ pub struct Alias {
     pub path: String,
     /// How it is brought to one form. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Canonical>")]
     pub canonical: Option<Canonical>,
 }
 
@@ -137,7 +140,7 @@ pub enum Undeclared {
     "give at least one of tombstone: true and when, or remove delete",
 ))]
 pub struct Delete {
-    /// A Kafka record with a key and no value.
+    /// A Kafka record with a key and no value. Left out: it means nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<bool>,
     /// An event with a certain value in a field.

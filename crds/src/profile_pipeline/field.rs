@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Field {
-    /// JSON Pointer; `*` stands for every element of an array.
+    /// JSON Pointer, as in `/address/city`; `*` stands for every element of an array.
     #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
     /// What kind of data it is, in the words of the Fides taxonomy: `user.contact.email`.
     #[schemars(schema_with = "crate::shape::category")]
     pub category: String,
-    /// Steps that bring it to one form, in order.
+    /// Steps that bring it to one form, in order. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16))]
+    #[schemars(schema_with = "crate::shape::choices::<Clean>")]
     pub clean: Option<Vec<Clean>>,
     /// What happens to it: exactly one.
     pub protect: Protect,
@@ -157,6 +157,7 @@ pub struct Generalize {
     pub buckets: Option<Vec<i64>>,
     /// A date becomes its month or its year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<DatePrecision>")]
     pub date: Option<DatePrecision>,
     /// An IP address becomes its network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,7 +232,7 @@ pub struct Pseudonymize {
 pub struct RedactDetected {
     /// Kinds of data looked for. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(schema_with = "crate::shape::choices::<DetectKind>")]
     pub kinds: Option<Vec<DetectKind>>,
 }
 

@@ -82,7 +82,8 @@ use crate::{
     "event.delete.tombstone needs source.kafka: a file has no tombstones; use event.delete.when",
 ))]
 pub struct ProfilePipelineSpec {
-    /// The record of processing (GDPR Article 30) that this pipeline belongs to. It changes no event.
+    /// The record of processing (GDPR Article 30) that this pipeline belongs to. It changes no event. Left out:
+    /// nothing is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processing: Option<Processing>,
     /// Where events come from: exactly one of `kafka` and `file`.
@@ -95,7 +96,7 @@ pub struct ProfilePipelineSpec {
     /// The keys that tokens and sealed values are made with.
     pub keys: Keys,
     /// Raise it to reprocess history under a changed plan: events of a higher revision replace
-    /// those of a lower one. 0 to 9.
+    /// those of a lower one. 0 to 9. Left out: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 9))]
     pub revision: Option<i32>,
@@ -118,11 +119,11 @@ pub struct ProfilePipelineSpec {
     /// Where events go that can't be processed, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetter>,
-    /// Number of workers. Scaled by the scale subresource, too.
+    /// Number of workers. Scaled by the scale subresource, too. Left out: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
-    /// Stop the workers; nothing is lost, the source keeps its offsets.
+    /// Stop the workers; nothing is lost, the source keeps its offsets. Left out: they run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
     /// How worker pods are made.
@@ -141,6 +142,7 @@ pub struct Processing {
     #[schemars(schema_with = "crate::shape::some_texts")]
     pub purposes: Vec<String>,
     /// The legal basis (GDPR Article 6).
+    #[schemars(schema_with = "crate::shape::choice::<LegalBasis>")]
     pub legal_basis: LegalBasis,
     /// Whose data: customers, employees, visitors.
     #[schemars(schema_with = "crate::shape::some_texts")]
@@ -176,7 +178,7 @@ pub struct Dedupe {
     pub window: Duration,
     /// How many ids are remembered. Left out: 1,000,000 (about 40 MB).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100000000))]
+    #[schemars(range(min = 1, max = 100_000_000))]
     pub max_ids: Option<i32>,
 }
 

@@ -36,10 +36,13 @@ pub struct Sink {
     pub name: String,
     /// Who reads it. References and pseudonyms of two audiences can't be joined; event ids leave
     /// to `Analytics` and `Public` as pseudonyms.
+    #[schemars(schema_with = "crate::shape::choice::<Audience>")]
     pub audience: Audience,
     /// Whether it holds the latest state of each subject, or every event.
+    #[schemars(schema_with = "crate::shape::choice::<Records>")]
     pub records: Records,
-    /// How old a record may become, from its event time. Left out: no limit.
+    /// How old a record may become, from its event time, as in `365d`; for `cassandra`, `mongodb`
+    /// and `embedded`. Left out: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
     /// Paths of the declared fields that go there. Left out: all.
@@ -108,6 +111,7 @@ pub struct CassandraSink {
     pub table: String,
     /// Whether Lethe makes the table. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
     /// Columns and what fills them.
     #[schemars(length(min = 1, max = 1024))]
@@ -116,7 +120,7 @@ pub struct CassandraSink {
     /// Columns of the partition key.
     #[schemars(schema_with = "crate::shape::cql_names")]
     pub partition_key: Vec<String>,
-    /// Clustering columns.
+    /// Clustering columns. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::clustering_names")]
     pub clustering_key: Option<Vec<String>>,
@@ -135,6 +139,7 @@ pub struct CassandraColumn {
     pub name: String,
     /// CQL type.
     #[serde(rename = "type")]
+    #[schemars(schema_with = "crate::shape::choice::<CqlType>")]
     pub cql_type: CqlType,
     /// Path of a declared field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +147,7 @@ pub struct CassandraColumn {
     pub path: Option<String>,
     /// What Lethe itself knows of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Meta>")]
     pub meta: Option<Meta>,
 }
 
@@ -198,6 +204,7 @@ pub struct MongodbSink {
     pub collection: String,
     /// Whether Lethe makes the indexes. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
 }
 
@@ -216,12 +223,13 @@ pub struct KafkaSink {
     pub topic: String,
     /// Whether Lethe makes the topic. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
-    /// Partitions of a topic that Lethe makes. Left out: the broker's default.
+    /// Partitions of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub partitions: Option<i32>,
-    /// Replicas of a topic that Lethe makes. Left out: the broker's default.
+    /// Replicas of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub replication: Option<i32>,
@@ -237,7 +245,7 @@ pub struct KafkaSink {
 pub struct EmbeddedSink {
     /// DataStore of the file.
     pub store_ref: StoreRef,
-    /// The table; names that begin with `lethe_` are Lethe's own.
+    /// The table: lower-case letters, digits and `_`; names that begin with `lethe_` are Lethe's own.
     #[schemars(schema_with = "crate::shape::embedded_table")]
     pub table: String,
 }
@@ -249,8 +257,9 @@ pub struct FileSink {
     /// Path of the file, relative to the directory the worker runs in.
     #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
-    /// Left out: `None`.
+    /// How the file is compressed. Left out: `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Compression>")]
     pub compression: Option<Compression>,
 }
 
@@ -273,7 +282,7 @@ pub enum Compression {
 ))]
 pub struct DeadLetter {
     /// How long what can't be tied to a subject stays readable, from the end of the day it was
-    /// first written: 1 to 21 days.
+    /// first written: whole days from `1d` to `21d`.
     #[schemars(schema_with = "crate::shape::keep_for")]
     pub keep_for: Duration,
     /// A Kafka topic.

@@ -37,6 +37,7 @@ pub struct KafkaSource {
     pub group: Option<String>,
     /// Where a group without offsets starts. Left out: `Earliest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<StartFrom>")]
     pub start_from: Option<StartFrom>,
 }
 
@@ -61,6 +62,7 @@ pub struct FileSource {
     #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
     /// How events are written in it.
+    #[schemars(schema_with = "crate::shape::choice::<FileFormat>")]
     pub format: FileFormat,
     /// How CSV is read; only with `format: Csv`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +106,7 @@ pub struct CsvColumn {
     pub key: Option<String>,
     /// What a cell is. Left out: `Text`.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
+    #[schemars(schema_with = "crate::shape::choice::<CsvCell>")]
     pub cell: Option<CsvCell>,
 }
 

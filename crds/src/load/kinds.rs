@@ -1,0 +1,120 @@
+//! The kinds that are read, and the schema of each.
+
+use std::sync::LazyLock;
+
+use k8s_openapi::{api::core::v1, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::core::{cel, schema as transforms};
+use schemars::{JsonSchema, generate::SchemaSettings, transform::AddNullable};
+use serde_json::Value as Json;
+
+use super::schema::Schema;
+use crate::crds;
+
+/// A kind that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `lethe.dev/v1alpha1` DataStore.
+    DataStore,
+    /// `lethe.dev/v1alpha1` ProfilePipeline.
+    ProfilePipeline,
+    /// `v1` Secret.
+    Secret,
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// `v1` Namespace.
+    Namespace,
+}
+
+impl Kind {
+    /// Every kind that is read.
+    pub const ALL: [Self; 5] = [Self::DataStore, Self::ProfilePipeline, Self::Secret, Self::ConfigMap, Self::Namespace];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DataStore => "DataStore",
+            Self::ProfilePipeline => "ProfilePipeline",
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::Namespace => "Namespace",
+        }
+    }
+
+    /// Its `apiVersion`.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::DataStore | Self::ProfilePipeline => "lethe.dev/v1alpha1",
+            Self::Secret | Self::ConfigMap | Self::Namespace => "v1",
+        }
+    }
+
+    /// Whether its objects live in a namespace.
+    pub fn namespaced(self) -> bool {
+        self != Self::Namespace
+    }
+
+    /// Whether no value of it may be shown.
+    pub fn quiet(self) -> bool {
+        self == Self::Secret
+    }
+
+    /// The schema its objects are checked against.
+    pub fn schema(self) -> &'static Schema {
+        static SCHEMAS: LazyLock<[Schema; 5]> = LazyLock::new(|| Kind::ALL.map(Kind::compile));
+        &SCHEMAS[self as usize]
+    }
+
+    fn compile(self) -> Schema {
+        let schema = match self {
+            // `status` is the operator's; what `kubectl get -o yaml` wrote can be read again.
+            Self::DataStore | Self::ProfilePipeline => Schema::compile(&self.definition().unwrap_or_default())
+                .with("apiVersion", Schema::compile(&serde_json::json!({"type": "string"})))
+                .with("kind", Schema::compile(&serde_json::json!({"type": "string"})))
+                .with("status", Schema::any()),
+            Self::Secret => Schema::compile(&kubernetes::<v1::Secret>()),
+            Self::ConfigMap => Schema::compile(&kubernetes::<v1::ConfigMap>()),
+            Self::Namespace => Schema::compile(&kubernetes::<v1::Namespace>()).with("status", Schema::any()),
+        };
+        let metadata = Schema::compile(&kubernetes::<ObjectMeta>()).with("managedFields", Schema::any());
+        schema.with("metadata", metadata)
+    }
+
+    /// The OpenAPI schema of one of Lethe's own kinds.
+    pub fn definition(self) -> Option<Json> {
+        let crd = crds().into_iter().find(|crd| crd.spec.names.kind == self.name())?;
+        let schema = crd.spec.versions.into_iter().next()?.schema?.open_api_v3_schema?;
+        serde_json::to_value(schema).ok()
+    }
+}
+
+thread_local! {
+    static RULES: [Option<cel::CompiledSchema>; 5] =
+        Kind::ALL.map(|kind| kind.definition().map(|schema| cel::compile_schema(&schema)));
+}
+
+/// The rules (CEL) of the kind that an object breaks: path and message of each.
+pub fn broken_rules(kind: Kind, object: &Json) -> Vec<cel::ValidationError> {
+    RULES.with(|rules| match &rules[kind as usize] {
+        Some(compiled) => cel::validate_compiled(compiled, object, None)
+            .err()
+            .map(cel::ValidationErrors::into_vec)
+            .unwrap_or_default(),
+        None => Vec::new(),
+    })
+}
+
+/// The schema of one of Kubernetes' own types, in the words of a CRD.
+fn kubernetes<T: JsonSchema>() -> Json {
+    SchemaSettings::openapi3()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .with_transform(AddNullable::default())
+        .with_transform(transforms::StructuralSchemaRewriter)
+        .with_transform(transforms::OptionalEnum)
+        .with_transform(transforms::OptionalIntOrString)
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}

@@ -1,0 +1,140 @@
+//! Everything that was loaded, by kind, namespace and name.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use super::{mistake::Place, secret::Secret};
+use crate::{DataStore, ProfilePipeline};
+
+/// The namespace of an object that names none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// A ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigMap {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its texts by key.
+    pub data: BTreeMap<String, String>,
+}
+
+/// A Namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Everything that was loaded. Every object has a namespace, `default` where it named none.
+#[derive(Debug, Default)]
+pub struct Resources {
+    pub(super) data_stores: Objects<DataStore>,
+    pub(super) pipelines: Objects<ProfilePipeline>,
+    pub(super) secrets: Objects<Secret>,
+    pub(super) config_maps: Objects<ConfigMap>,
+    pub(super) namespaces: Objects<Namespace>,
+}
+
+impl Resources {
+    /// A DataStore.
+    pub fn data_store(&self, namespace: &str, name: &str) -> Option<&DataStore> {
+        self.data_stores.get(namespace, name)
+    }
+
+    /// A ProfilePipeline.
+    pub fn pipeline(&self, namespace: &str, name: &str) -> Option<&ProfilePipeline> {
+        self.pipelines.get(namespace, name)
+    }
+
+    /// A Secret. Whether Lethe may read it is for the caller to ask.
+    pub fn secret(&self, namespace: &str, name: &str) -> Option<&Secret> {
+        self.secrets.get(namespace, name)
+    }
+
+    /// A ConfigMap.
+    pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        self.config_maps.get(namespace, name)
+    }
+
+    /// A Namespace.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get("", name)
+    }
+
+    /// All DataStores, by namespace and name.
+    pub fn data_stores(&self) -> impl Iterator<Item = &DataStore> {
+        self.data_stores.iter()
+    }
+
+    /// All ProfilePipelines, by namespace and name.
+    pub fn pipelines(&self) -> impl Iterator<Item = &ProfilePipeline> {
+        self.pipelines.iter()
+    }
+
+    /// All Secrets, by namespace and name.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.iter()
+    }
+
+    /// All ConfigMaps, by namespace and name.
+    pub fn config_maps(&self) -> impl Iterator<Item = &ConfigMap> {
+        self.config_maps.iter()
+    }
+
+    /// All Namespaces, by name.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter()
+    }
+
+    /// Where a ProfilePipeline was read from.
+    pub fn pipeline_place(&self, namespace: &str, name: &str) -> Option<&Place> {
+        self.pipelines.place(namespace, name)
+    }
+
+    /// Where a DataStore was read from.
+    pub fn data_store_place(&self, namespace: &str, name: &str) -> Option<&Place> {
+        self.data_stores.place(namespace, name)
+    }
+}
+
+/// Objects of a kind, by namespace and name.
+#[derive(Debug)]
+pub(super) struct Objects<T>(BTreeMap<(String, String), (T, Place)>);
+
+impl<T> Default for Objects<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Objects<T> {
+    fn key(namespace: &str, name: &str) -> (String, String) {
+        (namespace.to_owned(), name.to_owned())
+    }
+
+    /// Adds an object; if there is one of that name, says where that was read from.
+    pub(super) fn add(&mut self, namespace: &str, name: &str, object: T, place: Place) -> Result<(), Place> {
+        match self.0.entry(Self::key(namespace, name)) {
+            Entry::Occupied(first) => Err(first.get().1.clone()),
+            Entry::Vacant(free) => {
+                free.insert((object, place));
+                Ok(())
+            }
+        }
+    }
+
+    fn get(&self, namespace: &str, name: &str) -> Option<&T> {
+        self.0.get(&Self::key(namespace, name)).map(|(object, _)| object)
+    }
+
+    fn place(&self, namespace: &str, name: &str) -> Option<&Place> {
+        self.0.get(&Self::key(namespace, name)).map(|(_, place)| place)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.values().map(|(object, _)| object)
+    }
+}
