@@ -1,0 +1,120 @@
+//! The event of kind `Account`: a snapshot of a customer's account, about 600 bytes.
+
+use super::{
+    draw::Draw,
+    envelope::{Envelope, put_ip},
+    fault::Defect,
+    note::put_note,
+    person::Person,
+    text::{put, put_hundredths},
+};
+
+/// What the customer's device says of itself: a field that the example does not declare, as there is
+/// one in every real stream.
+const USER_AGENTS: [&str; 4] = [
+    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) Mobile/15E148",
+    "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/142.0 Mobile",
+    "ExampleShop/7.3 (Windows NT 10.0; Win64; x64)",
+];
+
+/// Appends an event without a line feed, and says whether its note holds personal data.
+pub(super) fn put_account(out: &mut Vec<u8>, envelope: &Envelope, person: &Person, draw: &mut Draw) -> bool {
+    let defect = envelope.defect;
+    envelope.put_head(out);
+    put_subject(out, person, defect);
+    if envelope.deleted {
+        envelope.put_consent(out);
+        envelope.put_tail(out);
+        return false;
+    }
+    put(out, ",\"name\":\"");
+    person.put_name(out);
+    put(out, "\",\"email\":");
+    match defect {
+        Some(Defect::EmailIsNumber) => put(out, "4711"),
+        Some(Defect::EmailWithoutAt) => put(out, "\"unknown\""),
+        _ => {
+            out.push(b'"');
+            person.put_email(out);
+            out.push(b'"');
+        }
+    }
+    put(out, ",\"phone\":");
+    if person.has_phone {
+        out.push(b'"');
+        person.put_mobile(out, person.phone_blanks());
+        out.push(b'"');
+    } else {
+        put(out, "null");
+    }
+    put(out, ",\"ip\":\"");
+    put_ip(out, draw);
+    put(out, "\",\"user_agent\":\"");
+    put(out, draw.text(&USER_AGENTS));
+    put(out, "\",\"address\":");
+    if defect == Some(Defect::TextAsObject) {
+        put(out, "\"see above\"");
+    } else {
+        put(out, "{\"street\":\"");
+        person.put_street(out);
+        put(out, "\",\"city\":\"");
+        put(out, person.town.name);
+        put(out, "\",\"postcode\":\"");
+        person.put_postcode(out);
+        put(out, "\",\"country\":\"");
+        put(out, person.locale.code);
+        put(out, "\"}");
+    }
+    put(out, ",\"birth_date\":\"");
+    if defect == Some(Defect::MonthImpossible) {
+        put(out, "1984-31-02");
+    } else {
+        person.born.put(out);
+    }
+    put(out, "\",\"national_id\":\"");
+    person.put_national_id(out);
+    let standing = person.standing(envelope.elapsed);
+    put(out, "\",\"tier\":\"");
+    put(out, if defect == Some(Defect::UnknownWord) { "unobtainium" } else { standing.tier });
+    put(out, "\",\"lifetime_value\":");
+    if defect == Some(Defect::NumberAsText) {
+        put(out, "\"about 1.200,-\"");
+    } else {
+        put_hundredths(out, standing.lifetime_hundredths);
+    }
+    put(out, ",\"plan\":\"");
+    put(out, standing.plan);
+    out.push(b'"');
+    envelope.put_consent(out);
+    let mut personal = false;
+    if defect == Some(Defect::TextTooLong) {
+        put(out, ",\"note\":\"");
+        for _ in 0..300 {
+            put(out, "and so on, ");
+        }
+        out.push(b'"');
+    } else if !draw.one_in(8) {
+        put(out, ",\"note\":\"");
+        personal = put_note(out, person, draw);
+        out.push(b'"');
+    }
+    envelope.put_tail(out);
+    personal
+}
+
+fn put_subject(out: &mut Vec<u8>, person: &Person, defect: Option<Defect>) {
+    match defect {
+        Some(Defect::NoSubject) => {}
+        Some(Defect::SubjectIsList) => {
+            put(out, ",\"user_id\":[\"");
+            person.put_account_id(out);
+            put(out, "\"]");
+        }
+        _ => {
+            put(out, ",\"user_id\":\"");
+            person.put_account_id(out);
+            out.push(b'"');
+        }
+    }
+}

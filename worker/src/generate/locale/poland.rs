@@ -1,0 +1,72 @@
+//! Poland. No range is kept for drama: phone numbers are those of neighbours that have one.
+
+use super::{Locale, town, word};
+
+pub(super) const POLAND: Locale = Locale {
+    code: "PL",
+    country: "Poland",
+    women: &[
+        word("Agnieszka", "agnieszka"),
+        word("Małgorzata", "malgorzata"),
+        word("Bożena", "bozena"),
+        word("Zofia", "zofia"),
+        word("Elżbieta", "elzbieta"),
+        word("Grażyna", "grazyna"),
+        word("Światława", "swiatlawa"),
+        word("Maja", "maja"),
+    ],
+    men: &[
+        word("Łukasz", "lukasz"),
+        word("Paweł", "pawel"),
+        word("Stanisław", "stanislaw"),
+        word("Jędrzej", "jedrzej"),
+        word("Rafał", "rafal"),
+        word("Błażej", "blazej"),
+        word("Mścisław", "mscislaw"),
+        word("Jan", "jan"),
+    ],
+    surnames_of_women: &[
+        word("Wiśniewska", "wisniewska"),
+        word("Dąbrowska", "dabrowska"),
+        word("Wójcik", "wojcik"),
+        word("Żak", "zak"),
+        word("Kołodziejczyk", "kolodziejczyk"),
+        word("Nowak-Zięba", "nowakzieba"),
+        word("Gołębiewska", "golebiewska"),
+        word("Źródłowska", "zrodlowska"),
+    ],
+    surnames_of_men: &[
+        word("Wiśniewski", "wisniewski"),
+        word("Dąbrowski", "dabrowski"),
+        word("Wójcik", "wojcik"),
+        word("Żak", "zak"),
+        word("Kołodziejczyk", "kolodziejczyk"),
+        word("Szczęsny", "szczesny"),
+        word("Gołębiewski", "golebiewski"),
+        word("Źródłowski", "zrodlowski"),
+    ],
+    surname_first: false,
+    streets: &[
+        "ul. Świerkowej Góry",
+        "ul. Żurawich Piór",
+        "al. Błękitnych Łąk",
+        "ul. Księżycowa Ścieżka",
+        "pl. Ośmiu Źródeł",
+    ],
+    number_first: false,
+    towns: &[
+        town("Nowe Żelazkowo", "wielkopolskie"),
+        town("Świętopełkowice", "dolnośląskie"),
+        town("Gęsiniec Łąkowy", "łódzkie"),
+        town("Brzózków Górny", "małopolskie"),
+    ],
+    postcode: "##-###",
+    phones: &["+49 30 23125 ###", "+46 8 465 004 ##"],
+    mobiles: &["+49 171 39200 ##", "+46 70 174 06 2#"],
+    iban: ("PL", "00000000################"),
+    // A PESEL's third and fourth digits are a month; there is no month 00.
+    national_id: ("PESEL", "##00#######"),
+    timezone: ("+1:00", "Warsaw, Prague, Vienna"),
+    corner: (500_000, 160_000),
+    size: (40_000, 70_000),
+};

@@ -1,0 +1,264 @@
+//! Test data: streams of profile events about invented people, as fast as a disk takes them.
+//!
+//! The same options give the same bytes, for ever and on every platform: draws come from PCG,
+//! numbers are written from integers, and nothing depends on a clock or the order of a map. Memory
+//! is constant however long the stream is: a subject is computed from the seed and its number each
+//! time, and the only events kept are the few that a duplicate may repeat.
+//!
+//! What comes out looks like personal data and is nobody's: see `locale`.
+//!
+//! ```
+//! use lethe_worker::generate::{GenerateOptions, Generator, Kind};
+//!
+//! let options = GenerateOptions { invalid: 0.05, ..GenerateOptions::new(Kind::Account, 1_000) };
+//! let mut generator = Generator::new(options)?;
+//! let mut lines = Vec::new();
+//! while generator.next_into(&mut lines) {}
+//! assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 1_000);
+//! # Ok::<(), lethe_worker::generate::OptionsError>(())
+//! ```
+
+mod account;
+mod draw;
+mod envelope;
+mod fault;
+mod locale;
+mod note;
+mod numbers;
+mod options;
+mod person;
+mod random_user;
+mod summary;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use options::{GenerateOptions, Kind, OptionsError};
+pub use summary::Summary;
+
+use account::put_account;
+use draw::{Draw, Purpose};
+use envelope::{Consent, Envelope};
+use fault::{Damage, Defect};
+use options::{LATEST_MILLIS, STEP_MILLIS};
+use person::Person;
+use random_user::put_random_user;
+
+/// How many recent plain events a duplicate chooses from.
+const RECENT: usize = 16;
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Duplicate,
+    Invalid,
+    NotJson,
+    NoConsent,
+    Late,
+    Delete,
+    Plain,
+}
+
+/// The sorts in the order of `GenerateOptions::rates`.
+const SORTS: [Sort; 6] = [Sort::Duplicate, Sort::Invalid, Sort::NotJson, Sort::NoConsent, Sort::Late, Sort::Delete];
+
+/// Generates a stream, line by line.
+pub struct Generator {
+    options: GenerateOptions,
+    /// A draw of 64 bits below the first of these that is larger decides the sort of a line.
+    bounds: [u128; 6],
+    draw: Draw,
+    /// Time of the last line in milliseconds since 1970.
+    time: u64,
+    /// The earliest time an event can have.
+    earliest: u64,
+    recent: Recent,
+    summary: Summary,
+}
+
+/// What a subject of a stream is known by, for a test that asks for it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identifiers {
+    /// The subject's id: `/user_id` of an account, `/user/login/uuid` of a random user.
+    pub id: String,
+    /// The e-mail address as the subject types it; no other subject of the stream has it.
+    pub email: String,
+}
+
+impl Generator {
+    /// A generator at the start of its stream.
+    pub fn new(options: GenerateOptions) -> Result<Self, OptionsError> {
+        options.check()?;
+        let mut bounds = [0; 6];
+        let mut sum = 0.0;
+        for (bound, (_, rate)) in bounds.iter_mut().zip(options.rates()) {
+            sum += rate;
+            // 2^64: a power of two, so that the product is exact everywhere.
+            *bound = (sum * 18_446_744_073_709_551_616.0) as u128;
+        }
+        // The options were checked: start lies at least this long after 1970.
+        let time = u64::try_from(options.start.as_millisecond()).map_err(|_| OptionsError::Time)?;
+        Ok(Self {
+            bounds,
+            draw: Draw::new(options.seed, Purpose::Stream, 0),
+            time,
+            earliest: time - LATEST_MILLIS as u64,
+            recent: Recent::default(),
+            summary: Summary::default(),
+            options,
+        })
+    }
+
+    /// Appends the next line with its line feed. False when there is none left: nothing is appended.
+    pub fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
+        if self.summary.lines == self.options.count {
+            return false;
+        }
+        if self.summary.lines > 0 {
+            self.time += self.draw.below(STEP_MILLIS + 1);
+        }
+        let start = out.len();
+        match self.next_sort() {
+            Sort::Duplicate => {
+                self.recent.repeat(out, &mut self.draw);
+                self.summary.duplicates += 1;
+            }
+            Sort::Invalid => {
+                let defect = *self.draw.pick(&Defect::ALL);
+                self.put_event(out, self.time, Consent::Given, Some(defect));
+                self.summary.invalid += 1;
+            }
+            Sort::NotJson => {
+                let damage = *self.draw.pick(&Damage::ALL);
+                self.put_event(out, self.time, Consent::Given, None);
+                damage.apply(out, start, &mut self.draw);
+                self.summary.not_json += 1;
+            }
+            Sort::NoConsent => {
+                let consent = *self.draw.pick(&[Consent::Refused, Consent::Refused, Consent::Null, Consent::Absent]);
+                let personal = self.put_event(out, self.time, consent, None);
+                self.summary.no_consent += 1;
+                self.summary.personal_notes += u64::from(personal);
+            }
+            Sort::Late => {
+                const MINUTE: u64 = 60_000;
+                let behind = MINUTE + self.draw.below(LATEST_MILLIS as u64 - MINUTE + 1);
+                // Never before `earliest`: time is never before start.
+                let personal = self.put_event(out, self.time - behind, Consent::Given, None);
+                self.summary.late += 1;
+                self.summary.personal_notes += u64::from(personal);
+            }
+            Sort::Delete => {
+                self.put_delete(out);
+                self.summary.deletes += 1;
+            }
+            Sort::Plain => {
+                let personal = self.put_event(out, self.time, Consent::Given, None);
+                if self.options.duplicates > 0.0 {
+                    self.recent.remember(&out[start..]);
+                }
+                self.summary.events += 1;
+                self.summary.personal_notes += u64::from(personal);
+            }
+        }
+        out.push(b'\n');
+        self.summary.lines += 1;
+        true
+    }
+
+    /// What was generated so far.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// What the subject of this number, from 0 to `subjects` - 1, is known by.
+    pub fn identifiers(&self, subject: u64) -> Identifiers {
+        let person = Person::new(self.options.seed, subject);
+        let text = |put: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            put(&mut out);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        Identifiers {
+            id: text(&|out| match self.options.kind {
+                Kind::Account => person.put_account_id(out),
+                Kind::RandomUser => text::put_uuid(out, person.uuid.0, person.uuid.1),
+            }),
+            email: text(&|out| person.put_email(out)),
+        }
+    }
+
+    fn next_sort(&mut self) -> Sort {
+        let bits = u128::from(self.draw.bits());
+        let sort =
+            self.bounds.iter().zip(SORTS).find(|(bound, _)| bits < **bound).map_or(Sort::Plain, |(_, sort)| sort);
+        // The first lines have nothing to repeat.
+        if sort == Sort::Duplicate && self.recent.is_empty() { Sort::Plain } else { sort }
+    }
+
+    fn next_envelope(&mut self, time: u64, consent: Consent) -> Envelope {
+        let mut id = Draw::new(self.options.seed, Purpose::EventId, self.summary.lines);
+        Envelope {
+            id: (id.bits(), id.bits()),
+            time,
+            elapsed: time - self.earliest,
+            consent,
+            deleted: false,
+            defect: None,
+        }
+    }
+
+    fn next_person(&mut self) -> Person {
+        let number = self.draw.below(self.options.subjects);
+        Person::new(self.options.seed, number)
+    }
+
+    /// Appends an event without its line feed, and says whether its note holds personal data.
+    fn put_event(&mut self, out: &mut Vec<u8>, time: u64, consent: Consent, defect: Option<Defect>) -> bool {
+        let envelope = Envelope { defect, ..self.next_envelope(time, consent) };
+        self.put_enveloped(out, &envelope)
+    }
+
+    /// Appends a deletion without its line feed.
+    fn put_delete(&mut self, out: &mut Vec<u8>) {
+        let envelope = Envelope { deleted: true, ..self.next_envelope(self.time, Consent::Given) };
+        self.put_enveloped(out, &envelope);
+    }
+
+    fn put_enveloped(&mut self, out: &mut Vec<u8>, envelope: &Envelope) -> bool {
+        let person = self.next_person();
+        match self.options.kind {
+            Kind::Account => put_account(out, envelope, &person, &mut self.draw),
+            Kind::RandomUser => {
+                put_random_user(out, envelope, &person, &mut self.draw);
+                false
+            }
+        }
+    }
+}
+
+/// The last few plain events, without their line feeds.
+#[derive(Default)]
+struct Recent {
+    lines: [Vec<u8>; RECENT],
+    remembered: usize,
+}
+
+impl Recent {
+    fn is_empty(&self) -> bool {
+        self.remembered == 0
+    }
+
+    fn remember(&mut self, line: &[u8]) {
+        let slot = &mut self.lines[self.remembered % RECENT];
+        slot.clear();
+        slot.extend_from_slice(line);
+        self.remembered = self.remembered.wrapping_add(1);
+    }
+
+    fn repeat(&self, out: &mut Vec<u8>, draw: &mut Draw) {
+        let filled = self.remembered.min(RECENT) as u64;
+        out.extend_from_slice(&self.lines[draw.below(filled) as usize]);
+    }
+}
