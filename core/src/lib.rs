@@ -6,8 +6,10 @@
 pub mod clean;
 pub mod dedupe;
 pub mod detect;
+pub mod engine;
 pub mod json;
 pub mod keys;
+pub mod letter;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;

@@ -10,7 +10,6 @@ use lethe_crds::profile_pipeline::Audience;
 
 use crate::{
     keys::{KeyRing, KeyRingError, audience_index},
-    scalar::Scalar,
     seal::SubjectCipher,
     who::{Reference, Token},
 };
@@ -77,16 +76,8 @@ pub struct SubjectCache {
 type Generation = HashTable<Known>;
 
 struct Known {
-    kind: Kind,
-    id: Box<str>,
+    who: Box<[u8]>,
     subject: Arc<Subject>,
-}
-
-/// The number `1e1` and the string `"1e1"` are two people.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Number,
-    Text,
 }
 
 impl SubjectCache {
@@ -95,11 +86,11 @@ impl SubjectCache {
         Self { half: (max / 2).max(1), young: HashTable::new(), old: HashTable::new(), hasher: RandomState::default() }
     }
 
-    /// The subject of an identifier, as it stands in the event: not yet canonical.
-    pub fn get(&mut self, id: &Scalar<'_>) -> Option<Arc<Subject>> {
-        let (kind, id) = key(id)?;
-        let hash = self.hasher.hash_one((kind, id));
-        let same = |known: &Known| known.kind == kind && *known.id == *id;
+    /// The subject that these bytes of an event lead to: its identifier and aliases, as they stand
+    /// there.
+    pub fn get(&mut self, who: &[u8]) -> Option<Arc<Subject>> {
+        let hash = self.hasher.hash_one(who);
+        let same = |known: &Known| *known.who == *who;
         if let Some(known) = self.young.find(hash, same) {
             return Some(Arc::clone(&known.subject));
         }
@@ -109,11 +100,10 @@ impl SubjectCache {
         Some(subject)
     }
 
-    /// Remembers the subject of an identifier, in place of what was known of it.
-    pub fn insert(&mut self, id: &Scalar<'_>, subject: Arc<Subject>) {
-        let Some((kind, id)) = key(id) else { return };
-        let hash = self.hasher.hash_one((kind, id));
-        let same = |known: &Known| known.kind == kind && *known.id == *id;
+    /// Remembers the subject that these bytes lead to, in place of what was known of them.
+    pub fn insert(&mut self, who: &[u8], subject: Arc<Subject>) {
+        let hash = self.hasher.hash_one(who);
+        let same = |known: &Known| *known.who == *who;
         if let Some(known) = self.young.find_mut(hash, same) {
             known.subject = subject;
             return;
@@ -121,7 +111,7 @@ impl SubjectCache {
         if let Ok(known) = self.old.find_entry(hash, same) {
             known.remove();
         }
-        self.push(hash, Known { kind, id: id.into(), subject });
+        self.push(hash, Known { who: who.into(), subject });
     }
 
     /// Forgets every subject for which `keep` says no: after a fence, those that it names. Looks at
@@ -148,16 +138,7 @@ impl SubjectCache {
             self.young.clear();
         }
         let hasher = &self.hasher;
-        self.young.insert_unique(hash, known, |known| hasher.hash_one((known.kind, &*known.id)));
-    }
-}
-
-/// What a subject is found by; `null`, `true` and `false` are nobody.
-fn key<'a>(id: &'a Scalar<'_>) -> Option<(Kind, &'a str)> {
-    match id {
-        Scalar::Null | Scalar::Bool(_) => None,
-        Scalar::Number(digits) => Some((Kind::Number, digits)),
-        Scalar::Text(text) => Some((Kind::Text, text)),
+        self.young.insert_unique(hash, known, |known| hasher.hash_one(&*known.who));
     }
 }
 
@@ -168,18 +149,13 @@ mod tests {
     use super::*;
     use crate::keys::{DataKey, ring::tests::ring};
     use proptest::prelude::*;
-    use std::borrow::Cow;
-
-    fn text(id: &str) -> Scalar<'_> {
-        Scalar::Text(Cow::Borrowed(id))
-    }
 
     fn subject(number: u8) -> Arc<Subject> {
         Arc::new(Subject { token: Token([number; 32]), references: [None; 4], ciphers: vec![], shredded: false })
     }
 
-    fn token(cache: &mut SubjectCache, id: &Scalar<'_>) -> Option<u8> {
-        cache.get(id).map(|subject| subject.token.0[0])
+    fn token(cache: &mut SubjectCache, id: &str) -> Option<u8> {
+        cache.get(id.as_bytes()).map(|subject| subject.token.0[0])
     }
 
     #[test]
@@ -201,42 +177,24 @@ mod tests {
     }
 
     #[test]
-    fn a_number_and_a_string_of_the_same_letters_are_two_people() {
-        let mut cache = SubjectCache::new(10);
-        cache.insert(&text("1e1"), subject(1));
-        cache.insert(&Scalar::Number(Cow::Borrowed("1e1")), subject(2));
-        assert_eq!(token(&mut cache, &text("1e1")), Some(1));
-        assert_eq!(token(&mut cache, &Scalar::Number(Cow::Borrowed("1e1"))), Some(2));
-    }
-
-    #[test]
-    fn null_and_booleans_are_nobody() {
-        let mut cache = SubjectCache::new(10);
-        for id in [Scalar::Null, Scalar::Bool(true)] {
-            cache.insert(&id, subject(1));
-            assert!(cache.get(&id).is_none() && cache.is_empty());
-        }
-    }
-
-    #[test]
     fn a_subject_that_is_used_stays_while_others_come_and_go() {
         let mut cache = SubjectCache::new(10);
-        cache.insert(&text("regular"), subject(7));
+        cache.insert("regular".as_bytes(), subject(7));
         for guest in 0..100 {
-            cache.insert(&text(&guest.to_string()), subject(guest));
-            assert_eq!(token(&mut cache, &text("regular")), Some(7));
+            cache.insert(guest.to_string().as_bytes(), subject(guest));
+            assert_eq!(token(&mut cache, "regular"), Some(7));
         }
-        assert_eq!(token(&mut cache, &text("0")), None);
+        assert_eq!(token(&mut cache, "0"), None);
     }
 
     #[test]
     fn a_fence_makes_it_forget_whom_it_names() {
         let mut cache = SubjectCache::new(4);
         for id in 0..4 {
-            cache.insert(&text(&id.to_string()), subject(id));
+            cache.insert(id.to_string().as_bytes(), subject(id));
         }
         cache.retain(|subject| subject.token().0[0] != 0 && subject.token().0[0] != 3);
-        let left: Vec<_> = (0..4).map(|id| token(&mut cache, &text(&id.to_string()))).collect();
+        let left: Vec<_> = (0..4).map(|id| token(&mut cache, &id.to_string())).collect();
         assert_eq!(left, [None, Some(1), Some(2), None]);
     }
 
@@ -251,10 +209,10 @@ mod tests {
             for (id, who, insert) in steps {
                 let name = id.to_string();
                 if insert {
-                    cache.insert(&text(&name), subject(who));
+                    cache.insert(name.as_bytes(), subject(who));
                     last.insert(id, who);
-                    prop_assert_eq!(token(&mut cache, &text(&name)), Some(who));
-                } else if let Some(found) = token(&mut cache, &text(&name)) {
+                    prop_assert_eq!(token(&mut cache, &name), Some(who));
+                } else if let Some(found) = token(&mut cache, &name) {
                     prop_assert_eq!(Some(&found), last.get(&id));
                 }
                 prop_assert!(cache.len() <= max);
@@ -269,8 +227,8 @@ mod tests {
             let mut cache = SubjectCache::new(max);
             for id in &uses {
                 let name = id.to_string();
-                if cache.get(&text(&name)).is_none() {
-                    cache.insert(&text(&name), subject(*id));
+                if cache.get(name.as_bytes()).is_none() {
+                    cache.insert(name.as_bytes(), subject(*id));
                 }
             }
             let mut recent: Vec<u8> = Vec::new();
@@ -281,7 +239,7 @@ mod tests {
             }
             // Newest first: asking moves nothing out that is asked for later.
             for id in recent {
-                prop_assert_eq!(token(&mut cache, &text(&id.to_string())), Some(id));
+                prop_assert_eq!(token(&mut cache, &id.to_string()), Some(id));
             }
         }
     }

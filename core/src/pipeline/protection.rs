@@ -8,11 +8,10 @@ use super::{
     mistake::{Notes, code},
     references::exactly_one,
 };
+use crate::seal::DEAD_LETTER_CLASS;
 
 /// Class of key when a field names none.
 const DEFAULT_CLASS: &str = "profile";
-/// Class of the key that seals a subject's dead letters.
-const DEAD_LETTER_CLASS: &str = "dead-letter";
 /// Text of a redacted field when none is given.
 const DEFAULT_REDACTED: &str = "[redacted]";
 /// Every kind that detection knows.

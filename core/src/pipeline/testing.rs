@@ -46,6 +46,7 @@ pub(crate) fn pipeline() -> Pipeline {
             records: Records::Append,
             max_age: None,
             fields: Vec::new(),
+            undeclared: Undeclared::Drop,
             target: SinkTarget::File { path: "out.ndjson".to_owned(), compression: Compression::None },
         }],
         dead_letter: Some(DeadLetterRules {

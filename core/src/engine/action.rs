@@ -1,0 +1,96 @@
+//! What happens to one declared field.
+
+use std::sync::Arc;
+
+use lethe_crds::profile_pipeline::Canonical;
+
+use crate::{
+    clean::Cleaner,
+    detect::Detector,
+    json::push_string,
+    pipeline::{FieldRules, Pipeline, ProtectRules},
+    protect::Generalizer,
+};
+
+/// What happens to one declared field, compiled.
+pub(super) struct Action {
+    /// Its declared path: part of what seals and rejections say.
+    pub(super) path: Arc<str>,
+    pub(super) cleaner: Option<Cleaner>,
+    pub(super) rule: Rule,
+}
+
+pub(super) enum Rule {
+    Keep,
+    /// A JSON string.
+    Redact(Box<[u8]>),
+    Mask {
+        keep_first: usize,
+        keep_last: usize,
+    },
+    Hash {
+        domain: Box<str>,
+    },
+    Encrypt {
+        /// Index into the engine's classes.
+        class: usize,
+    },
+    Generalize(Generalizer),
+    Pseudonymize {
+        space: Box<str>,
+        canonical: Canonical,
+    },
+    RedactDetected(Detector),
+}
+
+impl Action {
+    /// Compiles a field; a class of keys that is new is added to `classes`.
+    pub(super) fn new(field: &FieldRules, pipeline: &Pipeline, classes: &mut Vec<Arc<str>>) -> Self {
+        let cleaner = (!field.clean.is_empty()).then(|| Cleaner::new(&field.clean, pipeline.region.as_deref()));
+        let rule = match &field.protect {
+            // A dropped field never reaches its action.
+            ProtectRules::Keep | ProtectRules::Drop => Rule::Keep,
+            ProtectRules::Redact(text) => {
+                let mut json = Vec::new();
+                push_string(text, &mut json);
+                Rule::Redact(json.into())
+            }
+            ProtectRules::Mask { keep_first, keep_last } => {
+                Rule::Mask { keep_first: *keep_first, keep_last: *keep_last }
+            }
+            ProtectRules::Hash => Rule::Hash { domain: field.category.as_str().into() },
+            ProtectRules::Encrypt { class } => Rule::Encrypt { class: class_index(class, classes) },
+            ProtectRules::Generalize(rules) => Rule::Generalize(Generalizer::new(rules)),
+            ProtectRules::Pseudonymize { space } => Rule::Pseudonymize {
+                space: space.as_str().into(),
+                // An identifier of the subject's own space becomes what the subject's id becomes.
+                canonical: if *space == pipeline.event.space { pipeline.event.canonical } else { Canonical::Exact },
+            },
+            ProtectRules::RedactDetected(kinds) => Rule::RedactDetected(Detector::new(kinds)),
+        };
+        Self { path: Arc::from(field.path.to_string()), cleaner, rule }
+    }
+}
+
+fn class_index(class: &str, classes: &mut Vec<Arc<str>>) -> usize {
+    classes.iter().position(|known| **known == *class).unwrap_or_else(|| {
+        classes.push(Arc::from(class));
+        classes.len() - 1
+    })
+}
+
+impl Rule {
+    /// Its name in rejections.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Rule::Keep => "keep",
+            Rule::Redact(_) => "redact",
+            Rule::Mask { .. } => "mask",
+            Rule::Hash { .. } => "hash",
+            Rule::Encrypt { .. } => "encrypt",
+            Rule::Generalize(_) => "generalize",
+            Rule::Pseudonymize { .. } => "pseudonymize",
+            Rule::RedactDetected(_) => "redactDetected",
+        }
+    }
+}

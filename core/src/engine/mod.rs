@@ -1,0 +1,228 @@
+//! The engine: what becomes of an event, between the bytes that come in and the records that go out.
+//!
+//! Two steps, because only the caller can fetch keys:
+//! 1. [`Engine::read`] walks the event and says what it is: to be written, a deletion, denied, or
+//!    rejected.
+//! 2. [`Engine::write`], with the keys of its subject, cleans and protects each field once and
+//!    appends a record for every sink.
+//!
+//! The bytes that come out are a function of the event, the plan and the keys, and of nothing else.
+
+mod action;
+mod detect_json;
+mod read;
+mod view;
+mod write;
+
+pub use read::Identity;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use lethe_crds::profile_pipeline::Audience;
+
+use crate::{
+    detect::Detector,
+    keys::{KeyRing, KeyRingError},
+    pipeline::{EventRules, Pipeline, SinkRules},
+    plan::Plan,
+    reason::Rejection,
+    schema::SchemaError,
+    seal,
+    version::IdDigest,
+    walk::Tape,
+};
+use action::Action;
+use view::View;
+
+/// The largest event taken, bytes.
+pub const MAX_EVENT: usize = 16 * 1024 * 1024;
+
+/// A compiled pipeline with its keys. Shared by threads; each has its own [`Scratch`].
+pub struct Engine {
+    plan: Plan,
+    ring: Arc<KeyRing>,
+    event: EventRules,
+    consent: Option<Option<Vec<String>>>,
+    revision: u8,
+    region: Option<String>,
+    actions: Vec<Action>,
+    classes: Vec<Arc<str>>,
+    views: Vec<View>,
+    audiences: Vec<Audience>,
+    sinks: Vec<SinkPlan>,
+    /// For undeclared data.
+    detector: Detector,
+}
+
+/// Why a pipeline can't be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its schema is none.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The keys Secret lacks a key.
+    #[error(transparent)]
+    Ring(#[from] KeyRingError),
+}
+
+/// What the engine knows of a sink.
+struct SinkPlan {
+    view: usize,
+    max_age: Option<i64>,
+}
+
+/// One record of a source, as the engine reads it.
+#[derive(Clone, Copy)]
+pub struct Record<'r> {
+    /// `topic|partition`, or the file's name.
+    pub stream: &'r str,
+    /// Where it stands in its stream.
+    pub offset: u64,
+    /// The record's own timestamp, milliseconds since 1970.
+    pub timestamp: i64,
+    /// The record's key.
+    pub key: Option<&'r [u8]>,
+    /// The record's value; `None` is a tombstone.
+    pub value: Option<&'r [u8]>,
+}
+
+/// What an event asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Write it.
+    Write,
+    /// Delete the profile.
+    Delete,
+}
+
+/// What the engine read of an event that is to be processed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// What it asks for.
+    pub intent: Intent,
+    /// Its time, milliseconds since 1970.
+    pub time: i64,
+    /// Its version.
+    pub version: i64,
+    /// What its id is remembered by.
+    pub digest: IdDigest,
+}
+
+/// What [`Engine::read`] says of an event.
+#[derive(Clone, PartialEq)]
+pub enum Reading {
+    /// It is to be processed.
+    Process(Facts),
+    /// Its subject has not agreed.
+    Denied,
+    /// It breaks a rule.
+    Rejected(Rejection),
+}
+
+/// What became of an event at a sink, as far as the engine decides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// A record was appended to the sink's batch.
+    Appended,
+    /// It is older than the sink keeps.
+    Expired,
+}
+
+/// Buffers of one thread, used again for each event.
+#[derive(Default)]
+pub struct Scratch {
+    tape: Tape,
+    /// Id of the event at hand.
+    id: String,
+    /// What tells its subject apart in a cache, aliases included: never shown.
+    who: Vec<u8>,
+    readable: bool,
+    values: Vec<write::Output>,
+    arena: Vec<u8>,
+    text: String,
+    seal: seal::Scratch,
+    documents: Vec<std::ops::Range<usize>>,
+}
+
+impl Scratch {
+    /// The id of the event that was read last. It may be personal: not for logs.
+    pub fn event_id(&self) -> &str {
+        &self.id
+    }
+
+    /// Forgets the event that was read last: for a record that is not read at all.
+    pub fn forget(&mut self) {
+        self.readable = false;
+        self.id.clear();
+        self.who.clear();
+    }
+
+    /// The subject and aliases of the event that was read last, as its own bytes: a key for a
+    /// cache. `None` where the event shows none, as when it is not JSON.
+    pub fn who(&self) -> Option<&[u8]> {
+        self.readable.then_some(&self.who)
+    }
+}
+
+impl Engine {
+    /// Compiles a checked pipeline. The ring must hold the keys of its audiences.
+    pub fn new(pipeline: &Pipeline, ring: Arc<KeyRing>) -> Result<Self, EngineError> {
+        let mut classes = Vec::new();
+        let actions = pipeline.fields.iter().map(|field| Action::new(field, pipeline, &mut classes)).collect();
+        let mut views = Vec::new();
+        let sinks = pipeline.sinks.iter().map(|sink| SinkPlan::new(sink, pipeline, &mut views)).collect();
+        let mut audiences: Vec<_> = views.iter().map(|view: &View| view.audience).collect();
+        audiences.sort_unstable();
+        audiences.dedup();
+        ring.require(audiences.iter().copied())?;
+        Ok(Self {
+            plan: Plan::new(pipeline)?,
+            ring,
+            event: pipeline.event.clone(),
+            consent: pipeline.consent.as_ref().map(|consent| consent.granted.clone()),
+            revision: pipeline.revision,
+            region: pipeline.region.clone(),
+            actions,
+            classes,
+            views,
+            audiences,
+            sinks,
+            detector: Detector::new(&[]),
+        })
+    }
+
+    /// Classes of keys that a subject's ciphers are wanted of, in the order that
+    /// [`Engine::write`] expects them.
+    pub fn classes(&self) -> &[Arc<str>] {
+        &self.classes
+    }
+
+    /// Audiences of the sinks, each once.
+    pub fn audiences(&self) -> &[Audience] {
+        &self.audiences
+    }
+
+    /// The keys that it works with.
+    pub fn ring(&self) -> &Arc<KeyRing> {
+        &self.ring
+    }
+
+    /// The space of the subject's id.
+    pub fn space(&self) -> &str {
+        &self.event.space
+    }
+}
+
+impl SinkPlan {
+    fn new(sink: &SinkRules, pipeline: &Pipeline, views: &mut Vec<View>) -> Self {
+        let view = View::new(sink, pipeline);
+        let at = views.iter().position(|known| *known == view).unwrap_or_else(|| {
+            views.push(view);
+            views.len() - 1
+        });
+        Self { view: at, max_age: sink.max_age }
+    }
+}

@@ -1,0 +1,263 @@
+//! The first step: what an event is.
+
+use std::{borrow::Cow, fmt::Write, sync::Arc};
+
+use lethe_crds::profile_pipeline::{Canonical, Undeclared};
+
+use super::{Engine, Facts, Intent, MAX_EVENT, Reading, Record, Scratch};
+use crate::{
+    json::{unescape, unescape_into},
+    pipeline::{Pointer, RESERVED},
+    plan::Slot,
+    reason::{Reason, Rejection},
+    scalar::Scalar,
+    schema::Kind,
+    time::parse_event_time,
+    version::{IdDigest, Version},
+    walk::{Found, Item, walk},
+    who::{Token, canonical},
+};
+
+/// The longest event id taken, bytes.
+const MAX_ID: usize = 512;
+
+/// Who an event is about.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The subject.
+    pub token: Token,
+    /// Its aliases: name, token.
+    pub aliases: Vec<(String, Token)>,
+}
+
+/// Why an event is not processed.
+enum Stop {
+    Denied,
+    Rejected(Rejection),
+}
+
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Self {
+        Stop::Rejected(rejection)
+    }
+}
+
+impl Engine {
+    /// Reads one record. What else it found is left in `scratch`, until the next record is read.
+    pub fn read(&self, record: &Record<'_>, scratch: &mut Scratch) -> Reading {
+        scratch.forget();
+        let facts = match record.value {
+            Some(value) => self.read_event(record, value, scratch).map_err(Stop::from),
+            None => self.read_tombstone(record, scratch).map_err(Stop::from),
+        };
+        match facts.and_then(|facts| self.agreed(facts, record, scratch)) {
+            Ok(facts) => Reading::Process(facts),
+            Err(Stop::Denied) => Reading::Denied,
+            Err(Stop::Rejected(rejection)) => Reading::Rejected(rejection),
+        }
+    }
+
+    fn read_event(&self, record: &Record<'_>, value: &[u8], scratch: &mut Scratch) -> Result<Facts, Rejection> {
+        if value.len() > MAX_EVENT {
+            return Err(Rejection::whole(Reason::TooLarge));
+        }
+        let text = simdutf8::basic::from_utf8(value).map_err(|_| Rejection::whole(Reason::InvalidUtf8))?;
+        walk(&self.plan, text, &mut scratch.tape)?;
+        read_who(text, scratch);
+        if let Some(broken) = scratch.tape.broken.take() {
+            return Err(broken);
+        }
+        self.check_reserved(text, scratch)?;
+        if !scratch.readable {
+            return Err(at(Reason::SubjectInvalid, &self.event.subject));
+        }
+        self.read_id(record, text, scratch)?;
+        let digest = IdDigest::of(scratch.id.as_bytes());
+        let (time, version) = self.read_time(record, text, &digest, scratch)?;
+        let intent = self.read_intent(text, scratch);
+        Ok(Facts { intent, time, version, digest })
+    }
+
+    /// Where undeclared data passes, it may not take the place of what Lethe writes itself.
+    fn check_reserved(&self, text: &str, scratch: &Scratch) -> Result<(), Rejection> {
+        if !matches!(self.event.undeclared, Undeclared::Keep | Undeclared::Detect) {
+            return Ok(());
+        }
+        let items = &scratch.tape.items;
+        let mut at = 1;
+        while let Some(item) = items.get(at) {
+            if item.field == Item::UNDECLARED && RESERVED.contains(&&*unescape(item.key(text))) {
+                let path = Some(Arc::from("/*"));
+                return Err(Rejection { reason: Reason::ReservedName, rule: None, path });
+            }
+            at = item.end as usize;
+        }
+        Ok(())
+    }
+
+    fn read_tombstone(&self, record: &Record<'_>, scratch: &mut Scratch) -> Result<Facts, Rejection> {
+        if !self.event.delete_tombstone {
+            return Err(Rejection::whole(Reason::NotAnObject));
+        }
+        let key = record.key.filter(|key| std::str::from_utf8(key).is_ok());
+        let Some(key) = key else { return Err(Rejection::whole(Reason::SubjectInvalid)) };
+        scratch.tape.clear();
+        // No JSON value begins with this byte: a key is never taken for a value.
+        scratch.who.push(1);
+        scratch.who.extend_from_slice(key);
+        scratch.readable = true;
+        push_position(record, &mut scratch.id);
+        let digest = IdDigest::of(scratch.id.as_bytes());
+        let version = self.version(record.timestamp, None, &digest)?;
+        Ok(Facts { intent: Intent::Delete, time: record.timestamp, version, digest })
+    }
+
+    fn read_id(&self, record: &Record<'_>, text: &str, scratch: &mut Scratch) -> Result<(), Rejection> {
+        let Some(path) = &self.event.id else {
+            push_position(record, &mut scratch.id);
+            return Ok(());
+        };
+        let Scratch { tape, id, .. } = scratch;
+        match tape.find(Slot::Id) {
+            Some(Found { kind: Kind::Text, value, .. }) => unescape_into(&text[value.start + 1..value.end - 1], id),
+            Some(Found { kind: Kind::Integer, value, .. }) => id.push_str(&text[value.clone()]),
+            _ => {}
+        }
+        if id.is_empty() || id.len() > MAX_ID { Err(at(Reason::IdInvalid, path)) } else { Ok(()) }
+    }
+
+    fn read_time(
+        &self,
+        record: &Record<'_>,
+        text: &str,
+        id: &IdDigest,
+        scratch: &Scratch,
+    ) -> Result<(i64, i64), Rejection> {
+        let Some(path) = &self.event.time else {
+            return Ok((record.timestamp, self.version(record.timestamp, None, id)?));
+        };
+        let instant = scratch
+            .tape
+            .find(Slot::Time)
+            .and_then(|found| scalar(text, found.kind, &found.value))
+            .and_then(|value| parse_event_time(&value))
+            .ok_or_else(|| at(Reason::TimeInvalid, path))?;
+        let time = instant.millis;
+        if time > record.timestamp.saturating_add(self.event.max_ahead) {
+            return Err(at(Reason::TimeAhead, path));
+        }
+        let sequence = match &self.event.sequence {
+            Some(path) => Some(
+                scratch
+                    .tape
+                    .find(Slot::Sequence)
+                    .filter(|found| found.kind == Kind::Integer)
+                    .and_then(|found| text[found.value.clone()].parse::<i64>().ok())
+                    .ok_or_else(|| at(Reason::SequenceInvalid, path))?,
+            ),
+            None => None,
+        };
+        let sequence = sequence.filter(|_| instant.whole_seconds);
+        let version = self.version(time, sequence, id).map_err(|_| at(Reason::TimeInvalid, path))?;
+        Ok((time, version))
+    }
+
+    fn version(&self, time: i64, sequence: Option<i64>, id: &IdDigest) -> Result<i64, Rejection> {
+        Version::of(time, sequence, self.revision, id)
+            .map(Version::get)
+            .map_err(|_| Rejection::whole(Reason::TimeInvalid))
+    }
+
+    fn read_intent(&self, text: &str, scratch: &Scratch) -> Intent {
+        let Some((_, wanted)) = &self.event.delete_when else { return Intent::Write };
+        let value = scratch.tape.find(Slot::Delete).and_then(|found| scalar(text, found.kind, &found.value));
+        let deletes = value.as_ref().and_then(Scalar::as_text) == Some(wanted);
+        if deletes { Intent::Delete } else { Intent::Write }
+    }
+
+    /// A deletion needs nobody's consent.
+    fn agreed(&self, facts: Facts, record: &Record<'_>, scratch: &Scratch) -> Result<Facts, Stop> {
+        let (Some(granted), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
+        let text = record.value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+        let Some(found) = scratch.tape.find(Slot::Consent) else { return Err(Stop::Denied) };
+        let agreed = match (granted, scalar(text, found.kind, &found.value)) {
+            (None, Some(Scalar::Bool(agreed))) => agreed,
+            (Some(granted), Some(value)) => value.as_text().is_some_and(|text| granted.iter().any(|one| one == text)),
+            _ => false,
+        };
+        if agreed { Ok(facts) } else { Err(Stop::Denied) }
+    }
+
+    /// Who the event that was read last is about. Only needed where a cache doesn't know
+    /// [`Scratch::who`]. An alias that has no canonical form leads to nobody and is left out.
+    pub fn identify(&self, record: &Record<'_>, scratch: &mut Scratch) -> Result<Identity, Rejection> {
+        let invalid = || at(Reason::SubjectInvalid, &self.event.subject);
+        let text = record.value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+        let mut out = std::mem::take(&mut scratch.text);
+        let subject = match record.value {
+            Some(_) => scratch.tape.find(Slot::Subject).and_then(|found| scalar(text, found.kind, &found.value)),
+            None => {
+                record.key.and_then(|key| std::str::from_utf8(key).ok()).map(|key| Scalar::Text(Cow::Borrowed(key)))
+            }
+        };
+        let mut one = |value: &Scalar<'_>, form: Canonical| {
+            out.clear();
+            canonical(value, form, self.region.as_deref(), &mut out).ok().map(|()| out.clone())
+        };
+        let subject = subject.and_then(|value| one(&value, self.event.canonical)).ok_or_else(invalid)?;
+        let token = self.ring.token(&self.event.space, &subject);
+        let mut aliases = Vec::new();
+        for found in &scratch.tape.found {
+            let Slot::Alias(index) = found.slot else { continue };
+            let rules = &self.event.aliases[usize::from(index)];
+            let value = scalar(text, found.kind, &found.value).and_then(|value| one(&value, rules.canonical));
+            if let Some(value) = value {
+                let token = self.ring.alias_token(&self.event.space, &rules.name, &value);
+                aliases.push((rules.name.clone(), token));
+            }
+        }
+        scratch.text = out;
+        Ok(Identity { token, aliases })
+    }
+}
+
+/// Notes the bytes that tell the subject apart.
+fn read_who(text: &str, scratch: &mut Scratch) {
+    let Scratch { tape, who, readable, .. } = scratch;
+    for found in &tape.found {
+        match found.slot {
+            Slot::Subject => *readable = !matches!(found.kind, Kind::Object | Kind::Array | Kind::Null | Kind::Bool),
+            Slot::Alias(_) => {}
+            Slot::Id | Slot::Time | Slot::Sequence | Slot::Consent | Slot::Delete => continue,
+        }
+        // JSON text holds no zero byte: the parts can't run into each other.
+        who.push(match found.slot {
+            Slot::Alias(index) => 2 + (index as u8),
+            _ => 0,
+        });
+        who.extend_from_slice(text[found.value.clone()].as_bytes());
+        who.push(0);
+    }
+}
+
+fn push_position(record: &Record<'_>, out: &mut String) {
+    // Writing to a String can't fail.
+    let _ = write!(out, "{}|{}", record.stream, record.offset);
+}
+
+/// A rejection at a declared path.
+fn at(reason: Reason, path: &Pointer) -> Rejection {
+    Rejection { reason, rule: None, path: Some(Arc::from(path.to_string())) }
+}
+
+/// A checked value as a scalar; `None` for containers.
+pub(super) fn scalar<'t>(text: &'t str, kind: Kind, value: &std::ops::Range<usize>) -> Option<Scalar<'t>> {
+    let raw = &text[value.clone()];
+    match kind {
+        Kind::Null => Some(Scalar::Null),
+        Kind::Bool => Some(Scalar::Bool(raw == "true")),
+        Kind::Integer | Kind::Number => Some(Scalar::Number(Cow::Borrowed(raw))),
+        Kind::Text => Some(Scalar::Text(unescape(&raw[1..raw.len() - 1]))),
+        Kind::Array | Kind::Object => None,
+    }
+}

@@ -1,0 +1,328 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use lethe_crds::profile_pipeline::{Clean, DatePrecision, Undeclared};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    keys::{DataKey, ring::tests::ring},
+    pipeline::{ConsentRules, GeneralizeRules, ProtectRules, testing},
+    reason::Reason,
+    record::{Body, OutgoingBatch},
+    seal::{SealContext, SubjectCipher},
+    subject::Subject,
+};
+
+/// A pipeline with every protection, written to an operational and an analytics sink.
+fn pipeline() -> Pipeline {
+    let mut pipeline = testing::pipeline();
+    pipeline.event.id = Some("/event_id".parse().unwrap());
+    pipeline.event.time = Some("/timestamp".parse().unwrap());
+    pipeline.event.schema = Some(json!({
+        "type": "object",
+        "required": ["event_id", "user_id"],
+        "properties": {"email": {"type": "string", "maxLength": 40}}
+    }));
+    let mut email = testing::field("/email", ProtectRules::Encrypt { class: "profile".to_owned() });
+    email.clean = vec![Clean::Trim, Clean::Lowercase];
+    let year = GeneralizeRules::Date(DatePrecision::Year);
+    pipeline.fields = vec![
+        email,
+        testing::field("/phone", ProtectRules::Mask { keep_first: 0, keep_last: 2 }),
+        testing::field("/tier", ProtectRules::Keep),
+        testing::field("/visitor", ProtectRules::Pseudonymize { space: "visitors".to_owned() }),
+        testing::field("/card", ProtectRules::Hash),
+        testing::field("/born", ProtectRules::Generalize(year)),
+        testing::field("/note", ProtectRules::RedactDetected(Vec::new())),
+        testing::field("/secret", ProtectRules::Drop),
+        testing::field("/name", ProtectRules::Redact("[name]".to_owned())),
+        testing::field("/items/*/sku", ProtectRules::Keep),
+        testing::field("/box", ProtectRules::Encrypt { class: "profile".to_owned() }),
+        testing::field("/kept", ProtectRules::Keep),
+        testing::field("/kept/inner", ProtectRules::Drop),
+    ];
+    pipeline.sinks[0].fields = (0..pipeline.fields.len()).collect();
+    let mut analytics = pipeline.sinks[0].clone();
+    analytics.name = "count".to_owned();
+    analytics.audience = Audience::Analytics;
+    analytics.fields = vec![2, 3, 12];
+    analytics.max_age = Some(86_400_000);
+    pipeline.sinks.push(analytics);
+    pipeline
+}
+
+fn event() -> Value {
+    json!({
+        "event_id": "e-1", "timestamp": "2026-11-02T09:00:00.250Z", "user_id": 42,
+        "email": " Ann@Example.org ", "phone": "+41791234567", "tier": "gold", "visitor": "v7", "card": 4111,
+        "born": "1984-07-01", "note": "write to ann@example.org", "secret": "x", "name": "Ann",
+        "items": [{"sku": "a", "price": 1}, {"price": 2}, {"sku": "b"}],
+        "box": {"any": ["thing"]}, "kept": {"a": 1, "inner": "no", "b": [2]}, "unknown": "u"
+    })
+}
+
+fn record(value: &[u8]) -> Record<'_> {
+    Record { stream: "file", offset: 0, timestamp: 1_793_610_000_000, key: None, value: Some(value) }
+}
+
+struct Bench {
+    engine: Engine,
+    subject: Subject,
+    scratch: Scratch,
+}
+
+impl Bench {
+    fn new(pipeline: &Pipeline) -> Self {
+        let engine = Engine::new(pipeline, Arc::new(ring(1))).unwrap();
+        let mut scratch = Scratch::default();
+        let text = event().to_string();
+        let record = record(text.as_bytes());
+        let _ = engine.read(&record, &mut scratch);
+        let identity = engine.identify(&record, &mut scratch).unwrap();
+        let ciphers = engine.classes().iter().map(|class| SubjectCipher::new(&DataKey::new([7; 32]), class).ok());
+        let subject =
+            Subject::new(engine.ring(), identity.token, engine.audiences().iter().copied(), ciphers.collect()).unwrap();
+        Self { engine, subject, scratch }
+    }
+
+    fn run(&mut self, text: &str) -> Result<Vec<OutgoingBatch>, Rejection> {
+        let record = record(text.as_bytes());
+        let facts = match self.engine.read(&record, &mut self.scratch) {
+            Reading::Process(facts) => facts,
+            Reading::Denied => panic!("denied"),
+            Reading::Rejected(rejection) => return Err(rejection),
+        };
+        let mut out = vec![OutgoingBatch::default(), OutgoingBatch::default()];
+        let mut written = Vec::new();
+        self.engine.write(
+            &record,
+            facts,
+            &self.subject,
+            1_793_610_000_001,
+            &mut self.scratch,
+            &mut out,
+            &mut written,
+        )?;
+        Ok(out)
+    }
+
+    fn document(&mut self, text: &str, sink: usize) -> Value {
+        let out = self.run(text).unwrap_or_else(|rejection| panic!("{rejection}"));
+        let Body::Document(range) = out[sink].records[0].body.clone() else { panic!("a deletion") };
+        serde_json::from_slice(&out[sink].bytes[range]).unwrap()
+    }
+
+    fn rejection(&mut self, event: &Value) -> String {
+        self.run(&event.to_string()).err().map(|rejection| rejection.to_string()).unwrap_or_default()
+    }
+}
+
+#[test]
+fn every_field_is_protected_as_declared_and_nothing_else_leaves() {
+    let mut bench = Bench::new(&pipeline());
+    let document = bench.document(&event().to_string(), 0);
+    let sealed = document["email"].as_str().unwrap().to_owned();
+    let token = *bench.subject.token();
+    let context = SealContext { space: "customers", token: &token, path: "/email" };
+    let cipher = bench.subject.cipher(0).unwrap();
+    assert_eq!(cipher.open(&context, &sealed).unwrap().expose(), b"\"ann@example.org\"");
+    let context = SealContext { path: "/box", ..context };
+    assert_eq!(cipher.open(&context, document["box"].as_str().unwrap()).unwrap().expose(), br#"{"any":["thing"]}"#);
+    let reference = bench.subject.reference(Audience::Operational).unwrap().to_string();
+    assert_eq!(document["subject_ref"], reference);
+    let mut rest = document.as_object().unwrap().clone();
+    for key in ["email", "box", "subject_ref", "visitor", "card"] {
+        assert!(rest.remove(key).unwrap().as_str().unwrap().len() >= 64, "{key}");
+    }
+    assert_eq!(
+        Value::Object(rest),
+        json!({
+            "event_id": "e-1", "event_time": "2026-11-02T09:00:00.250Z", "phone": "**********67", "tier": "gold",
+            "born": "1984", "note": "write to [email]", "name": "[name]", "items": [{"sku": "a"}, {"sku": "b"}],
+            "kept": {"a": 1, "b": [2]}
+        })
+    );
+}
+
+#[test]
+fn another_audience_sees_its_own_fields_references_and_pseudonyms() {
+    let mut bench = Bench::new(&pipeline());
+    let operational = bench.document(&event().to_string(), 0);
+    let analytics = bench.document(&event().to_string(), 1);
+    let keys: Vec<&String> = analytics.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["event_id", "event_time", "subject_ref", "tier", "visitor"]);
+    for key in ["event_id", "subject_ref", "visitor"] {
+        assert_ne!(operational[key], analytics[key], "{key}");
+        assert_eq!(analytics[key].as_str().unwrap().len(), 64, "{key}");
+    }
+}
+
+#[test]
+fn a_rejection_names_the_rule_and_a_declared_place_only() {
+    let mut bench = Bench::new(&pipeline());
+    let with = |path: &str, value: Value| {
+        let mut event = event();
+        event[path] = value;
+        event
+    };
+    for (event, expected) in [
+        (with("email", json!("a".repeat(41))), "SchemaViolation (maxLength) at /email"),
+        (with("event_id", json!(1.5)), "IdInvalid at /event_id"),
+        (with("event_id", json!("")), "IdInvalid at /event_id"),
+        (with("timestamp", json!("yesterday")), "TimeInvalid at /timestamp"),
+        (with("timestamp", json!("2026-11-02T19:00:00Z")), "TimeAhead at /timestamp"),
+        (with("user_id", json!(null)), "SubjectInvalid at /user_id"),
+        (with("user_id", json!({"a": 1})), "SubjectInvalid at /user_id"),
+        (with("born", json!("hello")), "ProtectFailed (date) at /born"),
+        (with("phone", json!(["+41791234567"])), "ProtectFailed (mask) at /phone"),
+        (with("email", json!(null)), "SchemaViolation (type) at /email"),
+    ] {
+        assert_eq!(bench.rejection(&event), expected);
+    }
+    assert_eq!(bench.rejection(&event()), "");
+}
+
+#[test]
+fn null_passes_as_null_whatever_the_protection() {
+    let mut pipeline = pipeline();
+    pipeline.event.schema = None;
+    let mut bench = Bench::new(&pipeline);
+    let mut event = event();
+    for key in ["email", "phone", "visitor", "card", "born", "note", "name", "box", "tier"] {
+        event[key] = Value::Null;
+    }
+    let document = bench.document(&event.to_string(), 0);
+    for key in ["email", "phone", "visitor", "card", "born", "note", "name", "box", "tier"] {
+        assert!(document[key].is_null() && document.get(key).is_some(), "{key}");
+    }
+}
+
+#[test]
+fn undeclared_data_goes_where_the_pipeline_says() {
+    let deep = json!({
+        "event_id": "e", "timestamp": "2026-11-02T09:00:00Z", "user_id": "u",
+        "more": {"mail": "to ann@example.org", "ann@example.org": 1, "list": [4_111_111_111_111_111_u64, true, null]},
+        "ann@example.org": "x", "items": [{"sku": "a", "price": 1}]
+    })
+    .to_string();
+    let run = |undeclared: Undeclared| {
+        let mut pipeline = pipeline();
+        pipeline.event.undeclared = undeclared;
+        pipeline.sinks[0].undeclared = undeclared;
+        Bench::new(&pipeline).run(&deep).map(|out| {
+            let Body::Document(range) = out[0].records[0].body.clone() else { panic!("a deletion") };
+            serde_json::from_slice::<Value>(&out[0].bytes[range]).unwrap()
+        })
+    };
+    let dropped = run(Undeclared::Drop).unwrap();
+    assert!(dropped.get("more").is_none());
+    assert_eq!(dropped["items"], json!([{"sku": "a"}]));
+    assert_eq!(run(Undeclared::Reject).unwrap_err().to_string(), "UndeclaredField at /*");
+    let kept = run(Undeclared::Keep).unwrap();
+    assert_eq!(kept["more"]["mail"], "to ann@example.org");
+    assert_eq!(kept["items"], json!([{"sku": "a", "price": 1}]));
+    let detected = run(Undeclared::Detect).unwrap();
+    assert_eq!(detected["more"], json!({"mail": "to [email]", "list": ["[card]", true, null]}));
+    assert!(!detected.to_string().contains("ann@"));
+}
+
+#[test]
+fn undeclared_data_can_not_take_the_place_of_what_lethe_writes() {
+    let mut pipeline = pipeline();
+    pipeline.event.undeclared = Undeclared::Keep;
+    pipeline.sinks[0].undeclared = Undeclared::Keep;
+    let mut bench = Bench::new(&pipeline);
+    let mut event = event();
+    event["subject_ref"] = json!("somebody else");
+    assert_eq!(bench.rejection(&event), "ReservedName at /*");
+}
+
+#[test]
+fn consent_decides_and_a_deletion_needs_none() {
+    let mut pipeline = pipeline();
+    pipeline.event.delete_when = Some(("/op".parse().unwrap(), "delete".to_owned()));
+    pipeline.consent = Some(ConsentRules {
+        purpose: "marketing".to_owned(),
+        path: "/consent/marketing".parse().unwrap(),
+        granted: None,
+    });
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    let read = |consent: Value, op: &str| {
+        let mut event = event();
+        event["consent"] = json!({"marketing": consent});
+        event["op"] = json!(op);
+        let text = event.to_string();
+        match engine.read(&record(text.as_bytes()), &mut Scratch::default()) {
+            Reading::Process(facts) => format!("{:?}", facts.intent),
+            Reading::Denied => "Denied".to_owned(),
+            Reading::Rejected(rejection) => rejection.to_string(),
+        }
+    };
+    assert_eq!(read(json!(true), ""), "Write");
+    assert_eq!(read(json!(false), ""), "Denied");
+    assert_eq!(read(json!("true"), ""), "Denied");
+    assert_eq!(read(Value::Null, ""), "Denied");
+    assert_eq!(read(json!(false), "delete"), "Delete");
+}
+
+#[test]
+fn a_tombstone_deletes_only_where_it_was_declared() {
+    let mut pipeline = pipeline();
+    let tombstone = Record { stream: "t|0", offset: 7, timestamp: 1, key: Some(b"42"), value: None };
+    let mut scratch = Scratch::default();
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    assert!(matches!(engine.read(&tombstone, &mut scratch), Reading::Rejected(_)));
+    pipeline.event.delete_tombstone = true;
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    let Reading::Process(facts) = engine.read(&tombstone, &mut scratch) else { panic!("not read") };
+    assert_eq!((facts.intent, facts.time, scratch.event_id()), (Intent::Delete, 1, "t|0|7"));
+    // It is the person that events with the id 42 are about.
+    let by_key = engine.identify(&tombstone, &mut scratch).unwrap();
+    let text = event().to_string();
+    let event = record(text.as_bytes());
+    let _ = engine.read(&event, &mut scratch);
+    assert!(by_key.token == engine.identify(&event, &mut scratch).unwrap().token);
+}
+
+#[test]
+fn an_event_past_a_sinks_age_is_not_written_there() {
+    let mut bench = Bench::new(&pipeline());
+    let mut event = event();
+    event["timestamp"] = json!("2026-10-02T09:00:00Z");
+    let out = bench.run(&event.to_string()).unwrap();
+    assert_eq!((out[0].records.len(), out[1].records.len()), (1, 0));
+    assert!(out[1].bytes.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn the_same_event_gives_the_same_bytes_wherever_it_is_read(note in any::<String>(), offset in any::<u32>()) {
+        let mut bench = Bench::new(&pipeline());
+        let mut other = Bench::new(&pipeline());
+        let mut event = event();
+        event["note"] = json!(note);
+        let text = event.to_string();
+        // An event before it changes nothing.
+        let _ = other.run(&format!("{{\"event_id\":{offset}"));
+        let _ = other.run(&json!({"event_id": offset, "user_id": 1}).to_string());
+        let (one, two) = (bench.run(&text).unwrap(), other.run(&text).unwrap());
+        prop_assert_eq!(&one[0].bytes, &two[0].bytes);
+        prop_assert_eq!(&one[1].bytes, &two[1].bytes);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..400, put in any::<u8>()) {
+        let mut bench = Bench::new(&pipeline());
+        let mut scratch = Scratch::default();
+        let _ = bench.engine.read(&record(&bytes), &mut scratch);
+        let mut text = event().to_string().into_bytes();
+        let at = cut % text.len();
+        text[at] = put;
+        if let Ok(text) = std::str::from_utf8(&text) {
+            let _ = bench.run(text).map(|_| ()).map_err(|rejection| rejection.reason == Reason::NotJson);
+        }
+    }
+}
