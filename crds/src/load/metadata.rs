@@ -37,19 +37,16 @@ pub fn check(kind: Kind, object: &Node) -> Vec<Found> {
             }
         }
     }
-    if let Some(namespace) = metadata.get("namespace") {
-        match namespace.text() {
-            Some(_) if !kind.namespaced() => {
-                report(namespace.at, "metadata.namespace".to_owned(), "is given to a kind without one", "remove it");
-            }
-            Some(text) if !label_name(text) => report(
-                namespace.at,
-                "metadata.namespace".to_owned(),
-                "is no name of a namespace",
-                "write at most 63 lower-case letters, digits and `-`, beginning and ending with a letter or digit",
-            ),
-            _ => {}
-        }
+    // The API server drops the namespace of a kind without one.
+    if let Some(namespace) = metadata.get("namespace").filter(|_| kind.namespaced())
+        && namespace.text().is_some_and(|text| !text.is_empty() && !label_name(text))
+    {
+        report(
+            namespace.at,
+            "metadata.namespace".to_owned(),
+            "is no name of a namespace",
+            "write at most 63 lower-case letters, digits and `-`, beginning and ending with a letter or digit",
+        );
     }
     for (member, values) in [("labels", true), ("annotations", false)] {
         let Some(Value::Map(entries)) = metadata.get(member).map(|node| &node.value) else { continue };

@@ -52,6 +52,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:8} {}", case.server, case.name);
     }
     let yaml = serde_yaml::to_string(&verdicts)?;
-    fs::write(path, format!("# Verdicts by `cargo run -p lethe-crds --example record-verdicts`.\n{yaml}"))?;
+    fs::write(path, format!("# Verdicts by `cargo run -p lethe-crds --bin record-verdicts`.\n{yaml}"))?;
     Ok(())
 }
