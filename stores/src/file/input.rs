@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -109,14 +110,14 @@ enum Packing {
 impl Packing {
     /// By its first bytes, which no text begins with; else by its name. An empty file is plain.
     fn of(name: &str, magic: &[u8]) -> Self {
-        let lower = name.to_ascii_lowercase();
+        let suffix = |wanted| Path::new(name).extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case(wanted));
         match magic {
             [] => Packing::Plain,
             [0x1f, 0x8b, ..] => Packing::Gzip,
             // A frame, or a skippable frame before one.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Packing::Zstd,
-            _ if lower.ends_with(".gz") => Packing::Gzip,
-            _ if lower.ends_with(".zst") => Packing::Zstd,
+            _ if suffix("gz") => Packing::Gzip,
+            _ if suffix("zst") => Packing::Zstd,
             _ => Packing::Plain,
         }
     }

@@ -37,12 +37,12 @@ pub(super) fn find(path: &str, now: i64) -> Result<Vec<Found>, StoreError> {
     let matches = glob::glob_with(path, options)
         .map_err(|error| mismatch(format!("{path} is no pattern: {} at character {}", error.msg, error.pos + 1)))?;
     let mut found = Vec::new();
-    for matched in matches {
-        let matched = matched.map_err(|error| failed(format!("read {}", error.path().display()), error.error()))?;
-        if matched.is_dir() {
+    for entry in matches {
+        let path_found = entry.map_err(|error| failed(format!("read {}", error.path().display()), error.error()))?;
+        if path_found.is_dir() {
             continue;
         }
-        let name = matched.to_str().ok_or_else(|| {
+        let name = path_found.to_str().ok_or_else(|| {
             mismatch(format!("a file that {path} matches has a name that is no UTF-8, by which progress can't be kept"))
         })?;
         found.push(look(name, now)?);
