@@ -18,14 +18,9 @@ struct Column {
 impl Column {
     /// `TEXT NOT NULL, primary key 1`.
     fn shape(&self) -> String {
-        let mut shape = self.sql_type.clone();
-        if self.not_null {
-            shape.push_str(" NOT NULL");
-        }
-        if self.key > 0 {
-            shape.push_str(&format!(", primary key {}", self.key));
-        }
-        shape
+        let null = if self.not_null { " NOT NULL" } else { "" };
+        let key = if self.key > 0 { format!(", primary key {}", self.key) } else { String::new() };
+        format!("{}{null}{key}", self.sql_type)
     }
 }
 

@@ -1,0 +1,376 @@
+//! A file of JSON lines as a sink.
+//!
+//! What is in the file is what was committed and nothing after it: its length is committed with the
+//! source's offset, and what lies behind that length is cut off at the next start.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::future::BoxFuture;
+use lethe_core::{
+    outcome::Outcome,
+    record::{Body, OutgoingBatch},
+};
+use lethe_crds::profile_pipeline::Compression;
+
+use super::{STORE, failed, json::push_string, mismatch};
+use crate::{Sink, StoreError, instant::rfc3339};
+
+/// Level of zstd: its default.
+const ZSTD_LEVEL: i32 = 3;
+
+/// What becomes of a file that holds something although no run of the pipeline has committed any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is refused: it may be another's.
+    Refuse,
+    /// It is emptied: the pipeline starts over.
+    Truncate,
+}
+
+/// Which file, and how it is written.
+#[derive(Clone, Debug)]
+pub struct FileSinkOptions {
+    /// Its path.
+    pub path: PathBuf,
+    /// Not at all, or a zstd frame a batch.
+    pub compression: Compression,
+    /// What becomes of a file that is there already when nothing was committed.
+    pub existing: Existing,
+}
+
+/// A file of JSON lines.
+pub struct FileSink {
+    options: FileSinkOptions,
+    output: Option<Arc<Mutex<Output>>>,
+    mark: u64,
+}
+
+/// The open file.
+struct Output {
+    file: File,
+    path: PathBuf,
+    compression: Compression,
+    /// Its length after the last batch that is durable.
+    length: u64,
+}
+
+impl FileSink {
+    /// Looks whether the path can be a file; opens it no sooner than [`Sink::restore`] says how much
+    /// of it counts.
+    pub fn new(options: FileSinkOptions) -> Result<Self, StoreError> {
+        let path = &options.path;
+        let shown = path.display();
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+            return Err(mismatch(format!("the directory {} does not exist; make it", parent.display())));
+        }
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(mismatch(format!("{shown} is no regular file; name a file, it is cut back after a crash")));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(format!("open {shown}"), &error));
+            }
+            _ => {}
+        }
+        Ok(Self { options, output: None, mark: 0 })
+    }
+
+    fn open(&mut self, mark: Option<u64>) -> Result<Arc<Mutex<Output>>, StoreError> {
+        let FileSinkOptions { path, compression, existing } = &self.options;
+        let shown = path.display();
+        let trouble = |error: io::Error| failed(format!("open {shown}"), &error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // It may hold personal data: for this user alone, as the embedded store's file.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(trouble)?;
+        let length = file.metadata().map_err(trouble)?.len();
+        let keep = match (mark, existing) {
+            (Some(mark), _) if length < mark => {
+                return Err(mismatch(format!(
+                    "{shown} has {length} bytes, but {mark} were committed: it was cut or replaced; put it back, or \
+                     start over (--from-start)"
+                )));
+            }
+            (Some(mark), _) => mark,
+            (None, Existing::Refuse) if length > 0 => {
+                return Err(mismatch(format!(
+                    "{shown} is there already, and this pipeline has written nothing of it; name another path, move \
+                     the file away, or start over (--from-start), which empties it"
+                )));
+            }
+            (None, _) => 0,
+        };
+        file.set_len(keep).map_err(trouble)?;
+        file.seek(SeekFrom::Start(keep)).map_err(trouble)?;
+        file.sync_all().map_err(trouble)?;
+        sync_parent(path).map_err(trouble)?;
+        self.mark = keep;
+        let output = Output { file, path: path.clone(), compression: *compression, length: keep };
+        Ok(Arc::new(Mutex::new(output)))
+    }
+}
+
+impl Sink for FileSink {
+    fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
+        Box::pin(async move {
+            let output = match &self.output {
+                Some(output) => Arc::clone(output),
+                None => {
+                    let output = self.open(None)?;
+                    Arc::clone(self.output.insert(output))
+                }
+            };
+            let (lines, outcomes) = lines(batch)?;
+            if outcomes.is_empty() {
+                return Ok(outcomes);
+            }
+            let append = move || output.lock().unwrap_or_else(PoisonError::into_inner).append(lines);
+            self.mark = tokio::task::spawn_blocking(append).await.unwrap_or_else(|_| {
+                Err(StoreError::Failed { store: STORE.to_owned(), message: "a write was cut short".to_owned() })
+            })?;
+            Ok(outcomes)
+        })
+    }
+
+    fn mark(&self) -> Option<u64> {
+        Some(self.mark)
+    }
+
+    fn restore(&mut self, mark: Option<u64>) -> Result<(), StoreError> {
+        let output = self.open(mark)?;
+        self.output = Some(output);
+        Ok(())
+    }
+}
+
+impl Output {
+    /// Writes lines behind the last durable ones; answers the file's length once they are durable.
+    /// After a failure the next call writes over what this one left.
+    fn append(&mut self, lines: Vec<u8>) -> Result<u64, StoreError> {
+        let shown = self.path.display();
+        let trouble = |error: io::Error| failed(format!("write {shown}"), &error);
+        let bytes = match self.compression {
+            Compression::None => lines,
+            Compression::Zstd => compress(&lines).map_err(trouble)?,
+        };
+        let file = &mut self.file;
+        let mut write = || {
+            if file.stream_position()? != self.length || file.metadata()?.len() != self.length {
+                file.set_len(self.length)?;
+                file.seek(SeekFrom::Start(self.length))?;
+            }
+            file.write_all(&bytes)?;
+            file.sync_data()
+        };
+        write().map_err(trouble)?;
+        self.length += bytes.len() as u64;
+        Ok(self.length)
+    }
+}
+
+/// One frame with a checksum.
+fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::with_capacity(lines.len() / 4), ZSTD_LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.set_pledged_src_size(Some(lines.len() as u64))?;
+    encoder.write_all(lines)?;
+    encoder.finish()
+}
+
+/// A new file is durable only when its directory is.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// The records as lines.
+fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Outcome>), StoreError> {
+    let outside = || StoreError::Failed {
+        store: STORE.to_owned(),
+        message: "a record of the batch is no UTF-8, or lies outside of it".to_owned(),
+    };
+    let mut out = Vec::with_capacity(batch.bytes.len() + batch.records.len() * 16);
+    let mut outcomes = Vec::with_capacity(batch.records.len());
+    for record in &batch.records {
+        match &record.body {
+            Body::Document(range) => {
+                let document = batch.bytes.get(range.clone()).ok_or_else(outside)?;
+                let start = out.len();
+                out.extend_from_slice(document);
+                if memchr::memchr2(b'\n', b'\r', document).is_some() {
+                    // Between tokens, where JSON allows both; never inside a string.
+                    out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+                }
+                outcomes.push(Outcome::Delivered);
+            }
+            Body::Delete => {
+                let id = batch.bytes.get(record.event_id.clone()).and_then(|id| std::str::from_utf8(id).ok());
+                let time = rfc3339(record.time);
+                write!(out, "{{\"subject_ref\":\"{}\",\"event_id\":", record.subject)
+                    .map_err(|error| failed("write a line", &error))?;
+                push_string(&mut out, id.ok_or_else(outside)?);
+                write!(out, ",\"event_time\":\"{time}\",\"deleted\":true}}")
+                    .map_err(|error| failed("write a line", &error))?;
+                outcomes.push(Outcome::Deleted);
+            }
+        }
+        out.push(b'\n');
+    }
+    Ok((out, outcomes))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use lethe_core::{record::Outgoing, who::Reference};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn options(dir: &Path, compression: Compression, existing: Existing) -> FileSinkOptions {
+        FileSinkOptions { path: dir.join("out.ndjson"), compression, existing }
+    }
+
+    fn batch(ids: &[&str]) -> OutgoingBatch {
+        let mut batch = OutgoingBatch::default();
+        for id in ids {
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(id.as_bytes());
+            let event_id = start..batch.bytes.len();
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(format!("{{\"event_id\":\"{id}\"}}").as_bytes());
+            let body = Body::Document(start..batch.bytes.len());
+            let subject = Reference([1; 32]);
+            batch.records.push(Outgoing { subject, event_id, version: 1, time: 0, expires: None, body });
+        }
+        batch
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    fn text(path: &Path, compression: Compression) -> String {
+        let bytes = fs::read(path).unwrap();
+        let bytes = match compression {
+            Compression::None => bytes,
+            Compression::Zstd => zstd::stream::decode_all(&bytes[..]).unwrap(),
+        };
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn documents_and_deletions_become_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path(), Compression::None, Existing::Refuse);
+        let mut sink = FileSink::new(options.clone()).unwrap();
+        sink.restore(None).unwrap();
+        let mut batch = batch(&["a", "b\"c"]);
+        batch.records[1].body = Body::Delete;
+        let start = batch.bytes.len();
+        batch.bytes.extend_from_slice(b"{\r\n \"x\": \"\\n\"\n}");
+        batch.records.push(batch.records[0].clone());
+        batch.records[2].body = Body::Document(start..batch.bytes.len());
+        let outcomes = block_on(sink.write(&batch)).unwrap();
+        assert_eq!(outcomes, [Outcome::Delivered, Outcome::Deleted, Outcome::Delivered]);
+        let lines = format!(
+            "{{\"event_id\":\"a\"}}\n{{\"subject_ref\":\"{}\",\"event_id\":\"b\\\"c\",\
+             \"event_time\":\"1970-01-01T00:00:00.000Z\",\"deleted\":true}}\n{{   \"x\": \"\\n\" }}\n",
+            "01".repeat(32)
+        );
+        assert_eq!(text(&options.path, Compression::None), lines);
+        assert_eq!(sink.mark(), Some(lines.len() as u64));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// A crash may leave any part of what was written after the last commit, or junk.
+        #[test]
+        fn a_file_cut_anywhere_after_its_mark_goes_on_from_its_mark(
+            cut in 0.0f64..1.0,
+            junk in prop::collection::vec(any::<u8>(), 0..40),
+            zstd in any::<bool>(),
+        ) {
+            let compression = if zstd { Compression::Zstd } else { Compression::None };
+            let dir = tempfile::tempdir().unwrap();
+            let options = options(dir.path(), compression, Existing::Refuse);
+            let mut sink = FileSink::new(options.clone()).unwrap();
+            sink.restore(None).unwrap();
+            block_on(sink.write(&batch(&["a", "b"]))).unwrap();
+            let mark = sink.mark();
+            block_on(sink.write(&batch(&["lost"]))).unwrap();
+            let end = sink.mark().unwrap();
+            drop(sink);
+
+            let kept = mark.unwrap() + ((end - mark.unwrap()) as f64 * cut) as u64;
+            let mut file = OpenOptions::new().write(true).open(&options.path).unwrap();
+            file.set_len(kept).unwrap();
+            file.seek(SeekFrom::End(0)).unwrap();
+            file.write_all(&junk).unwrap();
+
+            let mut sink = FileSink::new(options.clone()).unwrap();
+            sink.restore(mark).unwrap();
+            prop_assert_eq!(sink.mark(), mark);
+            block_on(sink.write(&batch(&["c"]))).unwrap();
+            prop_assert_eq!(
+                text(&options.path, compression),
+                "{\"event_id\":\"a\"}\n{\"event_id\":\"b\"}\n{\"event_id\":\"c\"}\n"
+            );
+        }
+    }
+
+    #[test]
+    fn a_write_that_failed_half_way_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path(), Compression::None, Existing::Refuse);
+        let mut sink = FileSink::new(options.clone()).unwrap();
+        sink.restore(None).unwrap();
+        block_on(sink.write(&batch(&["a"]))).unwrap();
+        sink.output.as_ref().unwrap().lock().unwrap().file.write_all(b"{\"half\":").unwrap();
+        block_on(sink.write(&batch(&["b"]))).unwrap();
+        assert_eq!(text(&options.path, Compression::None), "{\"event_id\":\"a\"}\n{\"event_id\":\"b\"}\n");
+    }
+
+    #[test]
+    fn a_file_that_nobody_committed_is_refused_or_emptied_as_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let refuse = options(dir.path(), Compression::None, Existing::Refuse);
+        fs::write(&refuse.path, "mine\n").unwrap();
+        let error = FileSink::new(refuse.clone()).unwrap().restore(None).unwrap_err();
+        assert!(error.to_string().contains("name another path"), "{error}");
+        assert_eq!(fs::read_to_string(&refuse.path).unwrap(), "mine\n");
+        let mut sink = FileSink::new(FileSinkOptions { existing: Existing::Truncate, ..refuse.clone() }).unwrap();
+        sink.restore(None).unwrap();
+        assert_eq!((sink.mark(), fs::read(&refuse.path).unwrap().len()), (Some(0), 0));
+    }
+
+    #[test]
+    fn a_file_shorter_than_its_mark_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = FileSink::new(options(dir.path(), Compression::None, Existing::Truncate)).unwrap();
+        assert!(matches!(sink.restore(Some(5)), Err(StoreError::Mismatch { .. })));
+    }
+
+    #[test]
+    fn what_can_t_be_a_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: PathBuf| {
+            let options = FileSinkOptions { path, compression: Compression::None, existing: Existing::Refuse };
+            FileSink::new(options).err().unwrap().to_string()
+        };
+        assert!(at(dir.path().to_owned()).contains("is no regular file"));
+        assert!(at(dir.path().join("absent/out.ndjson")).contains("absent does not exist; make it"));
+    }
+}
