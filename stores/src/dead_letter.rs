@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 
 use futures::future::BoxFuture;
-use lethe_core::{keys::WrappedKey, record::Position, who::Reference};
+use lethe_core::{keys::WrappedKey, record::Position, who::Token};
 
 use crate::StoreError;
 
 /// With which key a dead letter is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LetterKey {
-    /// The subject's own key of class `dead-letter`.
-    Subject(Reference),
+    /// The subject's own key of class `dead-letter`, so that an erasure takes the letter along.
+    Subject(Token),
     /// The key of a UTC day, `2026-11-21`.
     Day(String),
 }
@@ -48,6 +48,9 @@ pub trait DeadLetters: Send + Sync {
         day: String,
         candidate: WrappedKey,
     ) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>>;
+
+    /// The key of a day that has one; `None` if it has none or it was destroyed.
+    fn find_day_key(&self, pipeline: String, day: String) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>>;
 
     /// Writes letters that are not there yet (by key). Durable when it returns.
     fn write(&self, letters: Vec<Letter>) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -1,3 +1,4 @@
-//! placeholder
+//! Lethe's data path: threads, channels and a command line around `lethe-core` and `lethe-stores`.
 
 pub mod generate;
+pub mod run;

@@ -3,7 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use futures::future::BoxFuture;
-use lethe_core::{keys::WrappedKey, record::Position, who::Reference};
+use lethe_core::{
+    keys::WrappedKey,
+    record::Position,
+    who::{Token, hex, unhex},
+};
 use rusqlite::{OptionalExtension, Row, Transaction, params, types::Type};
 
 use super::{EmbeddedStore, fault::Fault};
@@ -11,6 +15,8 @@ use crate::{
     DeadLetters, StoreError,
     dead_letter::{Letter, LetterKey},
 };
+
+const FIND_DAY: &str = "SELECT state, master, sealed FROM lethe_day_keys WHERE pipeline = ?1 AND day = ?2";
 
 impl DeadLetters for EmbeddedStore {
     fn day_key(
@@ -20,8 +26,7 @@ impl DeadLetters for EmbeddedStore {
         candidate: WrappedKey,
     ) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>> {
         Box::pin(self.transact(move |transaction| {
-            let sql = "SELECT state, master, sealed FROM lethe_day_keys WHERE pipeline = ?1 AND day = ?2";
-            let there = transaction.query_row(sql, [&pipeline, &day], day_key).optional()?;
+            let there = transaction.query_row(FIND_DAY, [&pipeline, &day], day_key).optional()?;
             if let Some(key) = there {
                 return Ok(key);
             }
@@ -30,6 +35,13 @@ impl DeadLetters for EmbeddedStore {
                 params![pipeline, day, candidate.master, candidate.sealed],
             )?;
             Ok(Some(candidate))
+        }))
+    }
+
+    fn find_day_key(&self, pipeline: String, day: String) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>> {
+        Box::pin(self.read(move |connection| {
+            let there = connection.query_row(FIND_DAY, [&pipeline, &day], day_key).optional()?;
+            Ok(there.flatten())
         }))
     }
 
@@ -97,7 +109,7 @@ fn write(transaction: &Transaction<'_>, letter: &Letter) -> Result<(), Fault> {
     let sinks = serde_json::to_string(&letter.sinks)
         .map_err(|_| Fault::Failed("a dead letter's sinks can't be written".to_owned()))?;
     let (by, with) = match &letter.sealed_by {
-        LetterKey::Subject(reference) => ("subject", reference.to_string()),
+        LetterKey::Subject(token) => ("subject", String::from_utf8_lossy(&hex(&token.0)).into_owned()),
         LetterKey::Day(day) => ("day", day.clone()),
     };
     transaction
@@ -135,7 +147,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
     let with: String = row.get(9)?;
     let sealed_by = match row.get_ref(8)?.as_str()? {
         "day" => LetterKey::Day(with),
-        _ => LetterKey::Subject(reference(&with).ok_or_else(|| wrong(9, "sealed_with"))?),
+        _ => LetterKey::Subject(Token(unhex(with.as_bytes()).ok_or_else(|| wrong(9, "sealed_with"))?)),
     };
     Ok(Letter {
         pipeline: row.get(0)?,
@@ -151,20 +163,6 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         sealed_by,
         sealed: row.get(10)?,
     })
-}
-
-/// 64 hexadecimal digits.
-fn reference(text: &str) -> Option<Reference> {
-    let digits = text.as_bytes();
-    let mut bytes = [0; 32];
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = [char::from(pair[0]).to_digit(16)?, char::from(pair[1]).to_digit(16)?];
-        *byte = (high * 16 + low) as u8;
-    }
-    Some(Reference(bytes))
 }
 
 #[cfg(test)]
@@ -202,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn a_letter_is_read_back_as_it_was_written() {
         let (_dir, store) = store();
-        let written = a_letter(3, LetterKey::Subject(Reference([0x5c; 32])));
+        let written = a_letter(3, LetterKey::Subject(Token([0x5c; 32])));
         store.write(vec![written.clone()]).await.unwrap();
         let read = store.list(PIPELINE.into(), None, 10).await.unwrap().remove(0);
         assert!(read.key == written.key && read.pipeline == written.pipeline && read.position == written.position);
@@ -259,7 +257,7 @@ mod tests {
                 a_letter(1, LetterKey::Day("2026-11-19".into())),
                 a_letter(2, LetterKey::Day("2026-11-20".into())),
                 a_letter(3, LetterKey::Day("2026-11-21".into())),
-                a_letter(4, LetterKey::Subject(Reference([1; 32]))),
+                a_letter(4, LetterKey::Subject(Token([1; 32]))),
             ])
             .await
             .unwrap();

@@ -1,0 +1,206 @@
+//! Dead letters: a rejected record is sealed whole, with its subject's key where the subject can be
+//! read, else with the key of the UTC day.
+
+use std::{borrow::Cow, sync::Arc};
+
+use jiff::Timestamp;
+use lethe_core::{
+    engine::{Engine, Identity, Record},
+    keys::{DataKey, KeyRing, WrapContext, WrappedKey},
+    letter::{self, OwnedRecord},
+    outcome::Outcome,
+    reason::Rejection,
+    record::Position,
+    seal::{DAY_CLASS, DEAD_LETTER_CLASS, OpenError, SealError, SubjectCipher},
+    subject::Subject,
+};
+use lethe_stores::{
+    DeadLetters, KeyStore, StoreError,
+    dead_letter::{Letter, LetterKey},
+    key_store::KeyRow,
+};
+use tokio::runtime::Handle;
+
+use super::{Counts, Job, KeyError, fetch_subjects, pipeline_id, subjects::random};
+
+/// Why a dead letter can't be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterError {
+    /// A key can't be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The store answered with an error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key of its day was destroyed.
+    #[error("the key of the day {0} was destroyed: what it sealed can't be opened any more")]
+    DayGone(String),
+    /// Sealing failed.
+    #[error("failed to seal a dead letter: {0}")]
+    Seal(#[from] SealError),
+    /// Opening failed.
+    #[error("failed to open a dead letter: {0}")]
+    Open(#[from] OpenError),
+    /// It was opened, and is no record.
+    #[error("a dead letter holds no record: another version of Lethe may have written it")]
+    NoRecord,
+}
+
+/// A record that was rejected.
+pub(super) struct Refused {
+    position: Position,
+    rejection: Rejection,
+    identity: Option<Identity>,
+    /// The record, as a letter holds it: personal, lives until it is sealed.
+    record: Vec<u8>,
+}
+
+impl Refused {
+    pub(super) fn new(record: &Record<'_>, rejection: Rejection, identity: Option<Identity>) -> Self {
+        Self {
+            position: Position { stream: Arc::from(record.stream), offset: record.offset },
+            rejection,
+            identity,
+            record: letter::encode(record),
+        }
+    }
+}
+
+/// Seals dead letters of one pipeline.
+pub(super) struct LetterSealer {
+    engine: Arc<Engine>,
+    key_store: Arc<dyn KeyStore>,
+    letters: Arc<dyn DeadLetters>,
+    pipeline: String,
+    sinks: Vec<String>,
+    day: Option<(String, SubjectCipher)>,
+}
+
+impl LetterSealer {
+    pub(super) fn new(job: &Job, engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            key_store: Arc::clone(&job.key_store),
+            letters: Arc::clone(&job.letters),
+            pipeline: pipeline_id(&job.pipeline),
+            sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            day: None,
+        }
+    }
+
+    /// Seals rejected records and counts them: as rejected, or as fenced where the subject was
+    /// erased; nothing is kept of those.
+    pub(super) fn seal(
+        &mut self,
+        runtime: &Handle,
+        refused: &[Refused],
+        counts: &mut Counts,
+        now: i64,
+    ) -> Result<Vec<Letter>, LetterError> {
+        if refused.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known: Vec<Identity> = refused.iter().filter_map(|one| one.identity.clone()).collect();
+        let audiences = [self.engine.audiences()[0]];
+        let mut subjects = runtime
+            .block_on(fetch_subjects(
+                &*self.key_store,
+                self.engine.ring(),
+                self.engine.space(),
+                &[Arc::from(DEAD_LETTER_CLASS)],
+                &audiences,
+                &known,
+            ))?
+            .into_iter();
+        let mut letters = Vec::with_capacity(refused.len());
+        for one in refused {
+            let subject = one.identity.as_ref().and_then(|_| subjects.next());
+            if subject.as_ref().is_some_and(Subject::is_shredded) {
+                counts.everywhere(Outcome::Fenced);
+                continue;
+            }
+            let of_subject = subject.as_ref().and_then(|subject| Some((subject.token(), subject.cipher(0)?)));
+            counts.reject(one.rejection.reason);
+            let key = self.engine.ring().position_key(&one.position);
+            let mut sealed = Vec::with_capacity(one.record.len() + 32);
+            let sealed_by = if let Some((token, cipher)) = of_subject {
+                cipher.seal_letter(&key, &one.record, &mut sealed)?;
+                LetterKey::Subject(*token)
+            } else {
+                let (day, cipher) = self.day(runtime, now)?;
+                cipher.seal_letter(&key, &one.record, &mut sealed)?;
+                LetterKey::Day(day.clone())
+            };
+            letters.push(Letter {
+                key,
+                pipeline: self.pipeline.clone(),
+                position: one.position.clone(),
+                reason: Cow::Borrowed(one.rejection.reason.code()),
+                rule: one.rejection.rule.map(Cow::Borrowed),
+                path: one.rejection.path.as_ref().map(ToString::to_string),
+                sinks: self.sinks.clone(),
+                sealed_by,
+                sealed,
+            });
+        }
+        Ok(letters)
+    }
+
+    /// The cipher of the UTC day; made when the first letter of the day needs it.
+    fn day(&mut self, runtime: &Handle, now: i64) -> Result<&(String, SubjectCipher), LetterError> {
+        let today = day_of(now);
+        if self.day.as_ref().is_none_or(|(day, _)| *day != today) {
+            let ring = self.engine.ring();
+            let context = WrapContext::Day { pipeline: &self.pipeline, day: &today };
+            let key = DataKey::new(random()?);
+            let candidate = ring.wrap(&context, &key, random()?).map_err(KeyError::from)?;
+            let wrapped = runtime
+                .block_on(self.letters.day_key(self.pipeline.clone(), today.clone(), candidate))?
+                .ok_or_else(|| LetterError::DayGone(today.clone()))?;
+            self.day = Some((today.clone(), cipher(ring, &context, &wrapped, DAY_CLASS)?));
+        }
+        self.day.as_ref().ok_or(LetterError::DayGone(today))
+    }
+}
+
+fn cipher(
+    ring: &KeyRing,
+    context: &WrapContext<'_>,
+    wrapped: &WrappedKey,
+    class: &str,
+) -> Result<SubjectCipher, KeyError> {
+    Ok(SubjectCipher::new(&ring.unwrap(context, wrapped)?, class)?)
+}
+
+/// The UTC day of an instant, `2026-11-21`.
+pub(super) fn day_of(millis: i64) -> String {
+    Timestamp::from_millisecond(millis).map_or_else(|_| "1970-01-01".to_owned(), |at| at.strftime("%F").to_string())
+}
+
+/// Opens a dead letter: the record as it was. `None` where its subject was erased.
+pub async fn open_letter(
+    letter: &Letter,
+    ring: &KeyRing,
+    space: &str,
+    key_store: &dyn KeyStore,
+    letters: &dyn DeadLetters,
+) -> Result<Option<OwnedRecord>, LetterError> {
+    let cipher = match &letter.sealed_by {
+        LetterKey::Subject(token) => {
+            let entries = key_store.find(space.to_owned(), *token).await?;
+            let row = entries.into_iter().find(|entry| entry.class == DEAD_LETTER_CLASS).map(|entry| entry.row);
+            let Some(KeyRow::Live(wrapped)) = row else { return Ok(None) };
+            let context = WrapContext::Subject { space, token, class: DEAD_LETTER_CLASS };
+            cipher(ring, &context, &wrapped, DEAD_LETTER_CLASS)?
+        }
+        LetterKey::Day(day) => {
+            let wrapped = letters
+                .find_day_key(letter.pipeline.clone(), day.clone())
+                .await?
+                .ok_or_else(|| LetterError::DayGone(day.clone()))?;
+            cipher(ring, &WrapContext::Day { pipeline: &letter.pipeline, day }, &wrapped, DAY_CLASS)?
+        }
+    };
+    let plain = cipher.open_letter(&letter.key, &letter.sealed)?;
+    letter::decode(plain.expose()).map(Some).ok_or(LetterError::NoRecord)
+}

@@ -1,0 +1,247 @@
+//! The transform thread: from records of a source to records for each sink.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use lethe_core::{
+    dedupe::Dedupe,
+    engine::{Engine, Facts, Identity, Reading, Record, Scratch, Written},
+    outcome::Outcome,
+    pipeline::DedupeRules,
+    reason::{Reason, Rejection},
+    record::{Incoming, IncomingBatch, OutgoingBatch},
+    subject::{Subject, SubjectCache},
+};
+use lethe_crds::profile_pipeline::Audience;
+use lethe_stores::{KeyStore, dead_letter::Letter};
+use tokio::runtime::Handle;
+
+use super::{
+    Counts, Job, RunError, SinkCounts,
+    letters::{LetterSealer, Refused},
+    subjects::fetch_subjects,
+};
+
+/// Subjects whose keys are kept at hand, at most: about 1 KiB each.
+const CACHED_SUBJECTS: usize = 100_000;
+
+/// A batch on its way to the sinks.
+pub struct Transformed {
+    /// The stream it is of.
+    pub stream: Arc<str>,
+    /// Offset to commit once all of it is delivered.
+    pub next_offset: u64,
+    /// Records for each sink.
+    pub outgoing: Vec<OutgoingBatch>,
+    /// Dead letters.
+    pub letters: Vec<Letter>,
+    /// What was decided before any sink saw it.
+    pub counts: Counts,
+}
+
+/// Transforms batches. One a thread.
+pub struct Transformer {
+    engine: Arc<Engine>,
+    key_store: Arc<dyn KeyStore>,
+    runtime: Handle,
+    audiences: Vec<Audience>,
+    sinks: Vec<String>,
+    dedupe_rules: Option<DedupeRules>,
+    dedupe: HashMap<Arc<str>, Dedupe>,
+    subjects: SubjectCache,
+    sealer: LetterSealer,
+    scratch: Scratch,
+    ahead: Scratch,
+    written: Vec<Written>,
+}
+
+impl Transformer {
+    /// Makes one for a job.
+    pub fn new(job: &Job, engine: Arc<Engine>, runtime: Handle) -> Self {
+        Self {
+            audiences: engine.audiences().to_vec(),
+            sealer: LetterSealer::new(job, Arc::clone(&engine)),
+            engine,
+            key_store: Arc::clone(&job.key_store),
+            runtime,
+            sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            dedupe_rules: job.pipeline.dedupe,
+            dedupe: HashMap::new(),
+            subjects: SubjectCache::new(CACHED_SUBJECTS),
+            scratch: Scratch::default(),
+            ahead: Scratch::default(),
+            written: Vec::new(),
+        }
+    }
+
+    /// Remembers the ids of a batch that an earlier run delivered. A rejected event was not
+    /// delivered; one that a protection would reject counts as delivered here, which is the
+    /// cheaper mistake: its repetition is rejected all the same.
+    pub fn remember(&mut self, batch: &IncomingBatch) {
+        let Some(rules) = self.dedupe_rules else { return };
+        for incoming in &batch.records {
+            if incoming.unreadable.is_some() {
+                continue;
+            }
+            if let Reading::Process(facts) = self.engine.read(&record(batch, incoming), &mut self.scratch) {
+                let dedupe = dedupe(&mut self.dedupe, rules, &batch.stream);
+                dedupe.remember(&facts.digest, facts.time);
+            }
+        }
+    }
+
+    /// Transforms a batch.
+    pub fn transform(&mut self, batch: &IncomingBatch) -> Result<Transformed, RunError> {
+        let mut counts = Counts {
+            sinks: self.sinks.iter().map(|sink| (sink.clone(), SinkCounts::default())).collect(),
+            ..Counts::default()
+        };
+        let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
+        let mut refused = Vec::new();
+        let now = now();
+        for (at, incoming) in batch.records.iter().enumerate() {
+            let record = record(batch, incoming);
+            counts.events += 1;
+            counts.bytes += record.value.map_or(0, <[u8]>::len) as u64;
+            match self.process(batch, at, &record, now, &mut outgoing)? {
+                Ok(Outcome::Delivered) => {
+                    for (sink, written) in self.sinks.iter().zip(&self.written) {
+                        // What was appended is counted by what its sink answers.
+                        if let (Written::Expired, Some(counts)) = (written, counts.sinks.get_mut(sink)) {
+                            counts.add(Outcome::Expired, 1);
+                        }
+                    }
+                }
+                Ok(outcome) => counts.everywhere(outcome),
+                Err(rejection) => refused.push(self.refuse(&record, rejection)),
+            }
+        }
+        let letters = self.sealer.seal(&self.runtime, &refused, &mut counts, now)?;
+        Ok(Transformed { stream: Arc::clone(&batch.stream), next_offset: batch.next_offset, outgoing, letters, counts })
+    }
+
+    /// What becomes of one record; `Delivered` means that it was appended to the sinks' batches.
+    fn process(
+        &mut self,
+        batch: &IncomingBatch,
+        at: usize,
+        record: &Record<'_>,
+        now: i64,
+        outgoing: &mut [OutgoingBatch],
+    ) -> Result<Result<Outcome, Rejection>, RunError> {
+        if let Some(reason) = batch.records[at].unreadable {
+            self.scratch.forget();
+            return Ok(Err(Rejection::whole(reason)));
+        }
+        let facts = match self.engine.read(record, &mut self.scratch) {
+            Reading::Process(facts) => facts,
+            Reading::Denied => return Ok(Ok(Outcome::Denied)),
+            Reading::Rejected(rejection) => return Ok(Err(rejection)),
+        };
+        let Some(subject) = self.subject(batch, at)? else {
+            return Ok(Err(Rejection::whole(Reason::SubjectInvalid)));
+        };
+        if subject.is_shredded() {
+            return Ok(Ok(Outcome::Fenced));
+        }
+        Ok(self.write(batch, record, facts, &subject, now, outgoing))
+    }
+
+    fn write(
+        &mut self,
+        batch: &IncomingBatch,
+        record: &Record<'_>,
+        facts: Facts,
+        subject: &Subject,
+        now: i64,
+        outgoing: &mut [OutgoingBatch],
+    ) -> Result<Outcome, Rejection> {
+        let mut dedupe = self.dedupe_rules.map(|rules| dedupe(&mut self.dedupe, rules, &batch.stream));
+        if let Some(dedupe) = &dedupe
+            && dedupe.seen(&facts.digest)
+        {
+            return Ok(Outcome::Duplicate);
+        }
+        self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing, &mut self.written)?;
+        if let Some(dedupe) = &mut dedupe {
+            dedupe.remember(&facts.digest, facts.time);
+        }
+        Ok(Outcome::Delivered)
+    }
+
+    /// The subject of the record at `at`, which was just read. Where the cache lacks it, the rest
+    /// of the batch is looked through, so that all new subjects cost one question.
+    fn subject(&mut self, batch: &IncomingBatch, at: usize) -> Result<Option<Arc<Subject>>, RunError> {
+        let Some(who) = self.scratch.who() else { return Ok(None) };
+        if let Some(subject) = self.subjects.get(who) {
+            return Ok(Some(subject));
+        }
+        let (keys, wants) = self.unknown(batch, at);
+        let fetched = self.runtime.block_on(fetch_subjects(
+            &*self.key_store,
+            self.engine.ring(),
+            self.engine.space(),
+            self.engine.classes(),
+            &self.audiences,
+            &wants,
+        ))?;
+        for (key, subject) in keys.iter().zip(fetched) {
+            self.subjects.insert(key, Arc::new(subject));
+        }
+        let who = self.scratch.who().unwrap_or_default();
+        Ok(self.subjects.get(who))
+    }
+
+    /// Subjects of the rest of a batch that the cache lacks.
+    fn unknown(&mut self, batch: &IncomingBatch, from: usize) -> (Vec<Vec<u8>>, Vec<Identity>) {
+        let mut seen = HashSet::new();
+        let mut keys = Vec::new();
+        let mut wants = Vec::new();
+        for incoming in batch.records[from..].iter().filter(|incoming| incoming.unreadable.is_none()) {
+            let record = record(batch, incoming);
+            let Reading::Process(_) = self.engine.read(&record, &mut self.ahead) else { continue };
+            let Some(who) = self.ahead.who() else { continue };
+            if seen.contains(who) || self.subjects.get(who).is_some() {
+                continue;
+            }
+            let who = who.to_vec();
+            if let Ok(identity) = self.engine.identify(&record, &mut self.ahead) {
+                keys.push(who.clone());
+                wants.push(identity);
+            }
+            seen.insert(who);
+        }
+        (keys, wants)
+    }
+
+    /// What a dead letter of the record that was just read needs to know.
+    fn refuse(&mut self, record: &Record<'_>, rejection: Rejection) -> Refused {
+        let identity = match self.scratch.who() {
+            Some(_) => self.engine.identify(record, &mut self.scratch).ok(),
+            None => None,
+        };
+        Refused::new(record, rejection, identity)
+    }
+}
+
+fn dedupe<'d>(all: &'d mut HashMap<Arc<str>, Dedupe>, rules: DedupeRules, stream: &Arc<str>) -> &'d mut Dedupe {
+    all.entry(Arc::clone(stream)).or_insert_with(|| Dedupe::new(rules.window, rules.max_ids))
+}
+
+fn record<'b>(batch: &'b IncomingBatch, incoming: &Incoming) -> Record<'b> {
+    Record {
+        stream: &batch.stream,
+        offset: incoming.offset,
+        timestamp: incoming.timestamp,
+        key: incoming.key.clone().map(|range| &batch.bytes[range]),
+        value: incoming.value.clone().map(|range| &batch.bytes[range]),
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
