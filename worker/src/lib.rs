@@ -1,4 +1,6 @@
 //! Lethe's data path: threads, channels and a command line around `lethe-core` and `lethe-stores`.
 
+pub mod cli;
 pub mod generate;
+pub mod open;
 pub mod run;

@@ -173,7 +173,7 @@ fn cipher(
 }
 
 /// The UTC day of an instant, `2026-11-21`.
-pub(super) fn day_of(millis: i64) -> String {
+pub(crate) fn day_of(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| "1970-01-01".to_owned(), |at| at.strftime("%F").to_string())
 }
 

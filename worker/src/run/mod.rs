@@ -25,6 +25,7 @@ use lethe_core::{
     pipeline::Pipeline,
 };
 use lethe_stores::{Bookkeeping, DeadLetters, KeyStore, Sink, Source, StoreError, bookkeeping::Progress};
+pub(crate) use letters::day_of;
 pub use letters::{LetterError, open_letter};
 pub use subjects::{KeyError, fetch_subjects};
 use tokio::{runtime::Handle, sync::mpsc};

@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use lethe_core::{
@@ -24,6 +23,7 @@ use super::{
     letters::{LetterSealer, Refused},
     subjects::fetch_subjects,
 };
+use crate::open::now;
 
 /// Subjects whose keys are kept at hand, at most: about 1 KiB each.
 const CACHED_SUBJECTS: usize = 100_000;
@@ -239,9 +239,4 @@ fn record<'b>(batch: &'b IncomingBatch, incoming: &Incoming) -> Record<'b> {
         key: incoming.key.clone().map(|range| &batch.bytes[range]),
         value: incoming.value.clone().map(|range| &batch.bytes[range]),
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,0 +1,84 @@
+//! The command line: one file per command. What a command answers goes to standard output, what it
+//! says about its work to standard error.
+
+mod failure;
+mod files;
+mod logs;
+mod progress;
+mod run;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use failure::Failure;
+
+/// Stream profiles through files, Kafka, Cassandra and MongoDB with every field protected as declared.
+#[derive(Parser)]
+#[command(name = "lethe-worker", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    /// How answers are written.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, help_heading = "Global options")]
+    output: Output,
+
+    /// How much is said on standard error: error, warn, info, debug, trace, or a filter such as
+    /// `lethe_worker=debug`.
+    #[arg(long, global = true, env = "LETHE_LOG", default_value = "warn", help_heading = "Global options")]
+    log: String,
+
+    /// How log lines are written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = "Global options")]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For scripts: one JSON document.
+    Json,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a pipeline.
+    Run(run::Run),
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  something failed that is none of these
+  2  the command line is wrong
+  3  the manifests or the data given have mistakes
+  4  a store can't be reached, or is not what was declared
+  5  a key is missing, lost or another one than was used before";
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(failure) = logs::start(&cli.log, cli.log_format) {
+        return failure.report(cli.output);
+    }
+    let done = match cli.command {
+        Command::Run(command) => command.execute(cli.output),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(cli.output),
+    }
+}

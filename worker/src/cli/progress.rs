@@ -1,0 +1,56 @@
+//! How far a run is: a line that moves on a terminal, a plain line now and then in a pipe.
+
+use std::{
+    io::{IsTerminal, stderr},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::table::number;
+use crate::run::Watch;
+
+/// Shows progress until it is aborted.
+pub(super) async fn show(watch: Arc<Watch>, started: Instant) {
+    if stderr().is_terminal() { moving(&watch, started).await } else { plain(&watch, started).await }
+}
+
+async fn moving(watch: &Watch, started: Instant) {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    loop {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        let total = watch.total.load(Ordering::Relaxed);
+        if total > 0 {
+            bar.set_length(total);
+        }
+        bar.set_position(watch.bytes.load(Ordering::Relaxed));
+        bar.set_message(line(watch, started));
+    }
+}
+
+async fn plain(watch: &Watch, started: Instant) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        eprintln!("{}", line(watch, started));
+    }
+}
+
+fn line(watch: &Watch, started: Instant) -> String {
+    let events = watch.events.load(Ordering::Relaxed);
+    let seconds = started.elapsed().as_secs_f64().max(0.001);
+    let mut line = format!("{} events, {}/s", number(events), number((events as f64 / seconds) as u64));
+    let (read, total) = (watch.bytes.load(Ordering::Relaxed), watch.total.load(Ordering::Relaxed));
+    if total > read && read > 0 {
+        let left = seconds * (total - read) as f64 / read as f64;
+        line.push_str(&format!(", about {left:.0} s left"));
+    }
+    if let Ok(stalled) = watch.stalled.lock()
+        && let Some((sink, since)) = stalled.as_ref()
+    {
+        line.push_str(&format!(", waiting for {sink} since {:.0} s", since.elapsed().as_secs_f64()));
+    }
+    line
+}

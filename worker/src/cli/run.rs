@@ -1,0 +1,175 @@
+//! `run`: a pipeline, from manifests to a report.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use lethe_core::outcome::Outcome;
+use serde_json::json;
+
+use super::{
+    Failure, Output,
+    files::Files,
+    progress,
+    table::{number, table},
+};
+use crate::{
+    open::{OpenOptions, Opened, open},
+    run::{Report, Watch, run},
+};
+
+/// Run a pipeline.
+///
+/// Reads from where it was last, writes to every sink, and commits how far it came only when all
+/// of them hold it: stop it at any moment and run it again.
+#[derive(Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    files: Files,
+
+    /// The pipeline, as NAME or NAMESPACE/NAME; needed when there are several.
+    pipeline: Option<String>,
+
+    /// End when the source has no more events; else wait for more.
+    #[arg(long)]
+    until_end: bool,
+
+    /// Forget how far it came and read from the start. Stores stay as they are: an event that is
+    /// there already changes nothing. Files that it writes are emptied.
+    #[arg(long)]
+    from_start: bool,
+
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// How often expired records are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
+impl Run {
+    pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(Failure::other)?;
+        runtime.block_on(self.start(output))
+    }
+
+    async fn start(self, output: Output) -> Result<(), Failure> {
+        let resources = self.files.read()?;
+        let options = OpenOptions { from_start: self.from_start };
+        let opened = open(&resources, self.pipeline.as_deref(), &options).await?;
+        for warning in &opened.warnings {
+            tracing::warn!("{warning}");
+        }
+        let watch = Arc::new(Watch::default());
+        stop_on_signal(Arc::clone(&watch));
+        let Opened { job, source, housekeeper, .. } = opened;
+        let name = job.pipeline.name.clone();
+        let mut expired = housekeeper.sweep().await?;
+        let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&watch), Instant::now())));
+        let (report, swept) = {
+            let running = run(job, source, !self.until_end, watch);
+            tokio::pin!(running);
+            let mut swept = Ok(());
+            let report = loop {
+                tokio::select! {
+                    report = &mut running => break report,
+                    () = tokio::time::sleep(SWEEP) => match housekeeper.sweep().await {
+                        Ok(more) => expired.add(more),
+                        Err(error) => swept = Err(error),
+                    },
+                }
+            };
+            (report, swept)
+        };
+        if let Some(line) = line {
+            line.abort();
+        }
+        let report = report?;
+        swept?;
+        expired.add(housekeeper.sweep().await?);
+        match output {
+            Output::Text => print!("{}", text(&name, &report)),
+            Output::Json => println!(
+                "{}",
+                json!({
+                    "pipeline": name,
+                    "counts": report.counts,
+                    "seconds": report.took.as_secs_f64(),
+                    "expiredRecords": expired.records,
+                    "deadletterExpired": expired.letters,
+                })
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// The first signal stops the pipeline when what is under way is delivered, the second at once.
+fn stop_on_signal(watch: Arc<Watch>) {
+    tokio::spawn(async move {
+        for exit in [false, true] {
+            signal().await;
+            if exit {
+                std::process::exit(130);
+            }
+            watch.stop.store(true, Ordering::Relaxed);
+            tracing::warn!("stopping when what is under way is delivered; once more to stop at once");
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+    } else {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+fn text(name: &str, report: &Report) -> String {
+    let counts = &report.counts;
+    let seconds = report.took.as_secs_f64();
+    let rate = (counts.events as f64 / seconds.max(0.001)) as u64;
+    let mut out = format!("{name}: {} events in {seconds:.1} s, {}/s\n\n", number(counts.events), number(rate));
+    let shown: Vec<Outcome> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| *outcome == Outcome::Delivered || counts.sinks.values().any(|sink| sink.get(*outcome) > 0))
+        .collect();
+    let mut headers = vec!["SINK".to_owned()];
+    headers.extend(shown.iter().map(|outcome| outcome.name().to_uppercase()));
+    let rows: Vec<Vec<String>> = counts
+        .sinks
+        .iter()
+        .map(|(sink, of_sink)| {
+            let mut row = vec![sink.clone()];
+            row.extend(shown.iter().map(|outcome| number(of_sink.get(*outcome))));
+            row
+        })
+        .collect();
+    out.push_str(&table(&headers, &rows, 1));
+    out.push('\n');
+    if !counts.rejected.is_empty() {
+        let rows: Vec<_> =
+            counts.rejected.iter().map(|(reason, events)| vec![(*reason).to_owned(), number(*events)]).collect();
+        out.push('\n');
+        out.push_str(&table(&["REJECTED FOR".to_owned(), "EVENTS".to_owned()], &rows, 1));
+        out.push('\n');
+    }
+    out
+}

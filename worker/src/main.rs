@@ -1,0 +1,7 @@
+//! The `lethe-worker` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lethe_worker::cli::main()
+}

@@ -1,0 +1,66 @@
+//! What keeps embedded stores to their promises while a pipeline runs: records that have expired
+//! go, and so do the keys of old days of dead letters.
+
+use std::sync::Arc;
+
+use lethe_core::pipeline::Pipeline;
+use lethe_stores::{DeadLetters, StoreError, embedded::EmbeddedStore};
+
+use super::now;
+use crate::run::{day_of, pipeline_id};
+
+/// Rows of a table that one transaction removes.
+const AT_ONCE: usize = 10_000;
+
+/// Looks after the embedded stores of a pipeline.
+pub struct Housekeeper {
+    stores: Vec<Arc<EmbeddedStore>>,
+    letters: Arc<dyn DeadLetters>,
+    pipeline: String,
+    keep_days: Option<u8>,
+}
+
+/// What has expired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Records removed.
+    pub records: u64,
+    /// Dead letters that were never redriven and can't be opened any more.
+    pub letters: u64,
+}
+
+impl Expired {
+    /// Adds another sweep's.
+    pub fn add(&mut self, other: Expired) {
+        self.records += other.records;
+        self.letters += other.letters;
+    }
+}
+
+impl Housekeeper {
+    pub(super) fn new(pipeline: &Pipeline, stores: Vec<Arc<EmbeddedStore>>, letters: Arc<dyn DeadLetters>) -> Self {
+        let keep_days = pipeline.dead_letter.as_ref().map(|rules| rules.keep_days);
+        Self { stores, letters, pipeline: pipeline_id(pipeline), keep_days }
+    }
+
+    /// Removes what has expired by now.
+    pub async fn sweep(&self) -> Result<Expired, StoreError> {
+        let now = now();
+        let mut expired = Expired::default();
+        for store in &self.stores {
+            loop {
+                let swept = store.sweep(now, AT_ONCE).await?;
+                expired.records += swept.total();
+                if !swept.more {
+                    break;
+                }
+            }
+        }
+        if let Some(days) = self.keep_days {
+            // The key of a day goes at the day's end plus so many days.
+            let before = day_of(now - i64::from(days) * 86_400_000);
+            expired.letters = self.letters.expire(self.pipeline.clone(), before).await?;
+        }
+        Ok(expired)
+    }
+}

@@ -1,0 +1,47 @@
+//! The key ring: read from its Secret, held against what the key store remembers.
+
+use std::collections::BTreeMap;
+
+use lethe_core::{
+    keys::{KeyRing, KeyRingError},
+    pipeline::{KEYS_SECRET_TYPE, Pipeline},
+};
+use lethe_crds::load::{Resources, Secret};
+use lethe_stores::{KeyStore, key_store::KeyCheck};
+
+use super::OpenError;
+
+/// The key ring of a pipeline, from the Secret that it names.
+pub fn find_ring(resources: &Resources, pipeline: &Pipeline) -> Result<KeyRing, OpenError> {
+    let name = &pipeline.keys_secret;
+    let secret = resources.secret(&pipeline.namespace, name).ok_or_else(|| {
+        OpenError::Keys(format!(
+            "the manifests hold no Secret {name:?} with the keys; make one with `lethe-worker keys create {name}` and \
+             give its file with -f, too"
+        ))
+    })?;
+    Ok(read_ring(secret)?)
+}
+
+/// The key ring of a Secret.
+pub fn read_ring(secret: &Secret) -> Result<KeyRing, KeyRingError> {
+    KeyRing::parse(secret.data.iter().map(|(name, value)| (name.as_str(), value.expose())))
+}
+
+/// Whether Lethe may read a Secret for its keys.
+pub(super) fn may_read(secret: &Secret) -> bool {
+    secret.secret_type == KEYS_SECRET_TYPE || secret.labels.get("lethe.dev/allow").is_some_and(|value| value == "true")
+}
+
+/// Refuses a ring that lacks a key in use or holds another value for one; remembers new ones.
+pub(super) async fn agree(ring: &KeyRing, store: &dyn KeyStore) -> Result<(), OpenError> {
+    let known = store.checks().await?;
+    let new =
+        ring.verify_against(known.iter().map(|known| (known.name.as_str(), known.check.as_str(), known.retired)))?;
+    if !new.is_empty() {
+        let new: BTreeMap<String, String> = new.into_iter().collect();
+        let checks = new.into_iter().map(|(name, check)| KeyCheck { name, check, retired: false }).collect();
+        store.add_checks(checks).await?;
+    }
+    Ok(())
+}
