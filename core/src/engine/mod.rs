@@ -17,6 +17,8 @@ mod write;
 pub use read::Identity;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What the walk checks of one value.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use regex::Regex;
 use serde_json::Value;
@@ -54,7 +54,7 @@ pub struct Checks {
     max_items: Option<usize>,
     min_properties: usize,
     max_properties: Option<usize>,
-    residual: Option<Residual>,
+    residual: Option<Arc<Residual>>,
 }
 
 impl Checks {
@@ -64,7 +64,7 @@ impl Checks {
     }
 
     /// Leaves all to the `jsonschema` crate.
-    pub(super) fn residual(residual: Residual) -> Self {
+    pub(super) fn residual(residual: Arc<Residual>) -> Self {
         Self { residual: Some(residual), ..Self::default() }
     }
 
@@ -243,7 +243,7 @@ impl Checks {
 
     /// What the `jsonschema` crate has to check.
     pub fn rest(&self) -> Option<&Residual> {
-        self.residual.as_ref()
+        self.residual.as_deref()
     }
 }
 

@@ -3,7 +3,7 @@
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::SchemaError;
+use super::{SchemaError, collect_references};
 
 /// A validator of the `jsonschema` crate for one subschema.
 pub struct Residual {
@@ -16,8 +16,10 @@ const ROOT: &str = "urn:lethe:root";
 impl Residual {
     /// Compiles a subschema of `root`. References in it mean what they mean in `root`.
     pub(super) fn new(root: &Value, schema: &Value) -> Result<Self, SchemaError> {
-        let validator = if std::ptr::eq(root, schema) {
-            jsonschema::draft202012::new(root)
+        let mut references = Vec::new();
+        collect_references(schema, &mut references);
+        let validator = if std::ptr::eq(root, schema) || references.is_empty() {
+            jsonschema::draft202012::new(schema)
         } else {
             let mut document = root.clone();
             if let Value::Object(map) = &mut document {
