@@ -129,7 +129,7 @@ impl Model<'_> {
                         Some(Segment::Key(key)) => key,
                         _ => "",
                     };
-                    Ok((self.goes(part) && detector.is_clean(key)).then(|| detected(&detector, value)))
+                    Ok((self.goes(part) && detector.is_clean(key)).then(|| detected(detector, value)))
                 }
             },
         }
@@ -237,7 +237,7 @@ fn scalar(value: &Value) -> Scalar<'_> {
 }
 
 /// Undeclared data without what is detected in it.
-fn detected(detector: &Detector, value: &Value) -> Value {
+fn detected(detector: Detector, value: &Value) -> Value {
     match value {
         Value::String(text) => json!(detector.redact(text)),
         Value::Number(number) => {

@@ -181,10 +181,10 @@ impl Engine {
 
     /// A deletion needs nobody's consent.
     fn agreed(&self, facts: Facts, record: &Record<'_>, scratch: &Scratch) -> Result<Facts, Stop> {
-        let (Some(granted), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
+        let (Some(consent), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
         let Some(found) = scratch.tape.find(Slot::Consent) else { return Err(Stop::Denied) };
         let text = text_of(record);
-        let agreed = match (granted, scalar(text, found.kind, &found.value)) {
+        let agreed = match (&consent.granted, scalar(text, found.kind, &found.value)) {
             (None, Some(Scalar::Bool(agreed))) => agreed,
             (Some(granted), Some(value)) => value.as_text().is_some_and(|text| granted.iter().any(|one| one == text)),
             _ => false,

@@ -57,6 +57,7 @@ impl Engine {
     /// of each sink what became of it. Nothing is appended when it is rejected.
     ///
     /// `now` is milliseconds since 1970; `outgoing` has a batch for each sink.
+    #[allow(clippy::too_many_arguments)]
     pub fn write(
         &self,
         record: &Record<'_>,
@@ -123,7 +124,7 @@ impl Engine {
                 Act::Enter | Act::Copy => Output::Same,
                 Act::Detect if !self.detector.is_clean(&unescape(item.key(text))) => Output::Hidden,
                 Act::Detect => {
-                    redact_json(&self.detector, item.value(text), arena);
+                    redact_json(self.detector, item.value(text), arena);
                     Output::Made(start, arena.len() as u32)
                 }
                 Act::Change => {

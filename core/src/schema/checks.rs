@@ -28,6 +28,9 @@ pub enum Kind {
     Object = 64,
 }
 
+/// A bound of numbers, its keyword, and what a comparison with it must give.
+type Bound<'c> = (&'c Option<Numeric>, &'static str, fn(Ordering) -> bool);
+
 /// A scalar that `enum` and `const` name.
 enum Literal {
     Null,
@@ -174,7 +177,7 @@ impl Checks {
     pub fn number(&self, value: Numeric) -> Result<(), &'static str> {
         self.kind(if value.is_integer() { Kind::Integer } else { Kind::Number })?;
         self.literal(|literal| matches!(literal, Literal::Number(n) if compare(*n, value).is_eq()))?;
-        let bounds: [(&Option<Numeric>, &'static str, fn(Ordering) -> bool); 4] = [
+        let bounds: [Bound<'_>; 4] = [
             (&self.minimum, "minimum", Ordering::is_ge),
             (&self.maximum, "maximum", Ordering::is_le),
             (&self.exclusive_minimum, "exclusiveMinimum", Ordering::is_gt),

@@ -1,5 +1,7 @@
 //! The part of a schema that the walk leaves to the `jsonschema` crate.
 
+use std::fmt::Write;
+
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -61,7 +63,10 @@ fn escape(key: &str) -> String {
     for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a String can't fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
     out
