@@ -71,8 +71,7 @@ fn run(engine: &Engine, record: &Record<'_>, scratch: &mut Scratch) -> Option<Ve
     let audiences = engine.audiences().iter().copied();
     let subject = Subject::new(engine.ring(), identity.token, audiences, ciphers.collect()).expect("a subject");
     let mut out = vec![OutgoingBatch::default(), OutgoingBatch::default()];
-    let mut written = Vec::new();
-    let verdict = engine.write(record, facts, &subject, NOW, scratch, &mut out, &mut written);
+    let verdict = engine.write(record, facts, &subject, NOW, scratch, &mut out);
     if verdict.is_err() {
         assert!(out.iter().all(|batch| batch.records.is_empty()), "a rejected event was written");
         return None;

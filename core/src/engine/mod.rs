@@ -9,7 +9,9 @@
 //! The bytes that come out are a function of the event, the plan and the keys, and of nothing else.
 
 mod action;
+mod change;
 mod detect_json;
+mod document;
 mod read;
 mod view;
 mod write;
@@ -142,17 +144,23 @@ pub struct Scratch {
     /// What tells its subject apart in a cache, aliases included: never shown.
     who: Vec<u8>,
     readable: bool,
-    values: Vec<write::Output>,
+    values: Vec<change::Output>,
     arena: Vec<u8>,
     text: String,
     seal: seal::Scratch,
     documents: Vec<std::ops::Range<usize>>,
+    written: Vec<Written>,
 }
 
 impl Scratch {
     /// The id of the event that was read last. It may be personal: not for logs.
     pub fn event_id(&self) -> &str {
         &self.id
+    }
+
+    /// What became of the event that was written last, at each sink.
+    pub fn written(&self) -> &[Written] {
+        &self.written
     }
 
     /// Forgets the event that was read last: for a record that is not read at all.

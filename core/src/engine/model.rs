@@ -359,7 +359,7 @@ fn by_the_engine(pipeline: &Pipeline, text: &str) -> Option<(Engine, Subject, Ve
     let audiences = engine.audiences().iter().copied();
     let subject = Subject::new(engine.ring(), identity.token, audiences, ciphers.collect()).unwrap();
     let mut out = vec![OutgoingBatch::default(), OutgoingBatch::default()];
-    engine.write(&record, facts, &subject, NOW, &mut scratch, &mut out, &mut Vec::new()).ok()?;
+    engine.write(&record, facts, &subject, NOW, &mut scratch, &mut out).ok()?;
     let documents = out.iter().map(|batch| {
         let Body::Document(range) = batch.records[0].body.clone() else { panic!("a deletion") };
         serde_json::from_slice(&batch.bytes[range]).unwrap()

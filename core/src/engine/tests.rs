@@ -96,16 +96,7 @@ impl Bench {
             Reading::Rejected(rejection) => return Err(rejection),
         };
         let mut out = vec![OutgoingBatch::default(), OutgoingBatch::default()];
-        let mut written = Vec::new();
-        self.engine.write(
-            &record,
-            facts,
-            &self.subject,
-            1_793_610_000_001,
-            &mut self.scratch,
-            &mut out,
-            &mut written,
-        )?;
+        self.engine.write(&record, facts, &self.subject, 1_793_610_000_001, &mut self.scratch, &mut out)?;
         Ok(out)
     }
 

@@ -55,15 +55,12 @@ impl Ours {
 
     /// Everything between a record and the records for its sinks. Answers the bytes written.
     pub(crate) fn run(&mut self, events: &Events) -> usize {
-        let mut written = Vec::new();
         let mut bytes = 0;
         for (at, event) in events.iter().enumerate() {
             let record = record(event);
             let Reading::Process(facts) = self.engine.read(&record, &mut self.scratch) else { panic!("rejected") };
             let subject = self.cache.get(self.scratch.who().unwrap()).unwrap();
-            self.engine
-                .write(&record, facts, &subject, 0, &mut self.scratch, &mut self.outgoing, &mut written)
-                .unwrap();
+            self.engine.write(&record, facts, &subject, 0, &mut self.scratch, &mut self.outgoing).unwrap();
             if at % BATCH == BATCH - 1 {
                 bytes += self.flush();
             }

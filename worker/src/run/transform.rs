@@ -55,7 +55,6 @@ pub struct Transformer {
     sealer: LetterSealer,
     scratch: Scratch,
     ahead: Scratch,
-    written: Vec<Written>,
 }
 
 impl Transformer {
@@ -73,7 +72,6 @@ impl Transformer {
             subjects: SubjectCache::new(CACHED_SUBJECTS),
             scratch: Scratch::default(),
             ahead: Scratch::default(),
-            written: Vec::new(),
         }
     }
 
@@ -108,7 +106,7 @@ impl Transformer {
             counts.bytes += record.value.map_or(0, <[u8]>::len) as u64;
             match self.process(batch, at, &record, now, &mut outgoing)? {
                 Ok(Outcome::Delivered) => {
-                    for (sink, written) in self.sinks.iter().zip(&self.written) {
+                    for (sink, written) in self.sinks.iter().zip(self.scratch.written()) {
                         // What was appended is counted by what its sink answers.
                         if let (Written::Expired, Some(counts)) = (written, counts.sinks.get_mut(sink)) {
                             counts.add(Outcome::Expired, 1);
@@ -165,7 +163,7 @@ impl Transformer {
         {
             return Ok(Outcome::Duplicate);
         }
-        self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing, &mut self.written)?;
+        self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing)?;
         if let Some(dedupe) = &mut dedupe {
             dedupe.remember(&facts.digest, facts.time);
         }
