@@ -101,7 +101,8 @@ impl Reason {
 pub struct Rejection {
     /// Why.
     pub reason: Reason,
-    /// The rule that was broken: a schema keyword (`maxLength`), a step (`Email`), a protection.
+    /// The rule that was broken: a schema keyword (`maxLength`), a step (`Email`), a protection;
+    /// `shape` where a list, a text or an object stands in place of what holds a protected field.
     pub rule: Option<&'static str>,
     /// Where, as a JSON Pointer of declared segments.
     pub path: Option<Arc<str>>,

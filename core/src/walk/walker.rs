@@ -193,7 +193,6 @@ impl Walker<'_> {
 
     /// Whether a value would pass as it is although protected fields should lie inside: it is a list
     /// where they are members, or one text where they are elements.
-    #[cold]
     fn misses(&self, place: Place, node: &Node, first: u8) -> bool {
         let as_declared = match first {
             b'{' => node.members,
