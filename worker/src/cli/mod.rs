@@ -5,6 +5,8 @@ mod failure;
 mod files;
 mod logs;
 mod progress;
+mod redrive;
+mod reveal;
 mod run;
 mod table;
 
@@ -57,6 +59,10 @@ pub(crate) enum LogFormat {
 enum Command {
     /// Run a pipeline.
     Run(run::Run),
+    /// Process dead letters again.
+    Redrive(redrive::Redrive),
+    /// Show what is held about one person, opened.
+    Reveal(reveal::Reveal),
 }
 
 const AFTER_HELP: &str = "\
@@ -76,6 +82,8 @@ pub fn main() -> ExitCode {
     }
     let done = match cli.command {
         Command::Run(command) => command.execute(cli.output),
+        Command::Redrive(command) => command.execute(cli.output),
+        Command::Reveal(command) => command.execute(cli.output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
