@@ -8,6 +8,8 @@ mod generate;
 mod keys;
 mod logs;
 mod progress;
+mod redrive;
+mod reveal;
 mod run;
 mod table;
 
@@ -64,6 +66,10 @@ enum Command {
     Generate(generate::Generate),
     /// Make keys, and look after them.
     Keys(keys::Keys),
+    /// Process dead letters again.
+    Redrive(redrive::Redrive),
+    /// Show what is held about one person, opened.
+    Reveal(reveal::Reveal),
 }
 
 const AFTER_HELP: &str = "\
@@ -85,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.execute(cli.output),
         Command::Generate(command) => command.execute(cli.output),
         Command::Keys(command) => command.execute(cli.output),
+        Command::Redrive(command) => command.execute(cli.output),
+        Command::Reveal(command) => command.execute(cli.output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
