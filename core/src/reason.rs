@@ -39,7 +39,7 @@ reasons! {
     NotJson,
     /// JSON, but no object.
     NotAnObject,
-    /// Larger than the largest event taken.
+    /// Larger than the largest event taken, as it came or as it would go.
     TooLarge,
     /// Nested deeper than the deepest event taken.
     TooDeep,

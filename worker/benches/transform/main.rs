@@ -65,12 +65,7 @@ fn measure(name: &'static str, events: &Events, mut round: impl FnMut(&Events) -
     let allocations = allocation_counter::measure(|| {
         black_box(round(events));
     });
-    Line {
-        name,
-        nanos: best / count,
-        allocations: allocations.count_total as f64 / count,
-        bytes: bytes as f64 / count,
-    }
+    Line { name, nanos: best / count, allocations: allocations.count_total as f64 / count, bytes: bytes as f64 / count }
 }
 
 /// CPU time of this thread (Linux: /proc/thread-self/schedstat).
@@ -99,10 +94,10 @@ fn main() {
         measure("Lethe, reading only", &events, |events| ours.read(events)),
         measure("serde_json + jsonschema + regex", &events, |events| peer.run(events)),
         measure("serde_json, parse only", &events, |events| {
-            events.iter().map(|event| serde_json::from_slice::<serde_json::Value>(event).unwrap().is_object().into()).fold(
-                0,
-                |sum, one: u8| sum + usize::from(one),
-            )
+            events
+                .iter()
+                .map(|event| serde_json::from_slice::<serde_json::Value>(event).unwrap().is_object().into())
+                .fold(0, |sum, one: u8| sum + usize::from(one))
         }),
     ];
     println!(
