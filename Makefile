@@ -4,6 +4,10 @@
 CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/lethe/target
 export CARGO_TARGET_DIR
 CARGO ?= cargo
+# Cargo unites the features of the packages that it is asked for: always asked for all of them, it builds a
+# dependency once for demo, tests and generators alike. What is built is chosen by target instead.
+BUILD = $(CARGO) build --workspace
+BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test generate bench soak clean lint unit need-cargo need-cc need-lints need-python
@@ -12,17 +16,18 @@ help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: need-cargo need-cc ## Protect 100,000 made-up profiles on this machine and show what came of it
-	@$(CARGO) build -p lethe-worker
-	@./scripts/demo.sh "$(CARGO_TARGET_DIR)/debug/lethe-worker"
+	@$(BUILD) --bin lethe-worker
+	@./scripts/demo.sh "$(BUILT)/lethe-worker"
 
-check: lint unit ## Formatting, lints, generated files, tests of the pure crates: seconds when warm
+check: lint unit ## Formatting, lints, unit tests (generated files are fresh): seconds when warm
 
 test: need-python lint ## All of `check`, and every promise kept by real runs
 	$(CARGO) test --workspace
 
 generate: need-cargo need-cc ## Write the CRDs and the reference in docs/pipeline.md from the types
-	$(CARGO) run -q -p lethe-crds --bin crdgen
-	$(CARGO) run -q -p lethe-core --bin docgen
+	$(BUILD) --bin crdgen --bin docgen
+	"$(BUILT)/crdgen"
+	"$(BUILT)/docgen"
 
 bench: need-cargo need-cc ## Measure; method and figures: docs/benchmarks.md
 	$(CARGO) bench --workspace --bench '*'
@@ -37,11 +42,9 @@ clean: ## Remove what was built and what the demo made
 lint: need-lints need-cc
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) run -q -p lethe-crds --bin crdgen -- --check
-	$(CARGO) run -q -p lethe-core --bin docgen -- --check
 
 unit: need-cargo need-cc
-	$(CARGO) test -p lethe-crds -p lethe-core -p lethe-stores
+	$(CARGO) test --workspace --lib --bins
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null || { echo "cargo is missing; install Rust 1.89 or later: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"; exit 1; }
