@@ -39,6 +39,17 @@ pub struct Letter {
     pub sealed: Vec<u8>,
 }
 
+/// The key of a day, as it is wrapped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DayKey {
+    /// `<namespace>.<name>` of the pipeline.
+    pub pipeline: String,
+    /// The UTC day, `2026-11-21`.
+    pub day: String,
+    /// The key.
+    pub key: WrappedKey,
+}
+
 /// Where dead letters lie.
 pub trait DeadLetters: Send + Sync {
     /// The key of a day: `candidate` if there is none yet; `None` if it was destroyed.
@@ -51,6 +62,16 @@ pub trait DeadLetters: Send + Sync {
 
     /// The key of a day that has one; `None` if it has none or it was destroyed.
     fn find_day_key(&self, pipeline: String, day: String) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>>;
+
+    /// Up to `limit` live keys of days, of all pipelines, that another master than `master` wraps.
+    fn day_keys_wrapped_by_others(&self, master: u32, limit: usize) -> BoxFuture<'_, Result<Vec<DayKey>, StoreError>>;
+
+    /// Number of live keys of days, of all pipelines, that this master wraps.
+    fn count_day_keys_wrapped_by(&self, master: u32) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Replaces the wrapping of keys of days whose wrapping is still the first of the pair; answers
+    /// how many.
+    fn rewrap_day_keys(&self, keys: Vec<(DayKey, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Writes letters that are not there yet (by key). Durable when it returns.
     fn write(&self, letters: Vec<Letter>) -> BoxFuture<'_, Result<(), StoreError>>;

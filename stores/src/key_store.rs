@@ -81,7 +81,8 @@ pub trait KeyStore: Send + Sync {
     fn rewrap(&self, keys: Vec<(KeyEntry, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Marks a master key as retired and records the attestation of who did it, when and on what
-    /// ground.
+    /// ground. `Mismatch`, and nothing changed, while a live key here is wrapped by it; from then on no
+    /// key that it wraps is taken, so that a worker that still has it can't bring it back.
     fn retire(&self, name: String, attestation: String) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Appends a line to the audit record (JSON, no personal data: tokens, paths, counts).

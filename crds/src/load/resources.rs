@@ -94,6 +94,11 @@ impl Resources {
         self.pipelines.place(namespace, name)
     }
 
+    /// Where a Secret was read from.
+    pub fn secret_place(&self, namespace: &str, name: &str) -> Option<&Place> {
+        self.secrets.place(namespace, name)
+    }
+
     /// Where a DataStore was read from.
     pub fn data_store_place(&self, namespace: &str, name: &str) -> Option<&Place> {
         self.data_stores.place(namespace, name)

@@ -2,9 +2,9 @@
 
 use futures::future::BoxFuture;
 use lethe_core::{keys::WrappedKey, who::Token};
-use rusqlite::{OptionalExtension, Row, Transaction, params, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, types::Type};
 
-use super::{EmbeddedStore, fault::Fault};
+use super::{EmbeddedStore, dead_letter::count_days, fault::Fault};
 use crate::{
     KeyStore, StoreError,
     key_store::{KeyCheck, KeyEntry, KeyRow, SubjectWant},
@@ -77,11 +77,7 @@ impl KeyStore for EmbeddedStore {
     }
 
     fn count_wrapped_by(&self, master: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.read(move |connection| {
-            let sql = "SELECT count(*) FROM lethe_keys WHERE state = 'live' AND master = ?1";
-            let count: i64 = connection.query_row(sql, [master], |row| row.get(0))?;
-            Ok(count.unsigned_abs())
-        }))
+        Box::pin(self.read(move |connection| Ok(count(connection, master)?)))
     }
 
     fn rewrap(&self, keys: Vec<(KeyEntry, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>> {
@@ -108,6 +104,14 @@ impl KeyStore for EmbeddedStore {
             if known == 0 {
                 return Err(Fault::Mismatch(format!("no key {name} was ever used with this store")));
             }
+            // In the same transaction: no key can come to be wrapped by it in between.
+            if let Some(master) = name.strip_prefix("master-").and_then(|number| number.parse().ok())
+                && (count(transaction, master)? > 0 || count_days(transaction, master)? > 0)
+            {
+                return Err(Fault::Mismatch(format!(
+                    "{name} still wraps keys; wrap them by the current master with `lethe-worker keys rotate`"
+                )));
+            }
             // The same attestation again (a call repeated after a crash) is the same act.
             transaction.execute(
                 "INSERT INTO lethe_attestations (key_name, attestation) SELECT ?1, ?2 WHERE NOT EXISTS
@@ -124,6 +128,18 @@ impl KeyStore for EmbeddedStore {
             Ok(())
         }))
     }
+}
+
+/// Live keys of subjects that a master wraps.
+fn count(connection: &Connection, master: u32) -> rusqlite::Result<u64> {
+    let sql = "SELECT count(*) FROM lethe_keys WHERE state = 'live' AND master = ?1";
+    let count: i64 = connection.query_row(sql, [master], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
+}
+
+/// A worker that was started before a master was retired would wrap new keys by it.
+pub(super) fn retired(master: u32) -> Fault {
+    Fault::Mismatch(format!("master-{master} was retired; start the worker again with the keys Secret as it is now"))
 }
 
 fn add_check(transaction: &Transaction<'_>, check: &KeyCheck) -> Result<(), Fault> {
@@ -152,7 +168,9 @@ fn subject(transaction: &Transaction<'_>, want: &SubjectWant) -> Result<Vec<KeyR
         "SELECT state, master, sealed FROM lethe_keys WHERE space = ?1 AND token = ?2 AND class = ?3",
     )?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO lethe_keys (space, token, class, state, master, sealed) VALUES (?1, ?2, ?3, 'live', ?4, ?5)",
+        "INSERT INTO lethe_keys (space, token, class, state, master, sealed)
+         SELECT ?1, ?2, ?3, 'live', ?4, ?5
+         WHERE NOT EXISTS (SELECT 1 FROM lethe_key_checks WHERE name = 'master-' || ?4 AND retired = 1)",
     )?;
     let mut keys = Vec::with_capacity(want.candidates.len());
     for (class, candidate) in &want.candidates {
@@ -161,7 +179,9 @@ fn subject(transaction: &Transaction<'_>, want: &SubjectWant) -> Result<Vec<KeyR
             keys.push(row);
             continue;
         }
-        insert.execute(params![want.space, want.token.0, class, candidate.master, candidate.sealed])?;
+        if insert.execute(params![want.space, want.token.0, class, candidate.master, candidate.sealed])? == 0 {
+            return Err(retired(candidate.master));
+        }
         keys.push(KeyRow::Live(candidate.clone()));
     }
     let mut alias = transaction
@@ -312,6 +332,29 @@ mod tests {
         let error = store.add_checks(vec![check("master-2", "dd"), check("root", "cc")]).await.unwrap_err();
         assert!(matches!(error, StoreError::Mismatch { .. }) && error.to_string().contains("key root"), "{error}");
         assert_eq!(store.checks().await.unwrap(), [check("master-1", "bb"), check("root", "aa")]);
+    }
+
+    #[tokio::test]
+    async fn a_master_that_wraps_a_key_is_not_retired_and_a_retired_one_wraps_none() {
+        use crate::DeadLetters;
+        let (_dir, store) = store();
+        let check = |master| KeyCheck { name: format!("master-{master}"), check: format!("{master}"), retired: false };
+        store.add_checks(vec![check(1), check(2)]).await.unwrap();
+        one(&store, want(1, key(1, 7))).await;
+        let retire = || store.retire("master-1".into(), "{}".into());
+        assert!(matches!(retire().await, Err(StoreError::Mismatch { .. })));
+        let old = store.wrapped_by_others(2, 9).await.unwrap().remove(0);
+        store.rewrap(vec![(old, key(2, 7))]).await.unwrap();
+        store.day_key("shop.a".into(), "2026-11-20".into(), key(1, 8)).await.unwrap();
+        assert!(matches!(retire().await, Err(StoreError::Mismatch { .. })), "a day key is a key");
+        assert!(!store.checks().await.unwrap()[0].retired);
+        let old = store.day_keys_wrapped_by_others(2, 9).await.unwrap().remove(0);
+        store.rewrap_day_keys(vec![(old, key(2, 8))]).await.unwrap();
+        retire().await.unwrap();
+        let late = store.subjects(vec![want(2, key(1, 9))]).await;
+        assert!(matches!(late, Err(StoreError::Mismatch { message, .. }) if message.contains("was retired")));
+        assert!(store.day_key("shop.a".into(), "2026-11-21".into(), key(1, 9)).await.is_err());
+        assert!(one(&store, want(2, key(2, 9))).await == KeyRow::Live(key(2, 9)));
     }
 
     #[tokio::test]
