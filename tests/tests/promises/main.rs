@@ -1,0 +1,12 @@
+//! What Lethe promises, kept by real runs of `lethe-worker`: one file per promise.
+//!
+//! One binary for all of them, because linking is what costs. What they share lies in `worker` (how
+//! the program runs), `folder` (what it runs on), `dump` (what it left) and `model` (what it should
+//! have left).
+#![allow(clippy::unwrap_used)]
+
+mod accounting;
+mod dump;
+mod folder;
+mod model;
+mod worker;
