@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod accounting;
+mod crash;
 mod dump;
 mod folder;
 mod model;
+mod replay;
 mod worker;
