@@ -1,8 +1,11 @@
 //! The command line: one file per command. What a command answers goes to standard output, what it
 //! says about its work to standard error.
 
+mod answer;
 mod failure;
 mod files;
+mod generate;
+mod keys;
 mod logs;
 mod progress;
 mod run;
@@ -57,6 +60,10 @@ pub(crate) enum LogFormat {
 enum Command {
     /// Run a pipeline.
     Run(run::Run),
+    /// Make up a stream of profile events, about people who do not exist.
+    Generate(generate::Generate),
+    /// Make keys, and look after them.
+    Keys(keys::Keys),
 }
 
 const AFTER_HELP: &str = "\
@@ -76,6 +83,8 @@ pub fn main() -> ExitCode {
     }
     let done = match cli.command {
         Command::Run(command) => command.execute(cli.output),
+        Command::Generate(command) => command.execute(cli.output),
+        Command::Keys(command) => command.execute(cli.output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,258 @@
+//! `generate`: test data, to a file or into a pipe.
+
+use std::{
+    fs::{self, File},
+    io::{self, IsTerminal, Write, stderr, stdout},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{
+    Failure, Output,
+    table::{number, table},
+};
+use crate::generate::{GenerateOptions, Generator, Kind, Summary};
+
+/// Make up a stream of profile events, about people who do not exist.
+///
+/// Writes a JSON object a line, as fast as a disk takes them and in constant memory. With --seed the
+/// same options give the same bytes, today and in a year.
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Generate {
+    /// Which shape the events have.
+    #[arg(value_enum)]
+    kind: Shape,
+
+    /// How many lines.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    count: u64,
+
+    /// Makes the same people and events again. Left out: drawn at random (--summary shows it).
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// How many people the events are about. Left out: a tenth of --count, at least 1.
+    #[arg(long, value_name = "N")]
+    subjects: Option<u64>,
+
+    /// Time of the first event, RFC 3339; each line comes 0 to 20 ms after the one before. Left out:
+    /// 2026-01-01T00:00:00Z when --seed is given, so that bytes repeat; else so long before now that no
+    /// event lies in the future.
+    #[arg(long, value_name = "TIME")]
+    start: Option<Timestamp>,
+
+    /// Write to this file instead of standard output. A file that is there is left alone.
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+
+    /// Overwrite the file of --to.
+    #[arg(long, requires = "to")]
+    force: bool,
+
+    /// Print how many lines of each sort were made, to standard error.
+    #[arg(long)]
+    summary: bool,
+
+    #[command(flatten)]
+    rates: Rates,
+}
+
+/// Shares of all lines; a line is of one sort only.
+#[derive(Args)]
+#[command(next_help_heading = "Lines of other sorts, as a share of all lines (0.01 is one in a hundred)")]
+struct Rates {
+    /// Lines that repeat a recent event, byte for byte.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    duplicates: f64,
+
+    /// Lines that are JSON and break the schema of the example of that kind.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    invalid: f64,
+
+    /// Lines that are no JSON.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    not_json: f64,
+
+    /// Events of people who did not agree.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    no_consent: f64,
+
+    /// Events that come 1 minute to 6 hours late.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    late: f64,
+
+    /// Events that say that the profile is deleted.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    deletes: f64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Shape {
+    /// A customer account, about 600 bytes: examples/laptop reads it.
+    Account,
+    /// A result of randomuser.me, about 1,300 bytes: examples/randomuser reads it.
+    RandomUser,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lethe-worker generate account --count 5 | jq .
+  lethe-worker generate account --count 1000000 --to profiles.ndjson \\
+    --duplicates 0.02 --invalid 0.01 --not-json 0.001 --no-consent 0.05 --late 0.02 --deletes 0.005 --summary
+  lethe-worker generate random-user --seed 7 --count 50000 --to randomuser.ndjson";
+
+/// Bytes that are gathered before they are written.
+const CHUNK: usize = 256 * 1024;
+/// The longest line is far shorter than this, so that a chunk never grows.
+const ROOM: usize = 64 * 1024;
+/// How often progress is shown.
+const SHOW: Duration = Duration::from_millis(120);
+
+impl Generate {
+    pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
+        let options = self.options()?;
+        let mut generator = Generator::new(options.clone()).map_err(|error| Failure::Usage(error.to_string()))?;
+        let started = Instant::now();
+        match &self.to {
+            Some(path) => {
+                let file = create(path, self.force)?;
+                let bar = bar(options.count);
+                write_all(&mut generator, file, |line| bar.set_position(line))
+                    .map_err(|error| Failure::Other(format!("failed to write {}: {error}", path.display())))?;
+                bar.finish_and_clear();
+            }
+            None => match write_all(&mut generator, stdout().lock(), |_| ()) {
+                // `| head` has seen enough.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written.map_err(|error| Failure::Other(format!("failed to write events: {error}")))?,
+            },
+        }
+        self.report(&options, generator.summary(), started.elapsed(), output);
+        Ok(())
+    }
+
+    fn options(&self) -> Result<GenerateOptions, Failure> {
+        let kind = match self.kind {
+            Shape::Account => Kind::Account,
+            Shape::RandomUser => Kind::RandomUser,
+        };
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(Failure::other)?,
+        };
+        let rates = &self.rates;
+        let mut options = GenerateOptions {
+            seed,
+            duplicates: rates.duplicates,
+            invalid: rates.invalid,
+            not_json: rates.not_json,
+            no_consent: rates.no_consent,
+            late: rates.late,
+            deletes: rates.deletes,
+            ..GenerateOptions::new(kind, self.count)
+        };
+        if let Some(subjects) = self.subjects {
+            options.subjects = subjects;
+        }
+        match self.start {
+            Some(start) => options.start = start,
+            None if self.seed.is_none() => options.start = before_now(options.span_millis())?,
+            None => {}
+        }
+        Ok(options)
+    }
+
+    fn report(&self, options: &GenerateOptions, summary: Summary, took: Duration, output: Output) {
+        if !self.summary && (self.to.is_none() || output == Output::Json) {
+            return;
+        }
+        match (output, self.summary) {
+            (Output::Json, _) => {
+                let document = json!({"seed": options.seed, "start": options.start.to_string(),
+                    "seconds": took.as_secs_f64(), "counts": summary});
+                eprintln!("{document}");
+            }
+            (Output::Text, true) => eprintln!("{}", text(options, &summary)),
+            (Output::Text, false) => eprintln!("wrote {} lines; seed {}", number(summary.lines), options.seed),
+        }
+    }
+}
+
+/// So long before now that nothing lies in the future, in whole seconds.
+fn before_now(span_millis: u64) -> Result<Timestamp, Failure> {
+    let seconds = i64::try_from(span_millis.div_ceil(1000)).ok();
+    let start = seconds.and_then(|seconds| Timestamp::now().as_second().checked_sub(seconds));
+    start.and_then(|start| Timestamp::from_second(start).ok()).ok_or_else(|| {
+        Failure::Usage("so many events, 20 ms apart, leave the calendar; lower --count, or give --start".to_owned())
+    })
+}
+
+/// Opens the file to write. A pipe or a device can't be overwritten: it is just opened.
+fn create(path: &Path, force: bool) -> Result<File, Failure> {
+    let special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    let mut options = File::options();
+    options.write(true);
+    if force || special {
+        options.create(true).truncate(!special);
+    } else {
+        options.create_new(true);
+    }
+    options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::Usage(format!("{} is there already; overwrite it with --force", path.display()))
+        }
+        _ => Failure::Other(format!("failed to open {}: {error}", path.display())),
+    })
+}
+
+/// Writes every line, in large pieces; tells how many lines were written so far now and then.
+fn write_all(generator: &mut Generator, mut to: impl Write, mut progress: impl FnMut(u64)) -> io::Result<()> {
+    let mut chunk = Vec::with_capacity(CHUNK + ROOM);
+    let mut shown = Instant::now();
+    loop {
+        let more = generator.next_into(&mut chunk);
+        if chunk.len() >= CHUNK || !more {
+            to.write_all(&chunk)?;
+            chunk.clear();
+            if shown.elapsed() >= SHOW {
+                progress(generator.summary().lines);
+                shown = Instant::now();
+            }
+        }
+        if !more {
+            return to.flush();
+        }
+    }
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn bar(lines: u64) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {human_pos} lines, {per_sec}, {eta} left");
+    ProgressBar::new(lines).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn text(options: &GenerateOptions, summary: &Summary) -> String {
+    let sorts = [
+        ("plain events", summary.events),
+        ("duplicates", summary.duplicates),
+        ("invalid", summary.invalid),
+        ("no JSON", summary.not_json),
+        ("no consent", summary.no_consent),
+        ("late", summary.late),
+        ("deletes", summary.deletes),
+        ("all", summary.lines),
+        ("with personal data in the note", summary.personal_notes),
+    ];
+    let rows: Vec<_> = sorts.iter().map(|(sort, lines)| vec![(*sort).to_owned(), number(*lines)]).collect();
+    let table = table(&["SORT".to_owned(), "LINES".to_owned()], &rows, 1);
+    format!("{table}\n\nseed {}, start {}", options.seed, options.start)
+}
