@@ -51,15 +51,9 @@ impl Folder {
     }
 
     /// Puts a Secret with new keys into `keys.yaml`.
+    #[track_caller]
     fn create_keys(&self) {
-        let ring = KeyRing::generate(|buffer| getrandom::fill(buffer).unwrap()).unwrap();
-        let mut secret =
-            "apiVersion: v1\nkind: Secret\ntype: lethe.dev/keys\nmetadata: {name: lethe-keys}\nstringData:\n"
-                .to_owned();
-        for (name, value) in ring.to_secret_data() {
-            secret.push_str(&format!("  {name}: \"{}\"\n", std::str::from_utf8(&value).unwrap()));
-        }
-        self.write("keys.yaml", secret);
+        finish(&mut self.worker(&["keys", "create", "lethe-keys", "--to", "keys.yaml"])).well();
     }
 
     /// Its path.
@@ -73,8 +67,10 @@ impl Folder {
     }
 
     /// The embedded store's file.
+    #[track_caller]
     pub fn database(&self) -> PathBuf {
-        self.file("lethe.sqlite")
+        let store: serde_yaml::Value = serde_yaml::from_slice(&self.read("store.yaml")).unwrap();
+        self.file(store["spec"]["embedded"]["path"].as_str().unwrap())
     }
 
     /// Writes a file.

@@ -6,9 +6,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod accounting;
+mod bad_input;
+mod canary;
 mod crash;
 mod dump;
+mod examples;
 mod folder;
 mod model;
+mod real_data;
 mod replay;
 mod worker;

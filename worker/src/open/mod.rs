@@ -118,6 +118,8 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
+    // Before a store is touched: a Secret that can't serve every sink writes nothing.
+    ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
     let mut stores = Stores::new(resources, &pipeline.namespace);
     let store = stores.embedded(&pipeline.key_store, "the key store")?;
     keys::agree(&ring, &*store).await?;
