@@ -156,7 +156,7 @@ fn events() -> Vec<u8> {
         r#"{"id":"zxqvid-time","time":"zxqvtime","who":"zxqvwho"}"#,
         r#"{"id":["zxqvlist"],"time":1760000000,"who":"zxqvwho"}"#,
         r#"{"id":"zxqvid-who","time":1760000000,"who":["zxqvwho"]}"#,
-        r#"{"id":"zxqvid-who","time":1760000000,"who":""}"#,
+        r#"{"id":"zxqvid-who","time":1760000000,"who":"","consent":{"marketing":true}}"#,
     ] {
         lines.push(whole.to_owned());
     }
