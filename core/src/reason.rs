@@ -11,7 +11,7 @@ pub enum Reason {
     NotJson,
     /// JSON, but no object.
     NotAnObject,
-    /// Larger than the largest event taken.
+    /// Larger than the largest event taken, as it came or as it would go.
     TooLarge,
     /// Nested deeper than the deepest event taken.
     TooDeep,

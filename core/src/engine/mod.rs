@@ -17,6 +17,8 @@ mod write;
 pub use read::Identity;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use lethe_crds::profile_pipeline::Audience;
 use crate::{
     detect::Detector,
     keys::{KeyRing, KeyRingError},
-    pipeline::{EventRules, Pipeline, SinkRules},
+    pipeline::{ConsentRules, EventRules, Pipeline, SinkRules},
     plan::Plan,
     reason::Rejection,
     schema::SchemaError,
@@ -45,7 +47,7 @@ pub struct Engine {
     plan: Plan,
     ring: Arc<KeyRing>,
     event: EventRules,
-    consent: Option<Option<Vec<String>>>,
+    consent: Option<ConsentRules>,
     revision: u8,
     region: Option<String>,
     actions: Vec<Action>,
@@ -182,7 +184,7 @@ impl Engine {
             plan: Plan::new(pipeline)?,
             ring,
             event: pipeline.event.clone(),
-            consent: pipeline.consent.as_ref().map(|consent| consent.granted.clone()),
+            consent: pipeline.consent.clone(),
             revision: pipeline.revision,
             region: pipeline.region.clone(),
             actions,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use lethe_crds::profile_pipeline::Audience;
 
 use super::{
-    Engine, Facts, Intent, Record, Scratch, Written,
+    Engine, Facts, Intent, MAX_EVENT, Record, Scratch, Written,
     action::{Action, Rule},
     detect_json::redact_json,
-    read::scalar,
+    read::{scalar, text_of},
     view::View,
 };
 use crate::{
@@ -45,6 +45,10 @@ struct Room<'r> {
     arena: &'r mut Vec<u8>,
 }
 
+/// Bytes that the changed values of one event may take: a list of short values grows many times
+/// over when each is sealed or becomes a pseudonym for each audience.
+const MAX_CHANGED: usize = 4 * MAX_EVENT;
+
 /// Length of a reference as a JSON string.
 const REFERENCE: u32 = 66;
 
@@ -53,6 +57,7 @@ impl Engine {
     /// of each sink what became of it. Nothing is appended when it is rejected.
     ///
     /// `now` is milliseconds since 1970; `outgoing` has a batch for each sink.
+    #[allow(clippy::too_many_arguments)]
     pub fn write(
         &self,
         record: &Record<'_>,
@@ -64,8 +69,7 @@ impl Engine {
         written: &mut Vec<Written>,
     ) -> Result<(), Rejection> {
         written.clear();
-        // The walk has seen that it is UTF-8; a tombstone has no text.
-        let text = record.value.map_or("", |value| simdutf8::basic::from_utf8(value).unwrap_or_default());
+        let text = text_of(record);
         scratch.arena.clear();
         scratch.documents.clear();
         scratch.documents.resize(self.views.len(), 0..0);
@@ -120,7 +124,7 @@ impl Engine {
                 Act::Enter | Act::Copy => Output::Same,
                 Act::Detect if !self.detector.is_clean(&unescape(item.key(text))) => Output::Hidden,
                 Act::Detect => {
-                    redact_json(&self.detector, item.value(text), arena);
+                    redact_json(self.detector, item.value(text), arena);
                     Output::Made(start, arena.len() as u32)
                 }
                 Act::Change => {
@@ -128,6 +132,9 @@ impl Engine {
                     self.change(action, item, text, subject, id, &mut Room { buffer, seal, arena })?
                 }
             };
+            if arena.len() > MAX_CHANGED {
+                return Err(Rejection::whole(Reason::TooLarge));
+            }
             values.push(output);
         }
         Ok(())
@@ -314,14 +321,15 @@ impl Writer<'_> {
         shown
     }
 
-    /// Writes one item; answers whether it is shown. A container of which nothing is shown is not.
+    /// Writes one item; answers whether it is shown. A container of which nothing is shown is not,
+    /// unless it goes there itself: what is kept stays what it was, an empty object too.
     fn item(&self, at: usize, item: &Item, out: &mut Vec<u8>) -> bool {
         if item.act == Act::Enter {
             let (open, close) = if item.kind == Kind::Array { (b'[', b']') } else { (b'{', b'}') };
             out.push(open);
             let shown = self.contents(at + 1, item.end as usize, item.kind, false, out);
             out.push(close);
-            return shown;
+            return shown || self.view.shows(item);
         }
         if !self.view.shows(item) {
             return false;

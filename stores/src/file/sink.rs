@@ -12,12 +12,13 @@ use std::{
 
 use futures::future::BoxFuture;
 use lethe_core::{
+    json::push_string,
     outcome::Outcome,
     record::{Body, OutgoingBatch},
 };
 use lethe_crds::profile_pipeline::Compression;
 
-use super::{STORE, failed, json::push_string, mismatch};
+use super::{STORE, failed, mismatch};
 use crate::{Sink, StoreError, instant::rfc3339};
 
 /// Level of zstd: its default.
@@ -218,7 +219,7 @@ fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Outcome>), StoreError> {
                 let time = rfc3339(record.time);
                 write!(out, "{{\"subject_ref\":\"{}\",\"event_id\":", record.subject)
                     .map_err(|error| failed("write a line", &error))?;
-                push_string(&mut out, id.ok_or_else(outside)?);
+                push_string(id.ok_or_else(outside)?, &mut out);
                 write!(out, ",\"event_time\":\"{time}\",\"deleted\":true}}")
                     .map_err(|error| failed("write a line", &error))?;
                 outcomes.push(Outcome::Deleted);
