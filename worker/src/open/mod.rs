@@ -147,6 +147,8 @@ async fn open_keys<'r>(
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
+    // Before a store is touched: a Secret that can't serve every sink writes nothing.
+    ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
     let mut stores = stores(&pipeline.namespace);
     let key_store = stores.embedded(&pipeline.key_store, "the key store")?;
     Ok(Keyed { pipeline, warnings, ring, key_store, stores })
