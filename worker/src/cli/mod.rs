@@ -59,9 +59,7 @@ pub(crate) enum LogFormat {
 enum Command {
     /// Run a pipeline.
     Run(run::Run),
-    /// Process dead letters again.
     Redrive(redrive::Redrive),
-    /// Show what is held about one person, opened.
     Reveal(reveal::Reveal),
 }
 
