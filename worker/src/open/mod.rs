@@ -134,12 +134,12 @@ pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checke
 /// made or recorded, and a store that is absent is an error.
 pub async fn open_to_read<'r>(resources: &'r Resources, name: Option<&str>) -> Result<Keyed<'r>, OpenError> {
     let stores = |namespace: &str| Stores::existing(resources, namespace);
-    let keyed = open_keys(resources, name, stores).await?;
+    let keyed = open_keys(resources, name, stores)?;
     keys::verify(&keyed.ring, &*keyed.key_store).await?;
     Ok(keyed)
 }
 
-async fn open_keys<'r>(
+fn open_keys<'r>(
     resources: &'r Resources,
     name: Option<&str>,
     stores: impl FnOnce(&str) -> Stores<'r>,
@@ -159,7 +159,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     let keyed = if options.dry_run {
         open_to_read(resources, name).await?
     } else {
-        let keyed = open_keys(resources, name, |namespace| Stores::new(resources, namespace)).await?;
+        let keyed = open_keys(resources, name, |namespace| Stores::new(resources, namespace))?;
         keys::agree(&keyed.ring, &*keyed.key_store).await?;
         keyed
     };
