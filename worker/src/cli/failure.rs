@@ -24,6 +24,10 @@ pub enum Failure {
     Load(LoadError),
     /// A pipeline has mistakes.
     Mistakes(Vec<Mistake>),
+    /// Data that was given has mistakes.
+    Given(String),
+    /// Manifests have mistakes, and the answer of the command says which.
+    Told,
     /// A store can't be reached, or is not what was declared.
     Store(StoreError),
     /// A key is missing, lost or another one.
@@ -40,7 +44,7 @@ impl Failure {
         match self {
             Failure::Other(_) => 1,
             Failure::Usage(_) => 2,
-            Failure::Load(_) | Failure::Mistakes(_) => 3,
+            Failure::Load(_) | Failure::Mistakes(_) | Failure::Given(_) | Failure::Told => 3,
             Failure::Store(_) => 4,
             Failure::Key(_) => 5,
         }
@@ -48,7 +52,10 @@ impl Failure {
 
     fn lines(&self) -> Vec<String> {
         match self {
-            Failure::Other(message) | Failure::Usage(message) | Failure::Key(message) => vec![message.clone()],
+            Failure::Other(message) | Failure::Usage(message) | Failure::Given(message) | Failure::Key(message) => {
+                vec![message.clone()]
+            }
+            Failure::Told => Vec::new(),
             Failure::Load(error) => vec![error.to_string()],
             Failure::Mistakes(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
             Failure::Store(error) => vec![error.to_string()],
@@ -63,6 +70,7 @@ impl Failure {
                     eprintln!("error: {line}");
                 }
             }
+            Output::Json if matches!(self, Failure::Told) => {}
             Output::Json => eprintln!("{}", json!({"error": {"code": self.code(), "messages": self.lines()}})),
         }
         ExitCode::from(self.code())

@@ -2,16 +2,21 @@
 //! says about its work to standard error.
 
 mod answer;
+mod completions;
 mod failure;
 mod files;
 mod generate;
 mod keys;
+mod lint;
 mod logs;
+mod plan;
 mod progress;
 mod redrive;
 mod reveal;
 mod run;
+mod spaces;
 mod table;
+mod token;
 
 use std::process::ExitCode;
 
@@ -62,12 +67,20 @@ pub(crate) enum LogFormat {
 enum Command {
     /// Run a pipeline.
     Run(run::Run),
+    /// Say everything that is wrong with manifests.
+    Lint(lint::Lint),
+    /// Show what becomes of each field in each sink.
+    Plan(plan::Plan),
     /// Make up a stream of profile events, about people who do not exist.
     Generate(generate::Generate),
     /// Make keys, and look after them.
     Keys(keys::Keys),
     Redrive(redrive::Redrive),
     Reveal(reveal::Reveal),
+    /// Show the token of an identifier.
+    Token(token::Token),
+    /// Write the completions of a shell to standard output.
+    Completions(completions::Completions),
 }
 
 const AFTER_HELP: &str = "\
@@ -87,10 +100,14 @@ pub fn main() -> ExitCode {
     }
     let done = match cli.command {
         Command::Run(command) => command.execute(cli.output),
+        Command::Lint(command) => command.execute(cli.output),
+        Command::Plan(command) => command.execute(cli.output),
         Command::Generate(command) => command.execute(cli.output),
         Command::Keys(command) => command.execute(cli.output),
         Command::Redrive(command) => command.execute(cli.output),
         Command::Reveal(command) => command.execute(cli.output),
+        Command::Token(command) => command.execute(cli.output),
+        Command::Completions(command) => command.execute(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

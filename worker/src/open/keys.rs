@@ -13,13 +13,24 @@ use super::OpenError;
 
 /// The key ring of a pipeline, from the Secret that it names.
 pub fn find_ring(resources: &Resources, pipeline: &Pipeline) -> Result<KeyRing, OpenError> {
-    let name = &pipeline.keys_secret;
-    let secret = resources.secret(&pipeline.namespace, name).ok_or_else(|| {
+    find_ring_of(resources, &pipeline.namespace, &pipeline.keys_secret)
+}
+
+/// The key ring of a Secret among the manifests.
+pub fn find_ring_of(resources: &Resources, namespace: &str, name: &str) -> Result<KeyRing, OpenError> {
+    let secret = resources.secret(namespace, name).ok_or_else(|| {
         OpenError::Keys(format!(
             "the manifests hold no Secret {name:?} with the keys; make one with `lethe-worker keys create {name}` and \
              give its file with -f, too"
         ))
     })?;
+    if !may_read(secret) {
+        return Err(OpenError::Keys(format!(
+            "the Secret {name:?} is of type {:?}; Lethe reads keys from a Secret of type lethe.dev/keys, or with the \
+             label lethe.dev/allow: \"true\"",
+            secret.secret_type
+        )));
+    }
     Ok(read_ring(secret)?)
 }
 
@@ -29,7 +40,7 @@ pub fn read_ring(secret: &Secret) -> Result<KeyRing, KeyRingError> {
 }
 
 /// Whether Lethe may read a Secret for its keys.
-pub(super) fn may_read(secret: &Secret) -> bool {
+pub(crate) fn may_read(secret: &Secret) -> bool {
     secret.secret_type == KEYS_SECRET_TYPE || secret.labels.get("lethe.dev/allow").is_some_and(|value| value == "true")
 }
 

@@ -12,7 +12,8 @@ use std::{
 };
 
 pub use housekeeper::{Expired, Housekeeper};
-pub use keys::{find_ring, read_ring};
+pub(crate) use keys::may_read;
+pub use keys::{find_ring, find_ring_of, read_ring};
 use lethe_core::{
     keys::{KeyRing, KeyRingError, KeyRingMismatch},
     pipeline::{Checked, DeadLetterTarget, Mistake, Pipeline, SourceRules},

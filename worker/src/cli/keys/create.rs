@@ -10,8 +10,9 @@ use lethe_core::keys::KeyRing;
 use serde_json::json;
 
 use super::{
+    draw,
     manifest::{self, Header},
-    random, secret_file,
+    secret_file,
 };
 use crate::cli::{Failure, Output, answer};
 
@@ -42,7 +43,7 @@ Examples:
 
 impl Create {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        let ring = draw()?;
+        let ring = draw(|random| KeyRing::generate(random))?;
         let text = manifest::write(&Header::new(self.namespace.as_deref(), &self.name), &ring)?;
         let path = self.to.unwrap_or_else(|| PathBuf::from(format!("{}.yaml", self.name)));
         if path == Path::new("-") {
@@ -66,19 +67,6 @@ impl Create {
                 "keys": ring.checks().into_iter().map(|(name, check)| json!({"name": name, "check": check})).collect::<Vec<_>>(),
             })),
         }
-    }
-}
-
-fn draw() -> Result<KeyRing, Failure> {
-    let mut failed = None;
-    let ring = KeyRing::generate(|buffer| {
-        if let Err(error) = random(buffer) {
-            failed = Some(error);
-        }
-    });
-    match failed {
-        Some(failure) => Err(failure),
-        None => ring.map_err(|error| Failure::Key(error.to_string())),
     }
 }
 

@@ -1,10 +1,19 @@
 //! `keys`: the keys Secret, made and looked after.
 
+mod access;
+mod check;
 mod create;
+mod edit;
 mod manifest;
+mod person;
+mod retire;
+mod rewrap;
+mod rotate;
+mod save;
 mod secret_file;
 
 use clap::{Args, Subcommand};
+use lethe_core::keys::{KeyRing, KeyRingError};
 
 use super::{Failure, Output};
 
@@ -23,12 +32,22 @@ pub(super) struct Keys {
 enum Command {
     /// Make a keys Secret.
     Create(create::Create),
+    /// Say whether the keys of a Secret are those that the stores were used with.
+    Check(check::Check),
+    /// Make another master key and wrap every key by it.
+    Rotate(rotate::Rotate),
+    /// Take a master key out of use, for ever.
+    Retire(retire::Retire),
 }
 
 impl Keys {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::other)?;
         match self.command {
             Command::Create(command) => command.execute(output),
+            Command::Check(command) => runtime.block_on(command.execute(output)),
+            Command::Rotate(command) => runtime.block_on(command.execute(output)),
+            Command::Retire(command) => runtime.block_on(command.execute(output)),
         }
     }
 }
@@ -39,4 +58,19 @@ impl Keys {
 /// The operating system gives none.
 fn random(buffer: &mut [u8]) -> Result<(), Failure> {
     getrandom::fill(buffer).map_err(|error| Failure::Other(format!("the system gives no random bytes: {error}")))
+}
+
+/// Makes a ring of random bytes.
+fn draw(make: impl FnOnce(&mut dyn FnMut(&mut [u8])) -> Result<KeyRing, KeyRingError>) -> Result<KeyRing, Failure> {
+    let mut failed = None;
+    let ring = make(&mut |buffer| {
+        if let Err(error) = random(buffer) {
+            failed = Some(error);
+        }
+    });
+    match failed {
+        // What was drawn without random bytes is dropped here.
+        Some(failure) => Err(failure),
+        None => ring.map_err(|error| Failure::Key(error.to_string())),
+    }
 }

@@ -1,0 +1,23 @@
+//! Who acts, for what is recorded of it.
+
+/// The user of the operating system, as `name (uid 1000)`.
+pub(super) fn person() -> String {
+    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let named = named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned());
+    // A name can be set to anything, the number can't.
+    match uid() {
+        Some(uid) => format!("{named} (uid {uid})"),
+        None => named,
+    }
+}
+
+/// The effective user: who owns the process.
+fn uid() -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata("/proc/self").ok().map(|process| process.uid())
+    }
+    #[cfg(not(unix))]
+    None
+}

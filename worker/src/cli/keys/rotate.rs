@@ -1,0 +1,190 @@
+//! `keys rotate`: another master, and every key wrapped by it.
+//!
+//! The order is what keeps keys from being lost: the new Secret is on the disk and was read back, then
+//! each key store learns the new master, then keys are wrapped by it. Cut short anywhere, the same
+//! command goes on.
+
+use std::{
+    io::{IsTerminal, stderr},
+    path::PathBuf,
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use lethe_core::keys::KeyRing;
+use lethe_stores::KeyStore;
+use serde_json::json;
+
+use super::{
+    access::{Access, Keyring, OpenKeyStore},
+    draw,
+    person::person,
+    rewrap::{Wrapped, any_by_others, count, rewrap},
+    save::{Saved, Target},
+};
+use crate::cli::{Failure, Output, answer, table::number};
+
+/// Make another master key and wrap every key by it.
+///
+/// Writes the Secret with the new master first: into the file that it was read from (what that was before
+/// stays beside it), or with --to into a new one. Then every key of a person and of a day of dead letters is
+/// wrapped by the new master. Nothing that is sealed changes. Cut short, the same command goes on where it was.
+///
+/// While workers run, do it in two steps: --only-make, put the new Secret in place and restart them, then
+/// --only-rewrap. A worker that lacks the new master stops at the first key that is wrapped by it.
+#[derive(Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Rotate {
+    #[command(flatten)]
+    access: Access,
+
+    /// Write the Secret to this new file, and leave the one it was read from as it is.
+    #[arg(long, value_name = "FILE", conflicts_with = "only_rewrap")]
+    to: Option<PathBuf>,
+
+    /// Make the master and write the Secret; wrap nothing yet.
+    #[arg(long, conflicts_with = "only_rewrap")]
+    only_make: bool,
+
+    /// Make no master; wrap every key by the current one.
+    #[arg(long)]
+    only_rewrap: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lethe-worker keys rotate -f examples/laptop -f lethe-keys.yaml
+  lethe-worker keys rotate -f manifests/ -f lethe-keys.yaml --to lethe-keys-2.yaml --only-make";
+
+impl Rotate {
+    pub(super) async fn execute(self, output: Output) -> Result<(), Failure> {
+        let resources = self.access.files.read()?;
+        let keyring = self.access.open(&resources).await?;
+        let stores = keyring.all_open()?;
+        for store in &stores {
+            store.verify(&keyring.ring)?;
+        }
+        let unfinished = unfinished(&keyring, &stores).await?;
+        let (ring, saved) = if self.only_rewrap || unfinished {
+            (None, None)
+        } else {
+            let target = Target::find(&resources, keyring.secret, self.to)?;
+            let (ring, saved) = make(&keyring, target)?;
+            (Some(ring), Some(saved))
+        };
+        let ring = ring.as_ref().unwrap_or(&keyring.ring);
+        let done = if self.only_make { None } else { Some(wrap_all(ring, &stores).await?) };
+        report(ring, saved.as_ref(), done, unfinished, output)
+    }
+}
+
+/// Whether a rotation was begun with this ring and not ended: its current master is not the first, and
+/// a store doesn't know it yet or has keys that another one wraps.
+async fn unfinished(keyring: &Keyring<'_>, stores: &[&OpenKeyStore]) -> Result<bool, Failure> {
+    let current = keyring.ring.current_master();
+    if keyring.ring.master_numbers().count() < 2 {
+        return Ok(false);
+    }
+    let name = format!("master-{current}");
+    for store in stores {
+        if !store.known.iter().any(|known| known.name == name) || any_by_others(store, current).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn make(keyring: &Keyring<'_>, target: Target) -> Result<(KeyRing, Saved), Failure> {
+    let ring = draw(|random| keyring.ring.with_new_master(random))?;
+    let backup = format!("before-master-{}", ring.current_master());
+    let saved = target.save(keyring.secret, &ring, Some(&backup))?;
+    Ok((ring, saved))
+}
+
+async fn wrap_all(ring: &KeyRing, stores: &[&OpenKeyStore]) -> Result<Wrapped, Failure> {
+    // Every store first: of two rotations at once, the second stops here, before it wraps a key.
+    for open in stores {
+        open.store.add_checks(open.verify(ring)?).await?;
+    }
+    let mut left = 0;
+    for open in stores {
+        for master in ring.master_numbers().filter(|master| *master != ring.current_master()) {
+            left += count(open, master).await?.total();
+        }
+    }
+    let bar = bar(left);
+    let mut done = Wrapped::default();
+    for open in stores {
+        let rewrapped = rewrap(ring, open, &bar).await?;
+        let (keys, days, master) = (rewrapped.subjects, rewrapped.days, ring.current_master());
+        let line = json!({"act": "keys rotate", "at": Timestamp::now().to_string(), "by": person(),
+            "master": master, "subjectKeys": keys, "dayKeys": days});
+        open.store.audit(line.to_string()).await?;
+        done.add(rewrapped);
+    }
+    bar.finish_and_clear();
+    Ok(done)
+}
+
+fn bar(keys: u64) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {human_pos} keys, {eta} left");
+    ProgressBar::new(keys).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn report(
+    ring: &KeyRing,
+    saved: Option<&Saved>,
+    done: Option<Wrapped>,
+    unfinished: bool,
+    output: Output,
+) -> Result<(), Failure> {
+    let current = ring.current_master();
+    let older: Vec<String> =
+        ring.master_numbers().filter(|master| *master != current).map(|master| format!("master-{master}")).collect();
+    if output == Output::Json {
+        return answer::json(&json!({
+            "master": format!("master-{current}"),
+            "made": saved.is_some(),
+            "file": saved.map(|saved| saved.path.display().to_string()),
+            "backup": saved.and_then(|saved| saved.backup.as_ref()).map(|path| path.display().to_string()),
+            "rewrapped": done.map(|done| json!({"subjectKeys": done.subjects, "dayKeys": done.days})),
+            "older": older,
+        }));
+    }
+    let mut text = String::new();
+    match saved {
+        Some(saved) => {
+            text.push_str(&format!("Made master-{current} and wrote the Secret to {}.\n", saved.path.display()));
+            if let Some(backup) = &saved.backup {
+                text.push_str(&format!("What it was before lies in {}.\n", backup.display()));
+            }
+            text.push_str("Back it up now: from here on keys are lost with it.\n");
+        }
+        None if unfinished => {
+            text.push_str(&format!("Went on with the rotation to master-{current}; no other master was made.\n"));
+        }
+        None => {}
+    }
+    match done {
+        Some(done) => text.push_str(&format!(
+            "Wrapped by master-{current}: {} keys of persons, {} keys of days.\n",
+            number(done.subjects),
+            number(done.days)
+        )),
+        None => text.push_str(
+            "\nNext: put the new Secret in place, restart the workers, then run `lethe-worker keys rotate \
+             --only-rewrap` with it.\n",
+        ),
+    }
+    if done.is_some() && !older.is_empty() {
+        text.push_str(&format!(
+            "\nNext: use this Secret everywhere, then `lethe-worker keys retire {} --ground \"...\"`.\n",
+            older[0]
+        ));
+    }
+    answer::text(&text)
+}
