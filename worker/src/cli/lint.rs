@@ -67,7 +67,9 @@ impl Lint {
             Err(failure) => return Err(failure),
         };
         if self.strict {
-            findings.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+            for finding in &mut findings {
+                finding.severity = Severity::Error;
+            }
         }
         match output {
             Output::Text => answer::text(&text(&findings, &checked))?,

@@ -49,13 +49,10 @@ const ATTESTS: &str = "every copy of this key is destroyed, or will be: in backu
 
 impl Retire {
     pub(super) async fn execute(self, output: Output) -> Result<(), Failure> {
-        let number = match self.master.parse() {
-            Ok(KeyName::Master(number)) => number,
-            _ => {
-                return Err(Failure::Usage(
-                    "only masters are retired: name one as master-1; root and audience keys stay for ever".to_owned(),
-                ));
-            }
+        let Ok(KeyName::Master(number)) = self.master.parse() else {
+            return Err(Failure::Usage(
+                "only masters are retired: name one as master-1; root and audience keys stay for ever".to_owned(),
+            ));
         };
         let ground = self.ground.trim();
         if ground.is_empty() {
