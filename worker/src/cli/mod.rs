@@ -66,9 +66,7 @@ enum Command {
     Generate(generate::Generate),
     /// Make keys, and look after them.
     Keys(keys::Keys),
-    /// Process dead letters again.
     Redrive(redrive::Redrive),
-    /// Show what is held about one person, opened.
     Reveal(reveal::Reveal),
 }
 

@@ -1,6 +1,6 @@
 //! `redrive`: dead letters once more, from manifests to a report.
 
-use std::{sync::Arc, time::Instant};
+use std::{fmt::Write, sync::Arc, time::Instant};
 
 use clap::Args;
 use lethe_core::reason::Reason;
@@ -112,7 +112,8 @@ fn text(name: &str, done: &Redriven, dry_run: bool) -> String {
     ];
     let mut out = format!("{name}: {} dead letters\n", number(done.letters));
     for (letters, fate) in fates.iter().filter(|(letters, _)| *letters > 0) {
-        out.push_str(&format!("  {}{would} {fate}\n", number(*letters)));
+        // Writing to a String can't fail.
+        let _ = writeln!(out, "  {}{would} {fate}", number(*letters));
     }
     if done.redriven > 0 {
         out.push('\n');

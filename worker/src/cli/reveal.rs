@@ -1,6 +1,9 @@
 //! `reveal`: what is held about one person, opened, with a ground that is kept.
 
-use std::io::{BufRead, IsTerminal, Read, stdin};
+use std::{
+    fmt::Write,
+    io::{BufRead, IsTerminal, Read, stdin},
+};
 
 use clap::Args;
 use lethe_core::sensitive::Sensitive;
@@ -90,18 +93,19 @@ fn read_line() -> Result<Sensitive<String>, Failure> {
     Ok(Sensitive::new(identifier))
 }
 
+// Writing to a String can't fail, here and below.
 fn text(revealed: &Revealed) -> Result<String, Failure> {
     let mut out =
         format!("subject   {}\npipeline  {}\n", revealed.subject.as_deref().unwrap_or("-"), revealed.pipeline);
     if !revealed.shredded.is_empty() {
-        out.push_str(&format!("erased    keys destroyed: {}\n", revealed.shredded.join(", ")));
+        let _ = writeln!(out, "erased    keys destroyed: {}", revealed.shredded.join(", "));
     }
     for held in &revealed.sinks {
         push_sink(held, &mut out)?;
     }
     out.push_str("\nnot searched\n");
     for place in &revealed.not_searched {
-        out.push_str(&format!("  {}: {}\n", place.place, place.why));
+        let _ = writeln!(out, "  {}: {}", place.place, place.why);
     }
     Ok(out)
 }
@@ -112,28 +116,25 @@ fn push_sink(held: &Held, out: &mut String) -> Result<(), Failure> {
         1 => "1 record".to_owned(),
         several => format!("{several} records"),
     };
-    out.push_str(&format!(
-        "\n{}: {records} ({:?}, table {} of {})\n",
-        held.sink, held.audience, held.table, held.store
-    ));
+    let _ = writeln!(out, "\n{}: {records} ({:?}, table {} of {})", held.sink, held.audience, held.table, held.store);
     held.records.iter().try_for_each(|record| push_record(record, out))
 }
 
 fn push_record(record: &RevealedRecord, out: &mut String) -> Result<(), Failure> {
-    out.push_str(&format!("  {}  event {}", record.event_time, shown(&record.event_id)));
+    let _ = write!(out, "  {}  event {}", record.event_time, shown(&record.event_id));
     for (word, time) in [("expires", &record.expires_at), ("deleted", &record.deleted_at)] {
         if let Some(time) = time {
-            out.push_str(&format!(", {word} {time}"));
+            let _ = write!(out, ", {word} {time}");
         }
     }
     out.push('\n');
     let lines = record.document.as_deref().map(lines).transpose()?.unwrap_or_default();
     let width = lines.iter().map(|(path, _)| path.chars().count()).max().unwrap_or_default();
     for (path, value) in &lines {
-        out.push_str(&format!("    {path:width$}  {value}\n"));
+        let _ = writeln!(out, "    {path:width$}  {value}");
     }
     for closed in &record.closed {
-        out.push_str(&format!("    ! {}: {}\n", shown(&closed.path), closed.why));
+        let _ = writeln!(out, "    ! {}: {}", shown(&closed.path), closed.why);
     }
     Ok(())
 }

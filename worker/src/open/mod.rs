@@ -134,12 +134,12 @@ pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checke
 /// made or recorded, and a store that is absent is an error.
 pub async fn open_to_read<'r>(resources: &'r Resources, name: Option<&str>) -> Result<Keyed<'r>, OpenError> {
     let stores = |namespace: &str| Stores::existing(resources, namespace);
-    let keyed = open_keys(resources, name, stores).await?;
+    let keyed = open_keys(resources, name, stores)?;
     keys::verify(&keyed.ring, &*keyed.key_store).await?;
     Ok(keyed)
 }
 
-async fn open_keys<'r>(
+fn open_keys<'r>(
     resources: &'r Resources,
     name: Option<&str>,
     stores: impl FnOnce(&str) -> Stores<'r>,
@@ -147,6 +147,8 @@ async fn open_keys<'r>(
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
+    // Before a store is touched: a Secret that can't serve every sink writes nothing.
+    ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
     let mut stores = stores(&pipeline.namespace);
     let key_store = stores.embedded(&pipeline.key_store, "the key store")?;
     Ok(Keyed { pipeline, warnings, ring, key_store, stores })
@@ -157,7 +159,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     let keyed = if options.dry_run {
         open_to_read(resources, name).await?
     } else {
-        let keyed = open_keys(resources, name, |namespace| Stores::new(resources, namespace)).await?;
+        let keyed = open_keys(resources, name, |namespace| Stores::new(resources, namespace))?;
         keys::agree(&keyed.ring, &*keyed.key_store).await?;
         keyed
     };

@@ -15,7 +15,7 @@ use std::{
 
 use lethe_core::{engine::Engine, letter::OwnedRecord};
 use lethe_stores::{
-    DeadLetters, KeyStore, StoreError,
+    DeadLetters, KeyStore, Sink, StoreError,
     dead_letter::{Letter, LetterKey},
 };
 use serde::Serialize;
@@ -24,7 +24,10 @@ use tokio::runtime::Handle;
 use self::retry::{Retry, Tried};
 use crate::{
     open::now,
-    run::{Counts, Deliverer, Job, LetterError, RunError, SinkCounts, Watch, expire_before, open_letter, pipeline_id},
+    run::{
+        Counts, Deliverer, Job, KeyError, LetterError, RunError, SinkCounts, Watch, expire_before, open_letter,
+        pipeline_id,
+    },
 };
 
 /// Letters that are opened at once: their originals are in memory together.
@@ -124,10 +127,9 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
         })
         .await
         .map_err(|_| RunError::Lost(id.clone()))?;
-        let Tried { outgoing, counts, removed, redriven, fenced } = tried?;
+        let Tried { outgoing, mut counts, removed, redriven, fenced } = tried?;
         done.redriven += redriven;
         done.fenced += fenced;
-        let mut counts = Counts { sinks: counts.sinks, rejected: counts.rejected, ..Counts::default() };
         if let Some(deliverer) = &mut deliverer {
             deliverer.write(&outgoing, &mut counts).await?;
             deliverer.commit(BTreeMap::new()).await?;
@@ -155,7 +157,7 @@ impl Redriven {
 }
 
 /// The same job with other sinks.
-fn with_sinks(job: &Job, sinks: Vec<Box<dyn lethe_stores::Sink>>) -> Job {
+fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
     Job {
         pipeline: job.pipeline.clone(),
         ring: Arc::clone(&job.ring),
@@ -204,8 +206,7 @@ impl Reader {
                     done.expired += 1;
                     gone.push(letter.key);
                 }
-                Err(LetterError::Store(error)) => return Err(error),
-                Err(LetterError::Key(crate::run::KeyError::Store(error))) => return Err(error),
+                Err(LetterError::Store(error) | LetterError::Key(KeyError::Store(error))) => return Err(error),
                 Err(
                     error @ (LetterError::Key(_)
                     | LetterError::NoKey

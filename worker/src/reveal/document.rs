@@ -203,8 +203,8 @@ mod tests {
         let keys = [("profile".to_owned(), Ok(cipher("profile"))), ("identity".to_owned(), Err(Shut::Shredded))];
         let opener = Opener { space: "customers", token: TOKEN, keys: keys.into() };
         let mut closed = Vec::new();
-        let opened = opener.open(document, &mut closed).unwrap();
-        (opened.get().to_owned(), closed)
+        let shown = opener.open(document, &mut closed).unwrap();
+        (shown.get().to_owned(), closed)
     }
 
     #[test]

@@ -252,8 +252,8 @@ fn open_record(opener: &Opener<'_>, sink: &str, record: StoredRecord) -> Result<
     let mut closed = Vec::new();
     let document = match &record.document {
         Some(document) => {
-            let opened = opener.open(document, &mut closed);
-            Some(opened.ok_or_else(|| RevealError::NotJson(sink.to_owned()))?)
+            let shown = opener.open(document, &mut closed);
+            Some(shown.ok_or_else(|| RevealError::NotJson(sink.to_owned()))?)
         }
         None => None,
     };

@@ -142,7 +142,7 @@ impl Transformer {
 
     /// What became of the record that was just written, at each sink.
     pub(crate) fn written(&self) -> &[Written] {
-        &self.written
+        self.scratch.written()
     }
 
     /// Whether the record that was just read is of somebody whose keys were destroyed, although it
