@@ -108,8 +108,8 @@ printf '  %-34s %s\n' \
 section 'Try next, in demo-out'
 command -v sqlite3 >/dev/null || note '  (sqlite3 is not on this machine; any SQLite browser opens the file, too)'
 cat <<'TRY'
-  sqlite3 -box lethe.sqlite 'select user_id, tier, birth_date, phone, note from profiles_fields limit 5'
-  sqlite3 -box lethe.sqlite 'select reason, rule, path, count(*) from lethe_dead_letter group by 1, 2, 3'
+  sqlite3 lethe.sqlite 'select user_id, tier, birth_date, phone, note from profiles_fields limit 5'
+  sqlite3 lethe.sqlite 'select reason, rule, path, count(*) from lethe_dead_letter group by 1, 2, 3'
   head -n 1 clean.ndjson
 TRY
 printf '  %s plan -f %s -f lethe-keys.yaml\n' "$worker" ../examples/laptop
