@@ -149,7 +149,10 @@ fn what_the_docs_say_of_the_titanic_holds() {
         format!("{} decks are `Deck_Unkown`", count(&|passenger| passenger["Deck_Unkown"] == "1")),
         format!("{} are no whole number", count(&|passenger| !whole(&passenger["Age"]))),
         format!("{} fares are `0.0`", fares.iter().filter(|fare| **fare == 0.0).count()),
-        format!("{highest}, was paid for {} persons", fares.iter().filter(|fare| fare.total_cmp(&&highest).is_eq()).count()),
+        format!(
+            "{highest}, was paid for {} persons",
+            fares.iter().filter(|fare| fare.total_cmp(&&highest).is_eq()).count()
+        ),
     ]);
 }
 
