@@ -49,6 +49,8 @@ fn take_i64(rest: &mut &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(*number))
 }
 
+// The outer `None` is bytes that hold no part, the inner one a part that says it is none.
+#[allow(clippy::option_option)]
 fn take_part(rest: &mut &[u8]) -> Option<Option<Vec<u8>>> {
     let Ok(length) = usize::try_from(take_i64(rest)?) else { return Some(None) };
     let (part, after) = rest.split_at_checked(length)?;

@@ -11,6 +11,7 @@ pub mod json;
 pub mod keys;
 pub mod letter;
 pub mod outcome;
+mod phone;
 pub mod pipeline;
 pub mod plan;
 pub mod protect;

@@ -2,16 +2,44 @@
 
 use std::{fmt, sync::Arc};
 
-/// Why an event was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+/// Writes the list once: what a reason means is what the reference says of it.
+macro_rules! reasons {
+    ($(#[doc = $meaning:literal] $name:ident,)*) => {
+        /// Why an event was rejected.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order they are shown.
+            pub const ALL: [Reason; [$(stringify!($name)),*].len()] = [$(Reason::$name),*];
+
+            /// Its code in counters, the dead letter and status.
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Reason::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it means, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Reason::$name => $meaning.trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// The bytes are not UTF-8.
     InvalidUtf8,
     /// The bytes are not JSON.
     NotJson,
     /// JSON, but no object.
     NotAnObject,
-    /// Larger than the largest event taken.
+    /// Larger than the largest event taken, as it came or as it would go.
     TooLarge,
     /// Nested deeper than the deepest event taken.
     TooDeep,
@@ -45,63 +73,14 @@ pub enum Reason {
     ProtectFailed,
 }
 
-impl Reason {
-    /// Every reason, in the order they are shown.
-    pub const ALL: [Reason; 19] = [
-        Reason::InvalidUtf8,
-        Reason::NotJson,
-        Reason::NotAnObject,
-        Reason::TooLarge,
-        Reason::TooDeep,
-        Reason::DuplicateKey,
-        Reason::NumberOutOfRange,
-        Reason::RowLength,
-        Reason::NotCsv,
-        Reason::SchemaViolation,
-        Reason::UndeclaredField,
-        Reason::ReservedName,
-        Reason::IdInvalid,
-        Reason::TimeInvalid,
-        Reason::TimeAhead,
-        Reason::SequenceInvalid,
-        Reason::SubjectInvalid,
-        Reason::CleanFailed,
-        Reason::ProtectFailed,
-    ];
-
-    /// Its code in counters, the dead letter and status.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Reason::InvalidUtf8 => "InvalidUtf8",
-            Reason::NotJson => "NotJson",
-            Reason::NotAnObject => "NotAnObject",
-            Reason::TooLarge => "TooLarge",
-            Reason::TooDeep => "TooDeep",
-            Reason::DuplicateKey => "DuplicateKey",
-            Reason::NumberOutOfRange => "NumberOutOfRange",
-            Reason::RowLength => "RowLength",
-            Reason::NotCsv => "NotCsv",
-            Reason::SchemaViolation => "SchemaViolation",
-            Reason::UndeclaredField => "UndeclaredField",
-            Reason::ReservedName => "ReservedName",
-            Reason::IdInvalid => "IdInvalid",
-            Reason::TimeInvalid => "TimeInvalid",
-            Reason::TimeAhead => "TimeAhead",
-            Reason::SequenceInvalid => "SequenceInvalid",
-            Reason::SubjectInvalid => "SubjectInvalid",
-            Reason::CleanFailed => "CleanFailed",
-            Reason::ProtectFailed => "ProtectFailed",
-        }
-    }
-}
-
 /// A rejection: why, by which rule, and where. The place is made of declared segments only, any
 /// other is `*`; the rule is a word of the schema or the manifest. Neither holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// Why.
     pub reason: Reason,
-    /// The rule that was broken: a schema keyword (`maxLength`), a step (`Email`), a protection.
+    /// The rule that was broken: a schema keyword (`maxLength`), a step (`Email`), a protection;
+    /// `shape` where a list, a text or an object stands in place of what holds a protected field.
     pub rule: Option<&'static str>,
     /// Where, as a JSON Pointer of declared segments.
     pub path: Option<Arc<str>>,

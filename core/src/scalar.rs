@@ -28,6 +28,7 @@ impl<'a> Scalar<'a> {
     }
 
     /// The same value, borrowed from this one.
+    #[must_use]
     pub fn borrowed(&'a self) -> Scalar<'a> {
         match self {
             Scalar::Null => Scalar::Null,

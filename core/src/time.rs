@@ -7,4 +7,4 @@ mod civil;
 mod forms;
 
 pub use forms::{Instant, parse_event_time};
-pub(crate) use forms::{parse_any, rfc3339};
+pub(crate) use forms::{has_four_digit_year, parse_any, rfc3339};

@@ -3,4 +3,6 @@
 pub mod cli;
 pub mod generate;
 pub mod open;
+pub mod redrive;
+pub mod reveal;
 pub mod run;

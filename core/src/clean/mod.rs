@@ -4,20 +4,21 @@
 
 mod email;
 mod number;
-mod phone;
 mod space;
 mod text;
 mod time;
 
 pub(crate) use email::email;
 pub(crate) use number::Decimal;
-pub(crate) use phone::{PhoneRegion, phone};
 
 use std::borrow::Cow;
 
 use lethe_crds::profile_pipeline::Clean;
 
-use crate::scalar::Scalar;
+use crate::{
+    phone::{PhoneRegion, e164},
+    scalar::Scalar,
+};
 
 /// A value could not be brought to its form. It names the step and nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +64,7 @@ impl Cleaner {
             (Clean::Email, Scalar::Text(text)) => Scalar::Text(change(text, email)?),
             // Digits alone may have been written as a number.
             (Clean::Phone, Scalar::Text(text) | Scalar::Number(text)) => {
-                Scalar::Text(change(text, |text| phone(text, self.region))?)
+                Scalar::Text(change(text, |text| e164(text, self.region).ok())?)
             }
             (Clean::Time, value) => time::clean(value)?,
             (Clean::Number, Scalar::Text(text)) => Scalar::Number(change(text, number::clean)?),

@@ -9,12 +9,12 @@ use crate::{
 
 /// Appends `raw`, JSON that the walk has checked. Texts and numbers lose what is detected in them; a
 /// member whose key holds any is left out whole.
-pub(super) fn redact_json(detector: &Detector, raw: &str, out: &mut Vec<u8>) {
+pub(super) fn redact_json(detector: Detector, raw: &str, out: &mut Vec<u8>) {
     Copier { detector, raw, at: 0 }.value(out);
 }
 
 struct Copier<'c> {
-    detector: &'c Detector,
+    detector: Detector,
     raw: &'c str,
     at: usize,
 }
@@ -38,8 +38,7 @@ impl Copier<'_> {
         match self.raw.as_bytes().get(self.at) {
             Some(b'"') => {
                 let detector = self.detector;
-                let text = self.text();
-                push_string(&detector.redact(&text), out);
+                push_string(&detector.redact(&self.text()), out);
             }
             Some(b'{') => self.members(out, b'{', b'}'),
             Some(b'[') => self.members(out, b'[', b']'),

@@ -9,13 +9,17 @@
 //! The bytes that come out are a function of the event, the plan and the keys, and of nothing else.
 
 mod action;
+mod change;
 mod detect_json;
+mod document;
 mod read;
 mod view;
 mod write;
 
 pub use read::Identity;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +30,7 @@ use lethe_crds::profile_pipeline::Audience;
 use crate::{
     detect::Detector,
     keys::{KeyRing, KeyRingError},
-    pipeline::{EventRules, Pipeline, SinkRules},
+    pipeline::{ConsentRules, EventRules, Pipeline, SinkRules},
     plan::Plan,
     reason::Rejection,
     schema::SchemaError,
@@ -45,7 +49,7 @@ pub struct Engine {
     plan: Plan,
     ring: Arc<KeyRing>,
     event: EventRules,
-    consent: Option<Option<Vec<String>>>,
+    consent: Option<ConsentRules>,
     revision: u8,
     region: Option<String>,
     actions: Vec<Action>,
@@ -140,17 +144,23 @@ pub struct Scratch {
     /// What tells its subject apart in a cache, aliases included: never shown.
     who: Vec<u8>,
     readable: bool,
-    values: Vec<write::Output>,
+    values: Vec<change::Output>,
     arena: Vec<u8>,
     text: String,
     seal: seal::Scratch,
     documents: Vec<std::ops::Range<usize>>,
+    written: Vec<Written>,
 }
 
 impl Scratch {
     /// The id of the event that was read last. It may be personal: not for logs.
     pub fn event_id(&self) -> &str {
         &self.id
+    }
+
+    /// What became of the event that was written last, at each sink.
+    pub fn written(&self) -> &[Written] {
+        &self.written
     }
 
     /// Forgets the event that was read last: for a record that is not read at all.
@@ -182,7 +192,7 @@ impl Engine {
             plan: Plan::new(pipeline)?,
             ring,
             event: pipeline.event.clone(),
-            consent: pipeline.consent.as_ref().map(|consent| consent.granted.clone()),
+            consent: pipeline.consent.clone(),
             revision: pipeline.revision,
             region: pipeline.region.clone(),
             actions,

@@ -12,7 +12,7 @@ use crate::{
     reason::{Reason, Rejection},
     scalar::Scalar,
     schema::Kind,
-    time::parse_event_time,
+    time::{has_four_digit_year, parse_event_time},
     version::{IdDigest, Version},
     walk::{Found, Item, walk},
     who::{Token, canonical},
@@ -162,7 +162,11 @@ impl Engine {
         Ok((time, version))
     }
 
+    /// A record's own timestamp can be any number, such as microseconds where milliseconds belong.
     fn version(&self, time: i64, sequence: Option<i64>, id: &IdDigest) -> Result<i64, Rejection> {
+        if !has_four_digit_year(time) {
+            return Err(Rejection::whole(Reason::TimeInvalid));
+        }
         Version::of(time, sequence, self.revision, id)
             .map(Version::get)
             .map_err(|_| Rejection::whole(Reason::TimeInvalid))
@@ -177,10 +181,10 @@ impl Engine {
 
     /// A deletion needs nobody's consent.
     fn agreed(&self, facts: Facts, record: &Record<'_>, scratch: &Scratch) -> Result<Facts, Stop> {
-        let (Some(granted), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
-        let text = record.value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+        let (Some(consent), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
         let Some(found) = scratch.tape.find(Slot::Consent) else { return Err(Stop::Denied) };
-        let agreed = match (granted, scalar(text, found.kind, &found.value)) {
+        let text = text_of(record);
+        let agreed = match (&consent.granted, scalar(text, found.kind, &found.value)) {
             (None, Some(Scalar::Bool(agreed))) => agreed,
             (Some(granted), Some(value)) => value.as_text().is_some_and(|text| granted.iter().any(|one| one == text)),
             _ => false,
@@ -192,7 +196,7 @@ impl Engine {
     /// [`Scratch::who`]. An alias that has no canonical form leads to nobody and is left out.
     pub fn identify(&self, record: &Record<'_>, scratch: &mut Scratch) -> Result<Identity, Rejection> {
         let invalid = || at(Reason::SubjectInvalid, &self.event.subject);
-        let text = record.value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+        let text = text_of(record);
         let mut out = std::mem::take(&mut scratch.text);
         let subject = match record.value {
             Some(_) => scratch.tape.find(Slot::Subject).and_then(|found| scalar(text, found.kind, &found.value)),
@@ -231,10 +235,13 @@ fn read_who(text: &str, scratch: &mut Scratch) {
             Slot::Id | Slot::Time | Slot::Sequence | Slot::Consent | Slot::Delete => continue,
         }
         // JSON text holds no zero byte: the parts can't run into each other.
-        who.push(match found.slot {
-            Slot::Alias(index) => 2 + (index as u8),
-            _ => 0,
-        });
+        match found.slot {
+            Slot::Alias(index) => {
+                who.push(2);
+                who.extend_from_slice(&index.to_le_bytes());
+            }
+            _ => who.push(0),
+        }
         who.extend_from_slice(text[found.value.clone()].as_bytes());
         who.push(0);
     }
@@ -243,6 +250,11 @@ fn read_who(text: &str, scratch: &mut Scratch) {
 fn push_position(record: &Record<'_>, out: &mut String) {
     // Writing to a String can't fail.
     let _ = write!(out, "{}|{}", record.stream, record.offset);
+}
+
+/// The text of a record that the walk has seen to be UTF-8; a tombstone has none.
+pub(super) fn text_of<'r>(record: &Record<'r>) -> &'r str {
+    record.value.map_or("", |value| simdutf8::basic::from_utf8(value).unwrap_or_default())
 }
 
 /// A rejection at a declared path.

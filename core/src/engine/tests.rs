@@ -96,16 +96,7 @@ impl Bench {
             Reading::Rejected(rejection) => return Err(rejection),
         };
         let mut out = vec![OutgoingBatch::default(), OutgoingBatch::default()];
-        let mut written = Vec::new();
-        self.engine.write(
-            &record,
-            facts,
-            &self.subject,
-            1_793_610_000_001,
-            &mut self.scratch,
-            &mut out,
-            &mut written,
-        )?;
+        self.engine.write(&record, facts, &self.subject, 1_793_610_000_001, &mut self.scratch, &mut out)?;
         Ok(out)
     }
 
@@ -295,6 +286,81 @@ fn an_event_past_a_sinks_age_is_not_written_there() {
     let out = bench.run(&event.to_string()).unwrap();
     assert_eq!((out[0].records.len(), out[1].records.len()), (1, 0));
     assert!(out[1].bytes.is_empty());
+}
+
+#[test]
+fn a_protected_field_is_not_missed_because_its_surroundings_have_another_shape() {
+    let mut pipeline = pipeline();
+    pipeline.fields.push(testing::field("/kept/mails/*", ProtectRules::Redact("[mail]".to_owned())));
+    let mut bench = Bench::new(&pipeline);
+    let mut with = |kept: Value| {
+        let mut event = event();
+        event["kept"] = kept;
+        bench.rejection(&event)
+    };
+    assert_eq!(with(json!([{"inner": "personal"}])), "ProtectFailed (shape) at /kept");
+    assert_eq!(with(json!("personal")), "ProtectFailed (shape) at /kept");
+    assert_eq!(with(json!({"mails": "ann@example.org"})), "ProtectFailed (shape) at /kept/mails");
+    assert_eq!(with(json!({"mails": {"first": "ann@example.org"}})), "ProtectFailed (shape) at /kept/mails");
+    assert_eq!(with(json!({"mails": null})), "");
+    assert_eq!(with(Value::Null), "");
+}
+
+#[test]
+fn what_does_not_leave_may_have_any_shape() {
+    let mut pipeline = pipeline();
+    pipeline.fields.push(testing::field("/address/city", ProtectRules::Hash));
+    let mut event = event();
+    event["address"] = json!("a single line");
+    assert_eq!(Bench::new(&pipeline).rejection(&event), "");
+    pipeline.event.undeclared = Undeclared::Keep;
+    assert_eq!(Bench::new(&pipeline).rejection(&event), "ProtectFailed (shape) at /address");
+}
+
+#[test]
+fn what_is_kept_stays_an_empty_object_where_nothing_else_is_left() {
+    let mut bench = Bench::new(&pipeline());
+    let mut event = event();
+    for kept in [json!({}), json!({"inner": "dropped"})] {
+        event["kept"] = kept;
+        assert_eq!(bench.document(&event.to_string(), 0)["kept"], json!({}));
+        assert!(bench.document(&event.to_string(), 1).get("kept").is_none());
+    }
+}
+
+#[test]
+fn a_record_whose_time_has_no_four_digit_year_is_rejected() {
+    let mut pipeline = pipeline();
+    pipeline.event.time = None;
+    pipeline.event.delete_tombstone = true;
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    let text = event().to_string();
+    // Microseconds where milliseconds belong; and times before the year 0.
+    for timestamp in [1_793_610_000_000_000, 253_402_300_800_000, -62_167_219_200_001, i64::MIN, i64::MAX] {
+        for value in [Some(text.as_bytes()), None] {
+            let record = Record { stream: "t|0", offset: 7, timestamp, key: Some(b"42"), value };
+            let Reading::Rejected(rejection) = engine.read(&record, &mut Scratch::default()) else { panic!("taken") };
+            assert_eq!(rejection.to_string(), "TimeInvalid");
+        }
+    }
+}
+
+#[test]
+fn an_event_that_grows_without_measure_is_rejected() {
+    let mut pipeline = pipeline();
+    pipeline.event.schema = None;
+    pipeline.fields = vec![testing::field("/ids/*", ProtectRules::Pseudonymize { space: "visitors".to_owned() })];
+    for sink in &mut pipeline.sinks {
+        sink.fields = vec![0];
+    }
+    let mut bench = Bench::new(&pipeline);
+    let mut run = |count: usize| {
+        let mut event = event();
+        event["ids"] = vec![1; count].into();
+        bench.rejection(&event)
+    };
+    assert_eq!(run(100), "");
+    assert_eq!(run(600_000), "TooLarge");
 }
 
 proptest! {

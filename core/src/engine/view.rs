@@ -25,7 +25,7 @@ impl View {
         Self { audience: sink.audience, undeclared, fields }
     }
 
-    /// Whether an item that is no mere container goes there.
+    /// Whether an item goes there: of a container, whether it does whatever becomes of its contents.
     #[inline]
     pub(super) fn shows(&self, item: &Item) -> bool {
         if item.field == Item::UNDECLARED { self.undeclared } else { self.fields[usize::from(item.field)] }

@@ -4,7 +4,7 @@
 mod number;
 mod text;
 
-pub use number::{Numeric, compare, number_end};
+pub use number::{Numeric, compare, is_number, number_end};
 pub use text::{escape_into, push_string, string_end, unescape, unescape_into};
 
 /// The text is not JSON.

@@ -94,10 +94,12 @@ impl Notes {
 /// Codes of mistakes. They never change their meaning; new ones are added.
 pub mod code {
     macro_rules! codes {
-        ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-            $($(#[$doc])* pub const $name: &str = $text;)*
+        ($(#[doc = $meaning:literal] $name:ident = $text:literal,)*) => {
+            $(#[doc = $meaning] pub const $name: &str = $text;)*
             /// Every code.
             pub const ALL: &[&str] = &[$($name),*];
+            /// What each code of [`ALL`] means, in its order.
+            pub const MEANINGS: &[&str] = &[$($meaning.trim_ascii()),*];
         };
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Slot;
+use super::{FieldUse, Slot};
 use crate::pipeline::{Pipeline, Pointer, Segment};
 
 /// A place that the manifest names, or one on the way to it.
@@ -42,9 +42,11 @@ impl Declared {
         root
     }
 
-    /// Whether something declared lies inside.
-    pub(super) fn holds(&self) -> bool {
-        self.each.is_some() || !self.keys.is_empty()
+    /// Whether a field lies inside that must not pass as it is.
+    pub(super) fn guards(&self, fields: &[FieldUse]) -> bool {
+        self.keys.values().chain(self.each.as_deref()).any(|inner| {
+            inner.field.is_some_and(|field| fields[usize::from(field)] != FieldUse::Copy) || inner.guards(fields)
+        })
     }
 
     fn place(&mut self, path: &Pointer) -> &mut Self {

@@ -37,7 +37,7 @@ pub(crate) enum FieldUse {
 impl Plan {
     /// Compiles a checked pipeline.
     pub fn new(pipeline: &Pipeline) -> Result<Self, SchemaError> {
-        let fields = pipeline
+        let fields: Vec<FieldUse> = pipeline
             .fields
             .iter()
             .map(|field| match field.protect {
@@ -46,7 +46,7 @@ impl Plan {
                 _ => FieldUse::Change,
             })
             .collect();
-        let (nodes, root) = build::build(pipeline)?;
+        let (nodes, root) = build::build(pipeline, &fields)?;
         Ok(Self { nodes, root, fields, undeclared: pipeline.event.undeclared })
     }
 

@@ -27,20 +27,24 @@ pub(crate) enum Slot {
 pub(crate) struct Node {
     /// Where it is, in declared segments.
     pub(crate) path: Arc<str>,
-    /// Named members: name, node.
-    pub(crate) keys: Box<[(Box<str>, NodeId)]>,
+    /// Named members.
+    pub(crate) keys: Keys,
     /// Every other member.
     pub(crate) other: NodeId,
     /// Every element.
     pub(crate) each: NodeId,
     /// Which of `keys` must be there, by index.
-    pub(crate) required: Box<[u16]>,
+    pub(crate) required: Box<[u32]>,
     /// The declared field, by its index in the rules.
     pub(crate) field: Option<u16>,
     /// What the engine reads here.
     pub(crate) slots: Box<[Slot]>,
-    /// Whether a declared field or a slot lies inside.
-    pub(crate) holds: bool,
+    /// Whether something declared lies inside as a member,
+    pub(crate) members: bool,
+    /// or as an element.
+    pub(crate) elements: bool,
+    /// Whether a field lies inside that must not pass as it is.
+    pub(crate) guards: bool,
     /// What the schema says.
     pub(crate) checks: Option<Checks>,
 }
@@ -49,27 +53,90 @@ impl Node {
     pub(crate) fn any() -> Self {
         Self {
             path: Arc::from(""),
-            keys: Box::default(),
+            keys: Keys::default(),
             other: ANY,
             each: ANY,
             required: Box::default(),
             field: None,
             slots: Box::default(),
-            holds: false,
+            members: false,
+            elements: false,
+            guards: false,
             checks: None,
         }
+    }
+}
+
+/// Named members of an object: name, node.
+#[derive(Default)]
+pub(crate) struct Keys {
+    all: Box<[(Box<str>, NodeId)]>,
+    /// Their indices in the order of their names, where there are many.
+    sorted: Box<[u32]>,
+}
+
+/// Up to so many names a search through all of them is faster than one by halves.
+const FEW: usize = 24;
+
+impl Keys {
+    pub(super) fn new(all: Vec<(Box<str>, NodeId)>) -> Self {
+        let mut sorted = Vec::new();
+        if all.len() > FEW {
+            sorted.extend(0..all.len() as u32);
+            sorted.sort_unstable_by(|a, b| all[*a as usize].0.cmp(&all[*b as usize].0));
+        }
+        Self { all: all.into(), sorted: sorted.into() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The node of a member, by its index.
+    #[inline]
+    pub(crate) fn node(&self, at: usize) -> NodeId {
+        self.all[at].1
     }
 
     /// Finds a member; `hint` is where it is likely to be, and becomes where the next one is.
     #[inline]
     pub(crate) fn find(&self, key: &str, hint: &mut usize) -> Option<usize> {
-        let found = match self.keys.get(*hint) {
-            Some((name, _)) if **name == *key => Some(*hint),
-            _ => self.keys.iter().position(|(name, _)| **name == *key),
+        let same = |(name, _): &(Box<str>, NodeId)| **name == *key;
+        let found = if self.all.get(*hint).is_some_and(same) {
+            Some(*hint)
+        } else if self.sorted.is_empty() {
+            // Members keep an order more often than not, and leave some out.
+            let (before, after) = self.all.split_at((*hint).min(self.all.len()));
+            after.iter().position(same).map(|at| at + before.len()).or_else(|| before.iter().position(same))
+        } else {
+            let by_name = |at: &u32| (*self.all[*at as usize].0).cmp(key);
+            self.sorted.binary_search_by(by_name).ok().map(|at| self.sorted[at] as usize)
         };
         if let Some(at) = found {
             *hint = at + 1;
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Keys;
+
+    proptest! {
+        #[test]
+        fn a_member_is_found_whatever_was_found_before(
+            names in prop::collection::hash_set("[a-c]{1,4}", 0..60),
+            asked in prop::collection::vec("[a-c]{1,4}", 0..80),
+        ) {
+            let names: Vec<String> = names.into_iter().collect();
+            let keys = Keys::new(names.iter().map(|name| name.as_str().into()).zip(0..).collect());
+            let mut hint = 0;
+            for key in asked.iter().chain(&names) {
+                prop_assert_eq!(keys.find(key, &mut hint), names.iter().position(|name| name == key));
+            }
+        }
     }
 }

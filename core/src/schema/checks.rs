@@ -1,6 +1,6 @@
 //! What the walk checks of one value.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use regex::Regex;
 use serde_json::Value;
@@ -28,6 +28,9 @@ pub enum Kind {
     Object = 64,
 }
 
+/// A bound of numbers, its keyword, and what a comparison with it must give.
+type Bound<'c> = (&'c Option<Numeric>, &'static str, fn(Ordering) -> bool);
+
 /// A scalar that `enum` and `const` name.
 enum Literal {
     Null,
@@ -54,7 +57,7 @@ pub struct Checks {
     max_items: Option<usize>,
     min_properties: usize,
     max_properties: Option<usize>,
-    residual: Option<Residual>,
+    residual: Option<Arc<Residual>>,
 }
 
 impl Checks {
@@ -64,7 +67,7 @@ impl Checks {
     }
 
     /// Leaves all to the `jsonschema` crate.
-    pub(super) fn residual(residual: Residual) -> Self {
+    pub(super) fn residual(residual: Arc<Residual>) -> Self {
         Self { residual: Some(residual), ..Self::default() }
     }
 
@@ -174,7 +177,7 @@ impl Checks {
     pub fn number(&self, value: Numeric) -> Result<(), &'static str> {
         self.kind(if value.is_integer() { Kind::Integer } else { Kind::Number })?;
         self.literal(|literal| matches!(literal, Literal::Number(n) if compare(*n, value).is_eq()))?;
-        let bounds: [(&Option<Numeric>, &'static str, fn(Ordering) -> bool); 4] = [
+        let bounds: [Bound<'_>; 4] = [
             (&self.minimum, "minimum", Ordering::is_ge),
             (&self.maximum, "maximum", Ordering::is_le),
             (&self.exclusive_minimum, "exclusiveMinimum", Ordering::is_gt),
@@ -243,7 +246,7 @@ impl Checks {
 
     /// What the `jsonschema` crate has to check.
     pub fn rest(&self) -> Option<&Residual> {
-        self.residual.as_ref()
+        self.residual.as_deref()
     }
 }
 

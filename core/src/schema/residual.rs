@@ -1,9 +1,11 @@
 //! The part of a schema that the walk leaves to the `jsonschema` crate.
 
+use std::fmt::Write;
+
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::SchemaError;
+use super::{SchemaError, collect_references};
 
 /// A validator of the `jsonschema` crate for one subschema.
 pub struct Residual {
@@ -16,8 +18,10 @@ const ROOT: &str = "urn:lethe:root";
 impl Residual {
     /// Compiles a subschema of `root`. References in it mean what they mean in `root`.
     pub(super) fn new(root: &Value, schema: &Value) -> Result<Self, SchemaError> {
-        let validator = if std::ptr::eq(root, schema) {
-            jsonschema::draft202012::new(root)
+        let mut references = Vec::new();
+        collect_references(schema, &mut references);
+        let validator = if std::ptr::eq(root, schema) || references.is_empty() {
+            jsonschema::draft202012::new(schema)
         } else {
             let mut document = root.clone();
             if let Value::Object(map) = &mut document {
@@ -59,7 +63,10 @@ fn escape(key: &str) -> String {
     for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a String can't fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
     out

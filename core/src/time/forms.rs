@@ -61,8 +61,14 @@ pub(crate) fn parse_any(value: &Scalar<'_>) -> Option<Moment> {
     }
 }
 
+/// Whether [`rfc3339`] can write an instant: between the years 0000 and 9999.
+pub(crate) fn has_four_digit_year(millis: i64) -> bool {
+    RANGE.contains(&millis)
+}
+
 /// Writes an instant as RFC 3339 in UTC: `2026-11-02T09:00:00Z`, with `.123` only when there are
-/// milliseconds. Answers how many bytes were written.
+/// milliseconds. Answers how many bytes were written. The caller has made sure that
+/// [`has_four_digit_year`].
 pub(crate) fn rfc3339(millis: i64, out: &mut [u8; 24]) -> usize {
     let day = Day::from_1970(millis.div_euclid(86_400_000));
     let of_day = millis.rem_euclid(86_400_000);

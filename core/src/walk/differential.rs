@@ -74,9 +74,10 @@ fn assertion(inner: BoxedStrategy<Value>) -> impl Strategy<Value = (String, Valu
         1 => of("anyOf", vec(inner.clone(), 1..3).prop_map(Value::from).boxed()),
         1 => of("allOf", vec(inner.clone(), 1..3).prop_map(Value::from).boxed()),
         1 => of("not", inner),
-        2 => of("$ref", select(vec!["#/$defs/one", "#/$defs/two", "#", "#/properties"]).prop_map(Value::from).boxed()),
+        2 => of("$ref", select(vec!["#/$defs/one", "#/$defs/two", "#/$defs/o%6Ee", "#", "#/properties"]).prop_map(Value::from).boxed()),
         1 => of("format", Just(json!("email")).boxed()),
         1 => of("x-unknown", scalar().boxed()),
+        1 => of("examples", Just(json!([{"$id": "urn:data", "$ref": "#/$defs/two"}])).boxed()),
     ]
 }
 
@@ -92,8 +93,10 @@ fn subschema() -> BoxedStrategy<Value> {
 fn schema() -> impl Strategy<Value = Value> {
     let members = vec((name(), subschema()), 1..5);
     let more = option::weighted(0.5, assertion(subschema()));
-    (members, more, subschema(), subschema()).prop_map(|(members, more, one, two)| {
+    let base = option::weighted(0.3, Just("https://example.org/profile.json"));
+    (members, more, subschema(), subschema(), base).prop_map(|(members, more, one, two, base)| {
         let mut map: Map<String, Value> = more.into_iter().collect();
+        map.extend(base.map(|base| ("$id".to_owned(), base.into())));
         map.insert("properties".to_owned(), Value::Object(members.into_iter().collect()));
         map.insert("$defs".to_owned(), json!({"one": one, "two": two}));
         Value::Object(map)
@@ -138,7 +141,7 @@ proptest! {
 
 #[test]
 fn a_key_that_stands_twice_is_found_whatever_its_spelling() {
-    let many: String = (0..60).map(|n| format!("\"k{n}\":1,")).collect();
+    let many = (0..60).map(|n| format!("\"k{n}\":1,")).collect::<Vec<_>>().concat();
     for text in [
         r#"{"user_id":1,"user_id":2}"#.to_owned(),
         r#"{"x":1,"x":2}"#.to_owned(),

@@ -117,8 +117,7 @@ impl Walker<'_> {
         let node = plan.node(place.node);
         let start = self.at;
         let first = self.peek().ok_or(NotJson)?;
-        let container = matches!(first, b'{' | b'[');
-        let (act, field, inside) = self.decide(place, node, container);
+        let (act, field, inside) = self.decide(place, node, first);
         let index = self.tape.items.len();
         if let Some(act) = act {
             let item = Item { key, value: (start as u32, 0), end: 0, field, kind: Kind::Null, act };
@@ -153,21 +152,26 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// What happens to a value at a place, and to what is undeclared inside it.
+    /// What happens to a value at a place, and to what is undeclared inside it. `first` is its first
+    /// byte.
     #[inline]
-    fn decide(&mut self, place: Place, node: &Node, container: bool) -> (Option<Act>, u16, Inside) {
+    fn decide(&mut self, place: Place, node: &Node, first: u8) -> (Option<Act>, u16, Inside) {
         if place.inside == Inside::Silent {
             return (None, place.outer, Inside::Silent);
         }
+        if node.guards && self.misses(place, node, first) {
+            self.broken(Reason::ProtectFailed, Some("shape"), place);
+        }
+        let enters = (first == b'{' || first == b'[') && (node.members || node.elements);
         if let Some(field) = node.field {
             return match self.plan.fields[usize::from(field)] {
                 FieldUse::Drop => (None, field, Inside::Silent),
-                FieldUse::Copy if container && node.holds => (Some(Act::Enter), field, Inside::Kept),
+                FieldUse::Copy if enters => (Some(Act::Enter), field, Inside::Kept),
                 FieldUse::Copy => (Some(Act::Copy), field, Inside::Silent),
                 FieldUse::Change => (Some(Act::Change), field, Inside::Silent),
             };
         }
-        if container && node.holds {
+        if enters {
             return (Some(Act::Enter), place.outer, place.inside);
         }
         if place.inside == Inside::Kept {
@@ -185,6 +189,24 @@ impl Walker<'_> {
             Undeclared::Keep => (Some(Act::Copy), Item::UNDECLARED, Inside::Silent),
             Undeclared::Detect => (Some(Act::Detect), Item::UNDECLARED, Inside::Silent),
         }
+    }
+
+    /// Whether a value would pass as it is although protected fields should lie inside: it is a list
+    /// where they are members, or one text where they are elements.
+    fn misses(&self, place: Place, node: &Node, first: u8) -> bool {
+        let as_declared = match first {
+            b'{' => node.members,
+            b'[' => node.elements,
+            // Null says nothing of anybody.
+            first => first == b'n',
+        };
+        let passes = match node.field {
+            Some(field) => self.plan.fields[usize::from(field)] == FieldUse::Copy,
+            None => {
+                place.inside == Inside::Kept || matches!(self.plan.undeclared, Undeclared::Keep | Undeclared::Detect)
+            }
+        };
+        passes && !as_declared
     }
 
     #[inline]
@@ -260,12 +282,12 @@ impl Walker<'_> {
                 let member = if escaped {
                     let mut name = String::new();
                     unescape_into(&self.text[start..end], &mut name);
-                    node.find(&name, &mut hint)
+                    node.keys.find(&name, &mut hint)
                 } else {
-                    node.find(&self.text[start..end], &mut hint)
+                    node.keys.find(&self.text[start..end], &mut hint)
                 };
                 let (child, new) = match member {
-                    Some(at) => (node.keys[at].1, self.tape.seen.named(mark, at)),
+                    Some(at) => (node.keys.node(at), self.tape.seen.named(mark, at)),
                     None => (node.other, self.tape.seen.other(mark, self.text, start..end, &mut many)),
                 };
                 let child = Place { node: child, near, depth, ..place };
@@ -292,8 +314,8 @@ impl Walker<'_> {
             }
         }
         for at in &node.required {
-            if !self.tape.seen.has(mark, usize::from(*at)) {
-                let child = node.keys[usize::from(*at)].1;
+            if !self.tape.seen.has(mark, *at as usize) {
+                let child = node.keys.node(*at as usize);
                 let node = if child == ANY { place.node } else { child };
                 self.broken(Reason::SchemaViolation, Some("required"), Place { node, near, ..place });
             }

@@ -1,11 +1,16 @@
 //! The one form of an identifier. It belongs to the space, never to a field's `clean`: two
 //! pipelines that clean differently still mean the same person.
 
+use std::borrow::Cow;
+
 use lethe_crds::profile_pipeline::Canonical;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use super::{decimal::push_decimal, phone::e164};
-use crate::scalar::Scalar;
+use super::decimal::push_decimal;
+use crate::{
+    phone::{NotPhone, PhoneRegion, e164},
+    scalar::Scalar,
+};
 
 /// The longest canonical identifier, bytes.
 pub const MAX_IDENTIFIER: usize = 1024;
@@ -84,9 +89,20 @@ fn write(value: &Scalar<'_>, form: Canonical, region: Option<&str>, out: &mut St
     match form {
         Canonical::Exact => push_nfc(text, out)?,
         Canonical::Email => push_email(text, out)?,
-        Canonical::Phone => out.push_str(&e164(text, region)?),
+        Canonical::Phone => out.push_str(&phone(text, region)?),
     }
     if out.is_empty() { Err(NotCanonical::Empty) } else { Ok(()) }
+}
+
+fn phone<'t>(text: &'t str, region: Option<&str>) -> Result<Cow<'t, str>, NotCanonical> {
+    let known = PhoneRegion::new(region);
+    if region.is_some() && known.is_none() {
+        return Err(NotCanonical::Region);
+    }
+    e164(text, known).map_err(|not| match not {
+        NotPhone::Invalid => NotCanonical::Phone,
+        NotPhone::NoCountry => NotCanonical::PhoneWithoutCountry,
+    })
 }
 
 fn push_email(text: &str, out: &mut String) -> Result<(), NotCanonical> {
@@ -122,7 +138,6 @@ mod tests {
 
     use super::*;
     use proptest::prelude::*;
-    use std::borrow::Cow;
 
     fn of(value: &Scalar<'_>, form: Canonical) -> Result<String, NotCanonical> {
         let mut out = String::from("left over");

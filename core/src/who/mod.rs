@@ -6,7 +6,6 @@
 mod canonical;
 mod decimal;
 mod hex;
-mod phone;
 mod token;
 
 pub use canonical::{MAX_IDENTIFIER, NotCanonical, canonical};

@@ -10,6 +10,7 @@ mod fault;
 mod house;
 mod key_store;
 mod order;
+mod rows;
 mod sink;
 mod store;
 mod sweep;
@@ -19,6 +20,7 @@ mod view;
 #[cfg(test)]
 mod laws;
 
+pub use rows::StoredRecord;
 pub use sink::{TableOptions, TableSink};
 pub use store::EmbeddedStore;
 pub use sweep::Swept;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lethe_core::{
+    json::{is_number, push_string},
     reason::Reason,
     record::{Incoming, IncomingBatch},
 };
@@ -11,7 +12,6 @@ use lethe_crds::profile_pipeline::{CsvCell, CsvColumn};
 use super::{
     CUT,
     cells::{Cell, Scan, scan},
-    json::{is_number, push_string},
     mismatch,
     ndjson::{BOM, skip_line},
     window::Window,
@@ -99,7 +99,7 @@ impl Rows {
             .zip(&rules)
             .map(|(key, rule)| {
                 let mut text = Vec::with_capacity(key.len() + 3);
-                push_string(&mut text, key);
+                push_string(key, &mut text);
                 text.push(b':');
                 Column { key: text, cell: rule.and_then(|rule| rule.cell).unwrap_or(CsvCell::Text) }
             })
@@ -176,7 +176,7 @@ impl Rows {
                 CsvCell::Number if is_number(&value) => out.extend_from_slice(value.as_bytes()),
                 CsvCell::Boolean if value.eq_ignore_ascii_case("true") => out.extend_from_slice(b"true"),
                 CsvCell::Boolean if value.eq_ignore_ascii_case("false") => out.extend_from_slice(b"false"),
-                CsvCell::Text | CsvCell::Number | CsvCell::Boolean => push_string(out, &value),
+                CsvCell::Text | CsvCell::Number | CsvCell::Boolean => push_string(&value, out),
             }
         }
         out.push(b'}');

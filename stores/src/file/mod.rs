@@ -4,7 +4,6 @@
 mod cells;
 mod csv;
 mod input;
-mod json;
 mod ndjson;
 mod pattern;
 mod sink;

@@ -1,10 +1,11 @@
 //! A file of JSON lines as a sink.
 //!
 //! What is in the file is what was committed and nothing after it: its length is committed with the
-//! source's offset, and what lies behind that length is cut off at the next start.
+//! source's offset, and what lies behind that length is cut off at the next start. Two writers would
+//! cut each other's lines off, so that a file has one at a time: it is locked while it is open.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -12,12 +13,13 @@ use std::{
 
 use futures::future::BoxFuture;
 use lethe_core::{
+    json::push_string,
     outcome::Outcome,
     record::{Body, OutgoingBatch},
 };
 use lethe_crds::profile_pipeline::Compression;
 
-use super::{STORE, failed, json::push_string, mismatch};
+use super::{STORE, failed, mismatch};
 use crate::{Sink, StoreError, instant::rfc3339};
 
 /// Level of zstd: its default.
@@ -46,6 +48,8 @@ pub struct FileSinkOptions {
 /// A file of JSON lines.
 pub struct FileSink {
     options: FileSinkOptions,
+    /// Open and locked, until it becomes the output.
+    file: Option<File>,
     output: Option<Arc<Mutex<Output>>>,
     mark: u64,
 }
@@ -60,8 +64,10 @@ struct Output {
 }
 
 impl FileSink {
-    /// Looks whether the path can be a file; opens it no sooner than [`Sink::restore`] says how much
-    /// of it counts.
+    /// Opens the file, makes it when absent, and locks it: the process that has it open is the only
+    /// one that writes it. `Unavailable` while another does. Nothing is cut off or written before
+    /// [`Sink::restore`] says how much of it counts; a caller asks for that mark only now that
+    /// nobody else can move it.
     pub fn new(options: FileSinkOptions) -> Result<Self, StoreError> {
         let path = &options.path;
         let shown = path.display();
@@ -78,19 +84,18 @@ impl FileSink {
             }
             _ => {}
         }
-        Ok(Self { options, output: None, mark: 0 })
+        let file = open_locked(path)?;
+        Ok(Self { options, file: Some(file), output: None, mark: 0 })
     }
 
     fn open(&mut self, mark: Option<u64>) -> Result<Arc<Mutex<Output>>, StoreError> {
         let FileSinkOptions { path, compression, existing } = &self.options;
         let shown = path.display();
         let trouble = |error: io::Error| failed(format!("open {shown}"), &error);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        // It may hold personal data: for this user alone, as the embedded store's file.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(trouble)?;
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => open_locked(path)?,
+        };
         let length = file.metadata().map_err(trouble)?.len();
         let keep = match (mark, existing) {
             (Some(mark), _) if length < mark => {
@@ -176,6 +181,25 @@ impl Output {
     }
 }
 
+/// Opens the file and takes its lock, which goes with the handle: by itself when the process ends.
+fn open_locked(path: &Path) -> Result<File, StoreError> {
+    let shown = path.display();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    // It may hold personal data: for this user alone, as the embedded store's file.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|error| failed(format!("open {shown}"), &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable {
+            store: STORE.to_owned(),
+            message: format!("{shown} is being written by another run or redrive; a file has one writer: wait for it"),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(format!("lock {shown}"), &error)),
+    }
+}
+
 /// One frame with a checksum.
 fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::with_capacity(lines.len() / 4), ZSTD_LEVEL)?;
@@ -218,7 +242,7 @@ fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Outcome>), StoreError> {
                 let time = rfc3339(record.time);
                 write!(out, "{{\"subject_ref\":\"{}\",\"event_id\":", record.subject)
                     .map_err(|error| failed("write a line", &error))?;
-                push_string(&mut out, id.ok_or_else(outside)?);
+                push_string(id.ok_or_else(outside)?, &mut out);
                 write!(out, ",\"event_time\":\"{time}\",\"deleted\":true}}")
                     .map_err(|error| failed("write a line", &error))?;
                 outcomes.push(Outcome::Deleted);
@@ -354,6 +378,20 @@ mod tests {
         let mut sink = FileSink::new(FileSinkOptions { existing: Existing::Truncate, ..refuse.clone() }).unwrap();
         sink.restore(None).unwrap();
         assert_eq!((sink.mark(), fs::read(&refuse.path).unwrap().len()), (Some(0), 0));
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_and_cuts_nothing_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path(), Compression::None, Existing::Truncate);
+        let mut sink = FileSink::new(options.clone()).unwrap();
+        sink.restore(None).unwrap();
+        block_on(sink.write(&batch(&["a"]))).unwrap();
+        let error = FileSink::new(options.clone()).err().unwrap();
+        assert!(error.is_transient() && error.to_string().contains("one writer"), "{error}");
+        assert_eq!(text(&options.path, Compression::None), "{\"event_id\":\"a\"}\n");
+        drop(sink);
+        FileSink::new(options).unwrap();
     }
 
     #[test]

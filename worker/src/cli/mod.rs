@@ -11,6 +11,8 @@ mod lint;
 mod logs;
 mod plan;
 mod progress;
+mod redrive;
+mod reveal;
 mod run;
 mod spaces;
 mod table;
@@ -73,6 +75,8 @@ enum Command {
     Generate(generate::Generate),
     /// Make keys, and look after them.
     Keys(keys::Keys),
+    Redrive(redrive::Redrive),
+    Reveal(reveal::Reveal),
     /// Show the token of an identifier.
     Token(token::Token),
     /// Write the completions of a shell to standard output.
@@ -100,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Plan(command) => command.execute(cli.output),
         Command::Generate(command) => command.execute(cli.output),
         Command::Keys(command) => command.execute(cli.output),
+        Command::Redrive(command) => command.execute(cli.output),
+        Command::Reveal(command) => command.execute(cli.output),
         Command::Token(command) => command.execute(cli.output),
         Command::Completions(command) => command.execute(),
     };

@@ -17,13 +17,14 @@ pub(super) async fn show(watch: Arc<Watch>, started: Instant) {
 }
 
 async fn moving(watch: &Watch, started: Instant) {
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = ProgressBar::new_spinner();
     loop {
         tokio::time::sleep(Duration::from_millis(120)).await;
         let total = watch.total.load(Ordering::Relaxed);
-        if total > 0 {
+        if total > 0 && bar.length() != Some(total) {
+            // Nobody knows how much standard input or a dead letter still holds.
+            let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_length(total);
         }
         bar.set_position(watch.bytes.load(Ordering::Relaxed));

@@ -1,6 +1,7 @@
 //! `run`: a pipeline, from manifests to a report.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     open::{OpenOptions, Opened, open},
-    run::{Report, Watch, run},
+    run::{Report, SinkCounts, Watch, run},
 };
 
 /// Run a pipeline.
@@ -61,7 +62,7 @@ impl Run {
 
     async fn start(self, output: Output) -> Result<(), Failure> {
         let resources = self.files.read()?;
-        let options = OpenOptions { from_start: self.from_start };
+        let options = OpenOptions { from_start: self.from_start, ..OpenOptions::default() };
         let opened = open(&resources, self.pipeline.as_deref(), &options).await?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");
@@ -111,7 +112,7 @@ impl Run {
 }
 
 /// The first signal stops the pipeline when what is under way is delivered, the second at once.
-fn stop_on_signal(watch: Arc<Watch>) {
+pub(super) fn stop_on_signal(watch: Arc<Watch>) {
     tokio::spawn(async move {
         for exit in [false, true] {
             signal().await;
@@ -147,14 +148,20 @@ fn text(name: &str, report: &Report) -> String {
     let seconds = report.took.as_secs_f64();
     let rate = (counts.events as f64 / seconds.max(0.001)) as u64;
     let mut out = format!("{name}: {} events in {seconds:.1} s, {}/s\n\n", number(counts.events), number(rate));
+    out.push_str(&outcomes(&counts.sinks));
+    out.push_str(&reasons(&counts.rejected));
+    out
+}
+
+/// Outcomes, a line a sink.
+pub(super) fn outcomes(sinks: &BTreeMap<String, SinkCounts>) -> String {
     let shown: Vec<Outcome> = Outcome::ALL
         .into_iter()
-        .filter(|outcome| *outcome == Outcome::Delivered || counts.sinks.values().any(|sink| sink.get(*outcome) > 0))
+        .filter(|outcome| *outcome == Outcome::Delivered || sinks.values().any(|sink| sink.get(*outcome) > 0))
         .collect();
     let mut headers = vec!["SINK".to_owned()];
     headers.extend(shown.iter().map(|outcome| outcome.name().to_uppercase()));
-    let rows: Vec<Vec<String>> = counts
-        .sinks
+    let rows: Vec<Vec<String>> = sinks
         .iter()
         .map(|(sink, of_sink)| {
             let mut row = vec![sink.clone()];
@@ -162,14 +169,14 @@ fn text(name: &str, report: &Report) -> String {
             row
         })
         .collect();
-    out.push_str(&table(&headers, &rows, 1));
-    out.push('\n');
-    if !counts.rejected.is_empty() {
-        let rows: Vec<_> =
-            counts.rejected.iter().map(|(reason, events)| vec![(*reason).to_owned(), number(*events)]).collect();
-        out.push('\n');
-        out.push_str(&table(&["REJECTED FOR".to_owned(), "EVENTS".to_owned()], &rows, 1));
-        out.push('\n');
+    table(&headers, &rows, 1) + "\n"
+}
+
+/// Rejected events, a line a reason; nothing where there are none.
+pub(super) fn reasons(rejected: &BTreeMap<&'static str, u64>) -> String {
+    if rejected.is_empty() {
+        return String::new();
     }
-    out
+    let rows: Vec<_> = rejected.iter().map(|(reason, events)| vec![(*reason).to_owned(), number(*events)]).collect();
+    format!("\n{}\n", table(&["REJECTED FOR".to_owned(), "EVENTS".to_owned()], &rows, 1))
 }

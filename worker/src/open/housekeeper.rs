@@ -7,7 +7,7 @@ use lethe_core::pipeline::Pipeline;
 use lethe_stores::{DeadLetters, StoreError, embedded::EmbeddedStore};
 
 use super::now;
-use crate::run::{day_of, pipeline_id};
+use crate::run::{expire_before, pipeline_id};
 
 /// Rows of a table that one transaction removes.
 const AT_ONCE: usize = 10_000;
@@ -16,8 +16,7 @@ const AT_ONCE: usize = 10_000;
 pub struct Housekeeper {
     stores: Vec<Arc<EmbeddedStore>>,
     letters: Arc<dyn DeadLetters>,
-    pipeline: String,
-    keep_days: Option<u8>,
+    pipeline: Pipeline,
 }
 
 /// What has expired.
@@ -39,8 +38,7 @@ impl Expired {
 
 impl Housekeeper {
     pub(super) fn new(pipeline: &Pipeline, stores: Vec<Arc<EmbeddedStore>>, letters: Arc<dyn DeadLetters>) -> Self {
-        let keep_days = pipeline.dead_letter.as_ref().map(|rules| rules.keep_days);
-        Self { stores, letters, pipeline: pipeline_id(pipeline), keep_days }
+        Self { stores, letters, pipeline: pipeline.clone() }
     }
 
     /// Removes what has expired by now.
@@ -56,10 +54,8 @@ impl Housekeeper {
                 }
             }
         }
-        if let Some(days) = self.keep_days {
-            // The key of a day goes at the day's end plus so many days.
-            let before = day_of(now - i64::from(days) * 86_400_000);
-            expired.letters = self.letters.expire(self.pipeline.clone(), before).await?;
+        if let Some(before) = expire_before(&self.pipeline, now) {
+            expired.letters = self.letters.expire(pipeline_id(&self.pipeline), before).await?;
         }
         Ok(expired)
     }

@@ -44,15 +44,21 @@ pub(crate) fn may_read(secret: &Secret) -> bool {
     secret.secret_type == KEYS_SECRET_TYPE || secret.labels.get("lethe.dev/allow").is_some_and(|value| value == "true")
 }
 
-/// Refuses a ring that lacks a key in use or holds another value for one; remembers new ones.
-pub(super) async fn agree(ring: &KeyRing, store: &dyn KeyStore) -> Result<(), OpenError> {
+/// Refuses a ring that lacks a key in use or holds another value for one; answers those that are new
+/// to the store.
+pub(super) async fn verify(ring: &KeyRing, store: &dyn KeyStore) -> Result<Vec<KeyCheck>, OpenError> {
     let known = store.checks().await?;
     let new =
         ring.verify_against(known.iter().map(|known| (known.name.as_str(), known.check.as_str(), known.retired)))?;
+    let new: BTreeMap<String, String> = new.into_iter().collect();
+    Ok(new.into_iter().map(|(name, check)| KeyCheck { name, check, retired: false }).collect())
+}
+
+/// As [`verify`], and the store remembers the new ones.
+pub(super) async fn agree(ring: &KeyRing, store: &dyn KeyStore) -> Result<(), OpenError> {
+    let new = verify(ring, store).await?;
     if !new.is_empty() {
-        let new: BTreeMap<String, String> = new.into_iter().collect();
-        let checks = new.into_iter().map(|(name, check)| KeyCheck { name, check, retired: false }).collect();
-        store.add_checks(checks).await?;
+        store.add_checks(new).await?;
     }
     Ok(())
 }

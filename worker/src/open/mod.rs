@@ -15,13 +15,14 @@ pub use housekeeper::{Expired, Housekeeper};
 pub(crate) use keys::may_read;
 pub use keys::{find_ring, find_ring_of, read_ring};
 use lethe_core::{
-    keys::{KeyRingError, KeyRingMismatch},
+    keys::{KeyRing, KeyRingError, KeyRingMismatch},
     pipeline::{Checked, DeadLetterTarget, Mistake, Pipeline, SourceRules},
 };
 use lethe_crds::{ProfilePipeline, load::Resources};
 use lethe_stores::{
     Bookkeeping, StoreError,
     bookkeeping::Progress,
+    embedded::EmbeddedStore,
     file::{FileSource, FileSourceOptions},
 };
 pub use stores::Stores;
@@ -65,6 +66,8 @@ pub enum OpenError {
 pub struct OpenOptions {
     /// Forget how far it came.
     pub from_start: bool,
+    /// Look only: no sink is opened, nothing is made or recorded, and what is absent is an error.
+    pub dry_run: bool,
 }
 
 /// A pipeline, opened.
@@ -77,6 +80,20 @@ pub struct Opened {
     pub housekeeper: Housekeeper,
     /// What a person should know.
     pub warnings: Vec<Mistake>,
+}
+
+/// A pipeline with its keys, and stores that can be opened.
+pub struct Keyed<'r> {
+    /// What it does.
+    pub pipeline: Pipeline,
+    /// What a person should know.
+    pub warnings: Vec<Mistake>,
+    /// Its keys, checked against the key store.
+    pub ring: KeyRing,
+    /// Where its subjects' keys lie.
+    pub key_store: Arc<EmbeddedStore>,
+    /// The stores of its namespace.
+    pub stores: Stores<'r>,
 }
 
 /// Finds the pipeline that is meant: the named one, or the only one.
@@ -114,18 +131,41 @@ pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checke
     Pipeline::check(pipeline, &Around { resources, namespace }).map_err(OpenError::Mistakes)
 }
 
-/// Opens a pipeline: its stores, its keys, its sinks.
-pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<Opened, OpenError> {
+/// Opens what is needed to read what a pipeline has written: its keys and its stores. Nothing is
+/// made or recorded, and a store that is absent is an error.
+pub async fn open_to_read<'r>(resources: &'r Resources, name: Option<&str>) -> Result<Keyed<'r>, OpenError> {
+    let stores = |namespace: &str| Stores::existing(resources, namespace);
+    let keyed = open_keys(resources, name, stores)?;
+    keys::verify(&keyed.ring, &*keyed.key_store).await?;
+    Ok(keyed)
+}
+
+fn open_keys<'r>(
+    resources: &'r Resources,
+    name: Option<&str>,
+    stores: impl FnOnce(&str) -> Stores<'r>,
+) -> Result<Keyed<'r>, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
-    let mut stores = Stores::new(resources, &pipeline.namespace);
-    let store = stores.embedded(&pipeline.key_store, "the key store")?;
-    keys::agree(&ring, &*store).await?;
+    // Before a store is touched: a Secret that can't serve every sink writes nothing.
+    ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
+    let mut stores = stores(&pipeline.namespace);
+    let key_store = stores.embedded(&pipeline.key_store, "the key store")?;
+    Ok(Keyed { pipeline, warnings, ring, key_store, stores })
+}
+
+/// Opens a pipeline: its stores, its keys, its sinks.
+pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<Opened, OpenError> {
+    let keyed = if options.dry_run {
+        open_to_read(resources, name).await?
+    } else {
+        let keyed = open_keys(resources, name, |namespace| Stores::new(resources, namespace))?;
+        keys::agree(&keyed.ring, &*keyed.key_store).await?;
+        keyed
+    };
+    let Keyed { pipeline, warnings, ring, key_store: store, mut stores } = keyed;
     let id = pipeline_id(&pipeline);
-    if options.from_start {
-        store.forget(id.clone()).await?;
-    }
     let letters = match &pipeline.dead_letter {
         Some(rules) => match &rules.target {
             DeadLetterTarget::Embedded { store } => stores.embedded(store, "the dead letter")?,
@@ -133,8 +173,16 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
         },
         None => Arc::clone(&store),
     };
-    store.register(id.clone(), sinks::places(&pipeline)).await?;
-    let sinks = sinks::open(&pipeline, &mut stores, options)?;
+    let sinks = if options.dry_run {
+        Vec::new()
+    } else {
+        store.register(id.clone(), sinks::places(&pipeline)).await?;
+        sinks::open(&pipeline, &mut stores, options)?
+    };
+    if options.from_start {
+        // Only now: its files are locked, so that no other run of it is under way.
+        store.forget(id).await?;
+    }
     let housekeeper = Housekeeper::new(&pipeline, stores.opened(), Arc::clone(&letters) as _);
     let source = source(&pipeline.source)?;
     let job = Job { ring: Arc::new(ring), key_store: Arc::clone(&store) as _, books: store, letters, sinks, pipeline };

@@ -8,7 +8,7 @@ use std::{
 
 use lethe_core::pipeline::StoreKind;
 use lethe_crds::load::Resources;
-use lethe_stores::embedded::EmbeddedStore;
+use lethe_stores::{StoreError, embedded::EmbeddedStore};
 
 use super::{OpenError, unsupported};
 
@@ -17,12 +17,20 @@ pub struct Stores<'r> {
     resources: &'r Resources,
     namespace: String,
     embedded: BTreeMap<PathBuf, Arc<EmbeddedStore>>,
+    /// Whether a file that is absent is made.
+    make: bool,
 }
 
 impl<'r> Stores<'r> {
     /// None yet.
     pub fn new(resources: &'r Resources, namespace: &str) -> Self {
-        Self { resources, namespace: namespace.to_owned(), embedded: BTreeMap::new() }
+        Self { resources, namespace: namespace.to_owned(), embedded: BTreeMap::new(), make: true }
+    }
+
+    /// As [`Stores::new`], but a store that is absent is an error: it is read, and an empty one
+    /// would say that there is nothing.
+    pub fn existing(resources: &'r Resources, namespace: &str) -> Self {
+        Self { make: false, ..Self::new(resources, namespace) }
     }
 
     /// The embedded store of a DataStore. `what` is what needs it, for the message.
@@ -37,6 +45,13 @@ impl<'r> Stores<'r> {
         let path = canonical(Path::new(&connection.path));
         if let Some(store) = self.embedded.get(&path) {
             return Ok(Arc::clone(store));
+        }
+        if !self.make && !path.exists() {
+            let message = format!(
+                "the file {} does not exist; run the pipeline first, and start this in the same directory",
+                path.display()
+            );
+            return Err(StoreError::Mismatch { store: name.to_owned(), message }.into());
         }
         let store = EmbeddedStore::open(name, Path::new(&connection.path))?;
         self.embedded.insert(canonical(Path::new(&connection.path)), Arc::clone(&store));

@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Delivers batches in order.
-pub(super) struct Deliverer {
+pub(crate) struct Deliverer {
     id: String,
     books: Arc<dyn Bookkeeping>,
     letters: Arc<dyn DeadLetters>,
@@ -27,7 +27,7 @@ pub(super) struct Deliverer {
 }
 
 impl Deliverer {
-    pub(super) fn new(job: Job, watch: Arc<Watch>) -> Self {
+    pub(crate) fn new(job: Job, watch: Arc<Watch>) -> Self {
         let names = job.pipeline.sinks.iter().map(|sink| sink.name.clone());
         Self {
             id: pipeline_id(&job.pipeline),
@@ -40,7 +40,7 @@ impl Deliverer {
 
     /// Takes sinks back to what was committed last. Their marks are committed before anything is
     /// written: a run that is killed before its first batch knows what is its own.
-    pub(super) async fn restore(&mut self, progress: &Progress) -> Result<(), StoreError> {
+    pub(crate) async fn restore(&mut self, progress: &Progress) -> Result<(), StoreError> {
         for (name, sink) in &mut self.sinks {
             sink.restore(progress.marks.get(name).copied())?;
         }
@@ -53,30 +53,47 @@ impl Deliverer {
 
     /// Delivers one batch, then commits its offset.
     pub(super) async fn deliver(&mut self, batch: Transformed, counts: &mut Counts) -> Result<(), RunError> {
-        let watch = &self.watch;
-        let writes = self.sinks.iter_mut().zip(&batch.outgoing).map(|((name, sink), outgoing)| async move {
-            let outcomes = write(name, sink.as_mut(), outgoing, watch).await?;
-            Ok::<_, StoreError>((name.clone(), outcomes))
-        });
-        let outcomes = try_join_all(writes).await?;
         let mut done = batch.counts;
-        for (name, outcomes) in outcomes {
-            let sink = done.sinks.entry(name).or_default();
-            for outcome in outcomes {
-                sink.add(outcome, 1);
-            }
-        }
+        self.write(&batch.outgoing, &mut done).await?;
         if !batch.letters.is_empty() {
             let letters = &self.letters;
             patiently("deadLetter", &self.watch, || letters.write(batch.letters.clone())).await?;
         }
-        let progress =
-            Progress { offsets: [(batch.stream.to_string(), batch.next_offset)].into(), marks: self.marks() };
-        let books = &self.books;
-        patiently("progress", &self.watch, || books.commit(self.id.clone(), progress.clone())).await?;
+        self.commit([(batch.stream.to_string(), batch.next_offset)].into()).await?;
         self.watch.events.fetch_add(done.events, Ordering::Relaxed);
         counts.merge(&done);
         Ok(())
+    }
+
+    /// Writes a batch to each sink, all at once, and counts what they answer. It is durable when
+    /// this returns, and is not committed yet.
+    pub(crate) async fn write(&mut self, outgoing: &[OutgoingBatch], counts: &mut Counts) -> Result<(), StoreError> {
+        let watch = &self.watch;
+        let writes = self.sinks.iter_mut().zip(outgoing).map(|((name, sink), outgoing)| async move {
+            let outcomes = write(name, sink.as_mut(), outgoing, watch).await?;
+            Ok::<_, StoreError>((name.clone(), outcomes))
+        });
+        for (name, outcomes) in try_join_all(writes).await? {
+            let sink = counts.sinks.entry(name).or_default();
+            for outcome in outcomes {
+                sink.add(outcome, 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits offsets, with the marks of the sinks as they are now.
+    pub(crate) async fn commit(&self, offsets: BTreeMap<String, u64>) -> Result<(), StoreError> {
+        let progress = Progress { offsets, marks: self.marks() };
+        patiently("progress", &self.watch, || self.books.commit(self.id.clone(), progress.clone())).await
+    }
+
+    /// Removes dead letters that are delivered, or that nobody can open any more.
+    pub(crate) async fn remove_letters(&self, keys: &[[u8; 32]]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        patiently("deadLetter", &self.watch, || self.letters.remove(self.id.clone(), keys.to_vec())).await
     }
 }
 

@@ -9,6 +9,7 @@ use lethe_core::{
     keys::{DataKey, KeyRing, WrapContext, WrappedKey},
     letter::{self, OwnedRecord},
     outcome::Outcome,
+    pipeline::Pipeline,
     reason::Rejection,
     record::Position,
     seal::{DAY_CLASS, DEAD_LETTER_CLASS, OpenError, SealError, SubjectCipher},
@@ -21,7 +22,10 @@ use lethe_stores::{
 };
 use tokio::runtime::Handle;
 
-use super::{Counts, Job, KeyError, fetch_subjects, pipeline_id, subjects::random};
+use super::{
+    Counts, Job, KeyError, fetch_subjects, pipeline_id,
+    subjects::{Absent, random},
+};
 
 /// Why a dead letter can't be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,9 @@ pub enum LetterError {
     /// The key of its day was destroyed.
     #[error("the key of the day {0} was destroyed: what it sealed can't be opened any more")]
     DayGone(String),
+    /// Its subject's key is not there; that is no erasure, which leaves a mark.
+    #[error("the key store lacks the key that sealed a dead letter: was it restored from an older backup?")]
+    NoKey,
     /// Sealing failed.
     #[error("failed to seal a dead letter: {0}")]
     Seal(#[from] SealError),
@@ -110,6 +117,7 @@ impl LetterSealer {
                 &[Arc::from(DEAD_LETTER_CLASS)],
                 &audiences,
                 &known,
+                Absent::Make,
             ))?
             .into_iter();
         let mut letters = Vec::with_capacity(refused.len());
@@ -173,8 +181,15 @@ fn cipher(
 }
 
 /// The UTC day of an instant, `2026-11-21`.
-pub(crate) fn day_of(millis: i64) -> String {
+fn day_of(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| "1970-01-01".to_owned(), |at| at.strftime("%F").to_string())
+}
+
+/// Keys of days before this one are destroyed: a day's key goes at the day's end plus the days that
+/// the pipeline keeps letters for. `None` where it keeps none.
+pub(crate) fn expire_before(pipeline: &Pipeline, now: i64) -> Option<String> {
+    let days = pipeline.dead_letter.as_ref()?.keep_days;
+    Some(day_of(now - i64::from(days) * 86_400_000))
 }
 
 /// Opens a dead letter: the record as it was. `None` where its subject was erased.
@@ -189,7 +204,11 @@ pub async fn open_letter(
         LetterKey::Subject(token) => {
             let entries = key_store.find(space.to_owned(), *token).await?;
             let row = entries.into_iter().find(|entry| entry.class == DEAD_LETTER_CLASS).map(|entry| entry.row);
-            let Some(KeyRow::Live(wrapped)) = row else { return Ok(None) };
+            let wrapped = match row {
+                Some(KeyRow::Live(wrapped)) => wrapped,
+                Some(KeyRow::Shredded) => return Ok(None),
+                None => return Err(LetterError::NoKey),
+            };
             let context = WrapContext::Subject { space, token, class: DEAD_LETTER_CLASS };
             cipher(ring, &context, &wrapped, DEAD_LETTER_CLASS)?
         }

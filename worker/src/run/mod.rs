@@ -18,16 +18,16 @@ use std::{
 };
 
 pub use counts::{Counts, SinkCounts};
-use deliver::Deliverer;
+pub(crate) use deliver::Deliverer;
 use lethe_core::{
     engine::{Engine, EngineError},
     keys::KeyRing,
     pipeline::Pipeline,
 };
 use lethe_stores::{Bookkeeping, DeadLetters, KeyStore, Sink, Source, StoreError, bookkeeping::Progress};
-pub(crate) use letters::day_of;
+pub(crate) use letters::expire_before;
 pub use letters::{LetterError, open_letter};
-pub use subjects::{KeyError, fetch_subjects};
+pub use subjects::{Absent, KeyError, fetch_subjects};
 use tokio::{runtime::Handle, sync::mpsc};
 pub use transform::{Transformed, Transformer};
 

@@ -35,8 +35,16 @@ pub enum KeyError {
     Class(#[from] lethe_core::seal::BadClass),
 }
 
-/// Fetches subjects with their ciphers of `classes`, in the order of `wants`. What was absent from
-/// the key store is made, and is durable when this returns.
+/// What becomes of a key that is absent from the key store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It is made, and is durable when it is first used.
+    Make,
+    /// Another takes its place for once, and is kept nowhere: for what is written to no sink.
+    Imagine,
+}
+
+/// Fetches subjects with their ciphers of `classes`, in the order of `wants`.
 pub async fn fetch_subjects(
     store: &dyn KeyStore,
     ring: &KeyRing,
@@ -44,14 +52,32 @@ pub async fn fetch_subjects(
     classes: &[Arc<str>],
     audiences: &[Audience],
     wants: &[Identity],
+    absent: Absent,
 ) -> Result<Vec<Subject>, KeyError> {
     let asked = wants.iter().map(|identity| want(ring, space, classes, identity)).collect::<Result<_, KeyError>>()?;
-    let rows = store.subjects(asked).await?;
+    let rows = match absent {
+        Absent::Make => store.subjects(asked).await?,
+        Absent::Imagine => imagine(store, asked).await?,
+    };
     wants
         .iter()
         .zip(rows)
         .map(|(identity, rows)| subject(ring, space, classes, audiences, &identity.token, &rows))
         .collect()
+}
+
+/// The keys that are there, and candidates in place of those that are not.
+async fn imagine(store: &dyn KeyStore, wants: Vec<SubjectWant>) -> Result<Vec<Vec<KeyRow>>, StoreError> {
+    let mut all = Vec::with_capacity(wants.len());
+    for want in wants {
+        let there = store.find(want.space, want.token).await?;
+        let row = |(class, candidate): (String, _)| {
+            let found = there.iter().find(|entry| entry.class == class);
+            found.map_or(KeyRow::Live(candidate), |entry| entry.row.clone())
+        };
+        all.push(want.candidates.into_iter().map(row).collect());
+    }
+    Ok(all)
 }
 
 fn want(ring: &KeyRing, space: &str, classes: &[Arc<str>], identity: &Identity) -> Result<SubjectWant, KeyError> {

@@ -15,13 +15,13 @@ use lethe_core::{
     subject::{Subject, SubjectCache},
 };
 use lethe_crds::profile_pipeline::Audience;
-use lethe_stores::{KeyStore, dead_letter::Letter};
+use lethe_stores::{KeyStore, dead_letter::Letter, key_store::KeyRow};
 use tokio::runtime::Handle;
 
 use super::{
     Counts, Job, RunError, SinkCounts,
     letters::{LetterSealer, Refused},
-    subjects::fetch_subjects,
+    subjects::{Absent, fetch_subjects},
 };
 use crate::open::now;
 
@@ -53,9 +53,9 @@ pub struct Transformer {
     dedupe: HashMap<Arc<str>, Dedupe>,
     subjects: SubjectCache,
     sealer: LetterSealer,
+    absent: Absent,
     scratch: Scratch,
     ahead: Scratch,
-    written: Vec<Written>,
 }
 
 impl Transformer {
@@ -71,10 +71,15 @@ impl Transformer {
             dedupe_rules: job.pipeline.dedupe,
             dedupe: HashMap::new(),
             subjects: SubjectCache::new(CACHED_SUBJECTS),
+            absent: Absent::Make,
             scratch: Scratch::default(),
             ahead: Scratch::default(),
-            written: Vec::new(),
         }
+    }
+
+    /// The same, but the key store stays as it is: what it writes is for nobody.
+    pub(crate) fn dry(self) -> Self {
+        Self { absent: Absent::Imagine, ..self }
     }
 
     /// Remembers the ids of a batch that an earlier run delivered. A rejected event was not
@@ -108,7 +113,7 @@ impl Transformer {
             counts.bytes += record.value.map_or(0, <[u8]>::len) as u64;
             match self.process(batch, at, &record, now, &mut outgoing)? {
                 Ok(Outcome::Delivered) => {
-                    for (sink, written) in self.sinks.iter().zip(&self.written) {
+                    for (sink, written) in self.sinks.iter().zip(self.scratch.written()) {
                         // What was appended is counted by what its sink answers.
                         if let (Written::Expired, Some(counts)) = (written, counts.sinks.get_mut(sink)) {
                             counts.add(Outcome::Expired, 1);
@@ -121,6 +126,36 @@ impl Transformer {
         }
         let letters = self.sealer.seal(&self.runtime, &refused, &mut counts, now)?;
         Ok(Transformed { stream: Arc::clone(&batch.stream), next_offset: batch.next_offset, outgoing, letters, counts })
+    }
+
+    /// Transforms the record at `at` alone, and makes no dead letter of it. `Delivered` means that
+    /// it was appended to the batches of the sinks that [`Transformer::written`] names.
+    pub(crate) fn one(
+        &mut self,
+        batch: &IncomingBatch,
+        at: usize,
+        now: i64,
+        outgoing: &mut [OutgoingBatch],
+    ) -> Result<Result<Outcome, Rejection>, RunError> {
+        self.process(batch, at, &record(batch, &batch.records[at]), now, outgoing)
+    }
+
+    /// What became of the record that was just written, at each sink.
+    pub(crate) fn written(&self) -> &[Written] {
+        self.scratch.written()
+    }
+
+    /// Whether the record that was just read is of somebody whose keys were destroyed, although it
+    /// was rejected.
+    pub(crate) fn is_erased(&mut self, batch: &IncomingBatch, at: usize) -> Result<bool, RunError> {
+        if self.scratch.who().is_none() {
+            return Ok(false);
+        }
+        let Ok(identity) = self.engine.identify(&record(batch, &batch.records[at]), &mut self.scratch) else {
+            return Ok(false);
+        };
+        let entries = self.runtime.block_on(self.key_store.find(self.engine.space().to_owned(), identity.token))?;
+        Ok(entries.iter().any(|entry| entry.row == KeyRow::Shredded))
     }
 
     /// What becomes of one record; `Delivered` means that it was appended to the sinks' batches.
@@ -165,7 +200,7 @@ impl Transformer {
         {
             return Ok(Outcome::Duplicate);
         }
-        self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing, &mut self.written)?;
+        self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing)?;
         if let Some(dedupe) = &mut dedupe {
             dedupe.remember(&facts.digest, facts.time);
         }
@@ -187,6 +222,7 @@ impl Transformer {
             self.engine.classes(),
             &self.audiences,
             &wants,
+            self.absent,
         ))?;
         for (key, subject) in keys.iter().zip(fetched) {
             self.subjects.insert(key, Arc::new(subject));

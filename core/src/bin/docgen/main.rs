@@ -1,0 +1,27 @@
+//! Writes the reference part of `docs/pipeline.md` from the types; with `--check` it only tells
+//! whether it is fresh. The rest of that page is written by people and left alone.
+
+mod kinds;
+mod page;
+mod words;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => page::write(),
+        ["--check"] => page::check(),
+        _ => {
+            eprintln!("usage: docgen [--check]");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Whatever a store or a person hands back as a sealed value, a dead letter, a letter's content, a
+//! token or a keys Secret: it is read or refused, without a panic, and never repeated in an error.
+//! What is sealed opens again, and only where it belongs.
+
+#![no_main]
+
+use std::sync::OnceLock;
+
+use lethe_core::{
+    engine::Record,
+    keys::{DataKey, KeyRing},
+    letter,
+    seal::{Scratch, SealContext, SubjectCipher, class_of},
+    who::{Reference, RootCheck, Token, TokenText},
+};
+use libfuzzer_sys::fuzz_target;
+
+fn cipher() -> &'static SubjectCipher {
+    static CIPHER: OnceLock<SubjectCipher> = OnceLock::new();
+    CIPHER.get_or_init(|| SubjectCipher::new(&DataKey::new([7; 32]), "profile").expect("a cipher"))
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    match choice % 6 {
+        0 => open(text),
+        1 => round_trip(data),
+        2 => {
+            let opened = cipher().open_letter(&[9; 32], data);
+            assert!(opened.is_err(), "nobody sealed this letter");
+        }
+        3 => decode(data),
+        4 => parse(text),
+        _ => secret(text),
+    }
+});
+
+fn open(text: &str) {
+    let context = SealContext { space: "customers", token: &Token([9; 32]), path: "/email" };
+    let class = class_of(text);
+    for text in [text.to_owned(), format!("lethe:1:profile:{text}")] {
+        let error = cipher().open(&context, &text).err().expect("nobody sealed this value").to_string();
+        assert!(text.len() < 20 || !error.contains(&text), "an error repeats a value");
+    }
+    if let Some(class) = class {
+        assert!(SubjectCipher::new(&DataKey::new([8; 32]), class).is_ok(), "a class that no cipher has");
+    }
+}
+
+fn round_trip(data: &[u8]) {
+    let (event, value) = data.split_at(data.len() / 3);
+    let context = SealContext { space: "customers", token: &Token([9; 32]), path: "/email" };
+    let mut sealed = Vec::new();
+    cipher().seal(&context, event, value, &mut Scratch::default(), &mut sealed).expect("sealed");
+    let sealed = String::from_utf8(sealed).expect("ASCII");
+    assert_eq!(cipher().open(&context, &sealed).expect("opened").expose(), value);
+    assert!(cipher().open(&SealContext { path: "/phone", ..context }, &sealed).is_err());
+    let mut letter = Vec::new();
+    cipher().seal_letter(&[9; 32], value, &mut letter).expect("sealed");
+    assert_eq!(cipher().open_letter(&[9; 32], &letter).expect("opened").expose(), value);
+    assert!(cipher().open_letter(&[8; 32], &letter).is_err());
+}
+
+fn decode(data: &[u8]) {
+    let Some(owned) = letter::decode(data) else { return };
+    let record = Record {
+        stream: "s",
+        offset: 0,
+        timestamp: owned.timestamp,
+        key: owned.key.as_deref(),
+        value: owned.value.as_deref(),
+    };
+    assert!(letter::decode(&letter::encode(&record)) == Some(owned.clone()), "a letter changed");
+}
+
+fn parse(text: &str) {
+    let _ = text.parse::<Reference>();
+    let _ = text.parse::<RootCheck>();
+    match text.parse::<TokenText>() {
+        Ok(token) => assert_eq!(token.to_string(), text),
+        Err(error) => assert!(text.len() < 20 || !error.to_string().contains(text), "an error repeats a token"),
+    }
+}
+
+fn secret(text: &str) {
+    let pairs: Vec<(&str, &[u8])> =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name, value.as_bytes())).collect();
+    if let Ok(ring) = KeyRing::parse(pairs) {
+        let data = ring.to_secret_data();
+        let again = KeyRing::parse(data.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+        assert_eq!(again.ok().map(|ring| ring.checks()), Some(ring.checks()), "a ring changed");
+    }
+}

@@ -1,0 +1,123 @@
+//! What a table holds about one subject, read and not changed.
+
+use lethe_core::who::Reference;
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    EmbeddedStore,
+    fault::Fault,
+    table::{kind, quoted},
+};
+use crate::StoreError;
+
+/// A record as it lies in a table. Its document may hold personal data: it has no Debug.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// The event's id, as the sink's audience sees it.
+    pub event_id: String,
+    /// The event's time, RFC 3339.
+    pub event_time: String,
+    /// When it expires, RFC 3339.
+    pub expires_at: Option<String>,
+    /// When an event said that the profile is deleted, RFC 3339: a marker, without a document.
+    pub deleted_at: Option<String>,
+    /// The record, a JSON object.
+    pub document: Option<String>,
+}
+
+impl EmbeddedStore {
+    /// Records of a subject in a table that a sink of Lethe writes, oldest first; `None` where the
+    /// file has no such table.
+    pub async fn records_of(&self, table: String, subject: Reference) -> Result<Option<Vec<StoredRecord>>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT records FROM lethe_tables WHERE table_name = ?1";
+            let records: Option<String> = connection.query_row(sql, [&table], |row| row.get(0)).optional()?;
+            let (Some(records), Some("table")) = (records, kind(connection, &table)?.as_deref()) else {
+                return Ok(None);
+            };
+            let deleted = match records.as_str() {
+                "Latest" => "deleted_at",
+                "Append" => "NULL",
+                _ => {
+                    return Err(Fault::Failed(format!(
+                        "table {table} is kept in a way that this version doesn't know"
+                    )));
+                }
+            };
+            let mut statement = connection.prepare(&format!(
+                "SELECT event_id, event_time, expires_at, {deleted}, document FROM {}
+                 WHERE subject_ref = ?1 ORDER BY version, event_id",
+                quoted(&table)
+            ))?;
+            let rows = statement.query_map(params![subject.to_string()], |row| {
+                Ok(StoredRecord {
+                    event_id: row.get(0)?,
+                    event_time: row.get(1)?,
+                    expires_at: row.get(2)?,
+                    deleted_at: row.get(3)?,
+                    document: row.get(4)?,
+                })
+            })?;
+            Ok(Some(rows.collect::<Result<_, _>>()?))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use lethe_core::record::{Body, Outgoing, OutgoingBatch};
+    use lethe_crds::profile_pipeline::Records;
+
+    use super::*;
+    use crate::{
+        Sink,
+        embedded::{TableOptions, TableSink},
+    };
+
+    fn write(id: &str, who: u8, version: i64, document: Option<&str>, batch: &mut OutgoingBatch) {
+        let mut push = |text: &str| {
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(text.as_bytes());
+            start..batch.bytes.len()
+        };
+        let event_id = push(id);
+        let body = document.map_or(Body::Delete, |document| Body::Document(push(document)));
+        let subject = Reference([who; 32]);
+        batch.records.push(Outgoing { subject, event_id, version, time: version / 1000, expires: None, body });
+    }
+
+    #[tokio::test]
+    async fn a_subject_s_records_are_read_oldest_first_and_nobody_else_s() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
+        let mut batch = OutgoingBatch::default();
+        write("b", 1, 20_000, Some("{\"n\":2}"), &mut batch);
+        write("a", 1, 10_000, Some("{\"n\":1}"), &mut batch);
+        write("c", 2, 10_000, Some("{\"n\":3}"), &mut batch);
+        let options = |table: &str, records| TableOptions { table: table.to_owned(), records, fields: Vec::new() };
+        let mut sink = TableSink::open(store.clone(), &options("every", Records::Append)).unwrap();
+        sink.write(&batch).await.unwrap();
+        let found = store.records_of("every".to_owned(), Reference([1; 32])).await.unwrap().unwrap();
+        let shown: Vec<_> = found.iter().map(|record| (record.event_id.as_str(), record.document.as_deref())).collect();
+        assert_eq!(shown, [("a", Some("{\"n\":1}")), ("b", Some("{\"n\":2}"))]);
+
+        let mut sink = TableSink::open(store.clone(), &options("last", Records::Latest)).unwrap();
+        write("d", 1, 30_000, None, &mut batch);
+        sink.write(&batch).await.unwrap();
+        let found = store.records_of("last".to_owned(), Reference([1; 32])).await.unwrap().unwrap();
+        assert!(found.len() == 1 && found[0].document.is_none());
+        assert_eq!(found[0].deleted_at.as_deref(), Some("1970-01-01T00:00:00.030Z"));
+    }
+
+    #[tokio::test]
+    async fn a_table_that_no_sink_writes_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
+        for table in ["absent", "lethe_keys"] {
+            assert!(store.records_of(table.to_owned(), Reference([1; 32])).await.unwrap().is_none(), "{table}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Dead letters once more: each is opened, goes through the pipeline as it is declared now, and is
+//! delivered to the sinks that lack it.
+//!
+//! The order is: write to the sinks, commit the marks of those that are files, remove the letters.
+//! Killed at any moment and started again, no letter is lost. A table takes the same event twice
+//! without a change; a file that was killed between the second step and the third gets the lines of
+//! one page of letters a second time, as an output topic would.
+
+mod retry;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering},
+};
+
+use lethe_core::{engine::Engine, letter::OwnedRecord};
+use lethe_stores::{
+    DeadLetters, KeyStore, Sink, StoreError,
+    dead_letter::{Letter, LetterKey},
+};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use self::retry::{Retry, Tried};
+use crate::{
+    open::now,
+    run::{
+        Counts, Deliverer, Job, KeyError, LetterError, RunError, SinkCounts, Watch, expire_before, open_letter,
+        pipeline_id,
+    },
+};
+
+/// Letters that are opened at once: their originals are in memory together.
+const PAGE: usize = 200;
+
+/// Which letters, and whether anything is changed.
+#[derive(Clone, Debug, Default)]
+pub struct RedriveOptions {
+    /// Only letters with one of these reason codes; empty: all.
+    pub reasons: BTreeSet<String>,
+    /// So many letters at most.
+    pub limit: Option<u64>,
+    /// Look what would become of them: no sink, letter or key is touched.
+    pub dry_run: bool,
+}
+
+/// What became of dead letters: each letter that was looked at counts once among the fates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redriven {
+    /// Letters that were looked at.
+    pub letters: u64,
+    /// Processed, and removed: `sinks` says what came of them.
+    pub redriven: u64,
+    /// Rejected again, by reason code; they stay.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Removed, because their subject was erased.
+    pub fenced: u64,
+    /// Removed, because the key of their day was destroyed, or is due to be.
+    pub expired: u64,
+    /// They don't open: damaged, or their key is absent without having been destroyed; they stay.
+    pub unopened: u64,
+    /// None of the sinks that lack them is declared any more; they stay.
+    pub without_sink: u64,
+    /// Outcomes of the letters that were processed, at the sinks that lacked them. Of a dry run,
+    /// `delivered` are those that would be written.
+    pub sinks: BTreeMap<String, SinkCounts>,
+}
+
+impl Redriven {
+    /// Letters that are still there.
+    pub fn stay(&self) -> u64 {
+        self.rejected.values().sum::<u64>() + self.unopened + self.without_sink
+    }
+}
+
+/// A letter that was opened.
+struct Opened {
+    letter: Letter,
+    /// Which of the pipeline's sinks lack it, in their order.
+    wanted: Vec<bool>,
+    record: OwnedRecord,
+}
+
+/// Redrives the dead letters of a pipeline. [`Watch::stop`] ends it after the page under way. The
+/// sinks of a dry run's job are not used.
+pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -> Result<Redriven, RunError> {
+    let id = pipeline_id(&job.pipeline);
+    let engine = Arc::new(Engine::new(&job.pipeline, Arc::clone(&job.ring))?);
+    let names: Vec<String> = job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect();
+    let mut deliverer = if options.dry_run {
+        None
+    } else {
+        let progress = job.books.progress(id.clone()).await?;
+        let sinks = std::mem::take(&mut job.sinks);
+        let mut deliverer = Deliverer::new(with_sinks(&job, sinks), Arc::clone(&watch));
+        deliverer.restore(&progress).await?;
+        Some(deliverer)
+    };
+    let reader = Reader {
+        expire_before: expire_before(&job.pipeline, now()),
+        letters: Arc::clone(&job.letters),
+        key_store: Arc::clone(&job.key_store),
+        engine: Arc::clone(&engine),
+        sinks: names.clone(),
+    };
+    let mut retry = Retry::new(job, engine, Handle::current(), options.dry_run);
+    let mut done = Redriven {
+        sinks: names.into_iter().map(|name| (name, SinkCounts::default())).collect(),
+        ..Redriven::default()
+    };
+    let mut after = None;
+    while !watch.stop.load(Ordering::Relaxed) {
+        let mut page = reader.letters.list(id.clone(), after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key);
+        page.retain(|letter| options.reasons.is_empty() || options.reasons.contains(&*letter.reason));
+        let left = options.limit.map_or(u64::MAX, |limit| limit - done.letters);
+        page.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+
+        let looked_at = page.len() as u64;
+        let (opened, mut gone) = reader.open(page, &mut done).await?;
+        let tried;
+        (retry, tried) = tokio::task::spawn_blocking(move || {
+            let tried = retry.page(opened);
+            (retry, tried)
+        })
+        .await
+        .map_err(|_| RunError::Lost(id.clone()))?;
+        let Tried { outgoing, mut counts, removed, redriven, fenced } = tried?;
+        done.redriven += redriven;
+        done.fenced += fenced;
+        if let Some(deliverer) = &mut deliverer {
+            deliverer.write(&outgoing, &mut counts).await?;
+            deliverer.commit(BTreeMap::new()).await?;
+            gone.extend(removed);
+            deliverer.remove_letters(&gone).await?;
+        }
+        done.add(&counts);
+        done.letters += looked_at;
+        watch.events.fetch_add(looked_at, Ordering::Relaxed);
+        if options.limit.is_some_and(|limit| done.letters >= limit) {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+impl Redriven {
+    fn add(&mut self, counts: &Counts) {
+        let mut all = Counts { sinks: std::mem::take(&mut self.sinks), ..Counts::default() };
+        all.rejected = std::mem::take(&mut self.rejected);
+        all.merge(counts);
+        self.sinks = all.sinks;
+        self.rejected = all.rejected;
+    }
+}
+
+/// The same job with other sinks.
+fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
+    Job {
+        pipeline: job.pipeline.clone(),
+        ring: Arc::clone(&job.ring),
+        key_store: Arc::clone(&job.key_store),
+        books: Arc::clone(&job.books),
+        letters: Arc::clone(&job.letters),
+        sinks,
+    }
+}
+
+/// Opens letters.
+struct Reader {
+    letters: Arc<dyn DeadLetters>,
+    key_store: Arc<dyn KeyStore>,
+    engine: Arc<Engine>,
+    /// Names of the pipeline's sinks.
+    sinks: Vec<String>,
+    /// Keys of days before this one are destroyed, or are due to be.
+    expire_before: Option<String>,
+}
+
+impl Reader {
+    /// Opens letters. Answers those that opened, and the keys of those that never will.
+    async fn open(&self, page: Vec<Letter>, done: &mut Redriven) -> Result<(Vec<Opened>, Vec<[u8; 32]>), StoreError> {
+        let mut opened = Vec::with_capacity(page.len());
+        let mut gone = Vec::new();
+        for letter in page {
+            let wanted: Vec<bool> = self.sinks.iter().map(|name| letter.sinks.contains(name)).collect();
+            if let LetterKey::Day(day) = &letter.sealed_by
+                && self.expire_before.as_ref().is_some_and(|before| day < before)
+            {
+                done.expired += 1;
+                gone.push(letter.key);
+                continue;
+            }
+            let space = self.engine.space();
+            let record = open_letter(&letter, self.engine.ring(), space, &*self.key_store, &*self.letters).await;
+            match record {
+                Ok(Some(_)) if !wanted.contains(&true) => done.without_sink += 1,
+                Ok(Some(record)) => opened.push(Opened { letter, wanted, record }),
+                Ok(None) => {
+                    done.fenced += 1;
+                    gone.push(letter.key);
+                }
+                Err(LetterError::DayGone(_)) => {
+                    done.expired += 1;
+                    gone.push(letter.key);
+                }
+                Err(LetterError::Store(error) | LetterError::Key(KeyError::Store(error))) => return Err(error),
+                Err(
+                    error @ (LetterError::Key(_)
+                    | LetterError::NoKey
+                    | LetterError::Seal(_)
+                    | LetterError::Open(_)
+                    | LetterError::NoRecord),
+                ) => {
+                    tracing::warn!(%error, "a dead letter stays closed");
+                    done.unopened += 1;
+                }
+            }
+        }
+        Ok((opened, gone))
+    }
+}

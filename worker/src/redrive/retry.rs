@@ -1,0 +1,155 @@
+//! One page of originals through the pipeline: pure but for the key store.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use lethe_core::{
+    engine::{Engine, Written},
+    outcome::Outcome,
+    reason::Reason,
+    record::{Incoming, IncomingBatch, OutgoingBatch},
+};
+use tokio::runtime::Handle;
+
+use super::Opened;
+use crate::{
+    open::now,
+    run::{Counts, Job, RunError, SinkCounts, Transformer},
+};
+
+/// Runs originals through the pipeline again.
+pub(super) struct Retry {
+    /// Its sinks are elsewhere.
+    job: Job,
+    engine: Arc<Engine>,
+    runtime: Handle,
+    dry_run: bool,
+    /// One for each set of sinks that lack something: an id that was delivered to some sinks in this
+    /// redrive is no duplicate to the others.
+    transformers: BTreeMap<Vec<bool>, Transformer>,
+}
+
+/// What came of a page.
+#[derive(Default)]
+pub(super) struct Tried {
+    /// Records for each sink.
+    pub(super) outgoing: Vec<OutgoingBatch>,
+    /// What was decided before any sink saw it, at the sinks that lack it.
+    pub(super) counts: Counts,
+    /// Keys of letters that are removed once `outgoing` is delivered.
+    pub(super) removed: Vec<[u8; 32]>,
+    /// Letters that were processed.
+    pub(super) redriven: u64,
+    /// Letters whose subject was erased.
+    pub(super) fenced: u64,
+}
+
+impl Retry {
+    pub(super) fn new(job: Job, engine: Arc<Engine>, runtime: Handle, dry_run: bool) -> Self {
+        Self { job, engine, runtime, dry_run, transformers: BTreeMap::new() }
+    }
+
+    /// Runs a page again, in the order of the source. Blocks.
+    pub(super) fn page(&mut self, mut page: Vec<Opened>) -> Result<Tried, RunError> {
+        page.sort_by(|a, b| {
+            let key = |one: &Opened| (Arc::clone(&one.letter.position.stream), one.letter.position.offset);
+            a.wanted.cmp(&b.wanted).then_with(|| key(a).cmp(&key(b)))
+        });
+        let sinks = self.job.pipeline.sinks.len();
+        let mut tried = Tried { outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(), ..Tried::default() };
+        let same =
+            |a: &Opened, b: &Opened| a.wanted == b.wanted && a.letter.position.stream == b.letter.position.stream;
+        for chunk in page.chunk_by(same) {
+            self.chunk(chunk, &mut tried)?;
+        }
+        Ok(tried)
+    }
+
+    /// Originals of one stream that the same sinks lack.
+    fn chunk(&mut self, chunk: &[Opened], tried: &mut Tried) -> Result<(), RunError> {
+        let Some(Opened { wanted, .. }) = chunk.first() else { return Ok(()) };
+        let transformer = self.transformers.entry(wanted.clone()).or_insert_with(|| {
+            let transformer = Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone());
+            if self.dry_run { transformer.dry() } else { transformer }
+        });
+        let names = || self.job.pipeline.sinks.iter().map(|sink| sink.name.as_str());
+        let batch = batch(chunk);
+        let now = now();
+        for (at, Opened { letter, wanted, .. }) in chunk.iter().enumerate() {
+            let answer = transformer.one(&batch, at, now, &mut tried.outgoing)?;
+            let mut everywhere = |outcome| {
+                for (name, _) in names().zip(wanted).filter(|(_, wanted)| **wanted) {
+                    count(&mut tried.counts, name, outcome);
+                }
+            };
+            match answer {
+                Ok(Outcome::Delivered) => {
+                    for (sink, (name, wanted)) in names().zip(wanted).enumerate() {
+                        match (transformer.written()[sink], wanted) {
+                            (Written::Appended, false) => {
+                                tried.outgoing[sink].records.pop();
+                            }
+                            (Written::Appended, true) if self.dry_run => {
+                                count(&mut tried.counts, name, Outcome::Delivered);
+                            }
+                            // It is counted by what its sink answers.
+                            (Written::Appended, true) | (Written::Expired, false) => {}
+                            (Written::Expired, true) => count(&mut tried.counts, name, Outcome::Expired),
+                        }
+                    }
+                    tried.redriven += 1;
+                }
+                Ok(Outcome::Fenced) => tried.fenced += 1,
+                Ok(outcome) => {
+                    everywhere(outcome);
+                    tried.redriven += 1;
+                }
+                Err(_) if transformer.is_erased(&batch, at)? => tried.fenced += 1,
+                Err(rejection) => {
+                    *tried.counts.rejected.entry(rejection.reason.code()).or_default() += 1;
+                    continue;
+                }
+            }
+            tried.removed.push(letter.key);
+        }
+        Ok(())
+    }
+}
+
+fn count(counts: &mut Counts, sink: &str, outcome: Outcome) {
+    match counts.sinks.get_mut(sink) {
+        Some(counts) => counts.add(outcome, 1),
+        None => {
+            let mut first = SinkCounts::default();
+            first.add(outcome, 1);
+            counts.sinks.insert(sink.to_owned(), first);
+        }
+    }
+}
+
+/// Originals as the source gave them.
+fn batch(chunk: &[Opened]) -> IncomingBatch {
+    let mut bytes = Vec::new();
+    let mut push = |part: &Vec<u8>| {
+        let start = bytes.len();
+        bytes.extend_from_slice(part);
+        start..bytes.len()
+    };
+    let records = chunk
+        .iter()
+        .map(|Opened { letter, record, .. }| Incoming {
+            value: record.value.as_ref().map(&mut push),
+            key: record.key.as_ref().map(&mut push),
+            offset: letter.position.offset,
+            timestamp: record.timestamp,
+            unreadable: unreadable(&letter.reason),
+        })
+        .collect();
+    let stream = chunk.first().map_or_else(|| Arc::from(""), |one| Arc::clone(&one.letter.position.stream));
+    IncomingBatch { stream, bytes, records, next_offset: 0 }
+}
+
+/// A reason for which the source itself could not read a record: what it kept are raw bytes, cut
+/// where they were too many, and no event. No manifest cures that.
+fn unreadable(reason: &str) -> Option<Reason> {
+    [Reason::RowLength, Reason::NotCsv, Reason::TooLarge].into_iter().find(|known| known.code() == reason)
+}

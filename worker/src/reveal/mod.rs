@@ -1,0 +1,284 @@
+//! What the embedded tables of a pipeline hold about one person, opened.
+//!
+//! The one place where sealed values are opened for a person to read: nothing of it is shown before
+//! the key store's audit record says who looked, at whom and on what ground.
+
+mod audit;
+mod document;
+
+use std::collections::BTreeMap;
+
+use lethe_core::{
+    keys::{KeyRing, KeyRingError, WrapContext},
+    pipeline::{Pipeline, SinkTarget},
+    scalar::Scalar,
+    seal::SubjectCipher,
+    sensitive::Sensitive,
+    who::{NotCanonical, Token, TokenText, canonical},
+};
+use lethe_crds::profile_pipeline::{Audience, Canonical};
+use lethe_stores::{
+    KeyStore, StoreError,
+    embedded::StoredRecord,
+    key_store::{KeyEntry, KeyRow},
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+pub use self::audit::{BadGround, Ground, User};
+use self::document::Opener;
+pub use self::document::flatten;
+use crate::open::{Keyed, OpenError};
+
+/// Who is looked for.
+pub struct Asked {
+    /// The identifier as a person wrote it.
+    pub identifier: Sensitive<String>,
+    /// Which alias it is; `None`: the subject's own id.
+    pub alias: Option<String>,
+}
+
+/// Why nothing can be revealed.
+#[derive(Debug, thiserror::Error)]
+pub enum RevealError {
+    /// A store answered with an error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A store can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys Secret lacks the key of an audience.
+    #[error(transparent)]
+    Ring(#[from] KeyRingError),
+    /// An alias that isn't declared.
+    #[error("the pipeline declares no alias {asked:?}; it declares: {declared}")]
+    NoSuchAlias {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        declared: String,
+    },
+    /// The identifier has no canonical form.
+    #[error("the identifier can't be one of this pipeline: {0}")]
+    NotCanonical(NotCanonical),
+    /// An alias leads to several people.
+    #[error("this {alias:?} leads to {subjects} subjects; ask for one of them by the id itself")]
+    Ambiguous {
+        /// Name of the alias.
+        alias: String,
+        /// How many it leads to.
+        subjects: usize,
+    },
+    /// A document can't be shown.
+    #[error("a record of the sink {0:?} is no JSON; the table was changed by something else than Lethe")]
+    NotJson(String),
+}
+
+/// What is held about one person. Personal: it has no Debug.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revealed {
+    /// `<namespace>/<name>` of the pipeline.
+    pub pipeline: String,
+    /// The subject's token; `None` where an alias leads to nobody.
+    pub subject: Option<String>,
+    /// Whether the key store or a table knows the subject.
+    pub known: bool,
+    /// Classes whose keys were destroyed by an erasure.
+    pub shredded: Vec<String>,
+    /// What each sink holds that was searched.
+    pub sinks: Vec<Held>,
+    /// What was not searched, and why.
+    pub not_searched: Vec<NotSearched>,
+}
+
+/// What one sink holds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Name of the sink.
+    pub sink: String,
+    /// Who reads it.
+    pub audience: Audience,
+    /// Name of the DataStore.
+    pub store: String,
+    /// The table.
+    pub table: String,
+    /// Its records of the subject, oldest first.
+    pub records: Vec<RevealedRecord>,
+}
+
+/// One record, opened.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevealedRecord {
+    /// The event's id, as the audience sees it.
+    pub event_id: String,
+    /// The event's time.
+    pub event_time: String,
+    /// When it expires.
+    pub expires_at: Option<String>,
+    /// When its profile was deleted: a marker, without a document.
+    pub deleted_at: Option<String>,
+    /// The record with every sealed value opened in place.
+    pub document: Option<Box<RawValue>>,
+    /// Sealed values that stay closed.
+    pub closed: Vec<Closed>,
+}
+
+/// A sealed value that stays closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Closed {
+    /// Where it is, with `*` for an element of an array.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A place that was not searched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotSearched {
+    /// The sink, or what else it is.
+    pub place: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl Revealed {
+    /// Number of records, of all sinks.
+    pub fn records(&self) -> usize {
+        self.sinks.iter().map(|held| held.records.len()).sum()
+    }
+}
+
+/// Gathers and opens what is held about one person. When it answers, the key store's audit record
+/// holds who looked, at whom and on what ground; where that can't be written, it answers nothing.
+pub async fn reveal(
+    keyed: &mut Keyed<'_>,
+    asked: &Asked,
+    ground: &Ground,
+    user: &User,
+) -> Result<Revealed, RevealError> {
+    let subjects = whom(&keyed.pipeline, &keyed.ring, &*keyed.key_store, asked).await?;
+    let mut revealed = Revealed {
+        pipeline: format!("{}/{}", keyed.pipeline.namespace, keyed.pipeline.name),
+        subject: None,
+        known: false,
+        shredded: Vec::new(),
+        sinks: Vec::new(),
+        not_searched: not_searched(&keyed.pipeline),
+    };
+    if let [token] = subjects.as_slice() {
+        search(keyed, *token, &mut revealed).await?;
+    }
+    let line = audit::line(&revealed, subjects.len(), ground, user);
+    keyed.key_store.audit(line).await?;
+    match (&asked.alias, subjects.len()) {
+        (Some(alias), several @ 2..) => Err(RevealError::Ambiguous { alias: alias.clone(), subjects: several }),
+        _ => Ok(revealed),
+    }
+}
+
+/// Looks for a subject in every embedded table.
+async fn search(keyed: &mut Keyed<'_>, token: Token, revealed: &mut Revealed) -> Result<(), RevealError> {
+    let pipeline = &keyed.pipeline;
+    revealed.subject = Some(TokenText { root: keyed.ring.root_check(), token }.to_string());
+    let space = &pipeline.event.space;
+    let entries = keyed.key_store.find(space.clone(), token).await?;
+    revealed.known = !entries.is_empty();
+    revealed.shredded = entries.iter().filter(|entry| entry.row == KeyRow::Shredded).map(|e| e.class.clone()).collect();
+    let opener = Opener { space, token, keys: keys(&keyed.ring, space, &token, &entries) };
+    for sink in &pipeline.sinks {
+        let SinkTarget::Embedded { store, table } = &sink.target else { continue };
+        let reference = keyed.ring.reference(sink.audience, &token)?;
+        let from = keyed.stores.embedded(store, &format!("the sink {:?}", sink.name))?;
+        let records = from.records_of(table.clone(), reference).await?.unwrap_or_default();
+        revealed.known |= !records.is_empty();
+        let records = records.into_iter().map(|record| open_record(&opener, &sink.name, record));
+        revealed.sinks.push(Held {
+            sink: sink.name.clone(),
+            audience: sink.audience,
+            store: store.clone(),
+            table: table.clone(),
+            records: records.collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(())
+}
+
+/// Tokens of whoever is asked for: one of an id, any number of an alias.
+async fn whom(
+    pipeline: &Pipeline,
+    ring: &KeyRing,
+    key_store: &dyn KeyStore,
+    asked: &Asked,
+) -> Result<Vec<Token>, RevealError> {
+    let event = &pipeline.event;
+    let form = |form: Canonical| {
+        let mut out = String::new();
+        canonical(&Scalar::Text(asked.identifier.expose().into()), form, pipeline.region.as_deref(), &mut out)
+            .map(|()| out)
+            .map_err(RevealError::NotCanonical)
+    };
+    let Some(name) = &asked.alias else {
+        return Ok(vec![ring.token(&event.space, &form(event.canonical)?)]);
+    };
+    let rules = event.aliases.iter().find(|alias| alias.name == *name).ok_or_else(|| {
+        let declared: Vec<&str> = event.aliases.iter().map(|alias| alias.name.as_str()).collect();
+        let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+        RevealError::NoSuchAlias { asked: name.clone(), declared }
+    })?;
+    let alias = ring.alias_token(&event.space, name, &form(rules.canonical)?);
+    Ok(key_store.resolve(event.space.clone(), name.clone(), alias).await?)
+}
+
+/// The subject's keys by class: a cipher, or why there is none.
+fn keys(
+    ring: &KeyRing,
+    space: &str,
+    token: &Token,
+    entries: &[KeyEntry],
+) -> BTreeMap<String, Result<SubjectCipher, document::Shut>> {
+    let open = |entry: &KeyEntry| {
+        let KeyRow::Live(wrapped) = &entry.row else { return Err(document::Shut::Shredded) };
+        let context = WrapContext::Subject { space, token, class: &entry.class };
+        let key = ring.unwrap(&context, wrapped).map_err(|error| document::Shut::Key(error.to_string()))?;
+        SubjectCipher::new(&key, &entry.class).map_err(|error| document::Shut::Key(error.to_string()))
+    };
+    entries.iter().map(|entry| (entry.class.clone(), open(entry))).collect()
+}
+
+fn open_record(opener: &Opener<'_>, sink: &str, record: StoredRecord) -> Result<RevealedRecord, RevealError> {
+    let mut closed = Vec::new();
+    let document = match &record.document {
+        Some(document) => {
+            let shown = opener.open(document, &mut closed);
+            Some(shown.ok_or_else(|| RevealError::NotJson(sink.to_owned()))?)
+        }
+        None => None,
+    };
+    let StoredRecord { event_id, event_time, expires_at, deleted_at, .. } = record;
+    Ok(RevealedRecord { event_id, event_time, expires_at, deleted_at, document, closed })
+}
+
+fn not_searched(pipeline: &Pipeline) -> Vec<NotSearched> {
+    let mut places: Vec<NotSearched> = pipeline
+        .sinks
+        .iter()
+        .filter_map(|sink| {
+            let why = match &sink.target {
+                SinkTarget::Embedded { .. } => return None,
+                SinkTarget::File { .. } => "a file has no index by subject; look for the reference in it",
+                SinkTarget::Cassandra(_) | SinkTarget::Mongodb(_) => "this command reads embedded tables only",
+                SinkTarget::Kafka(_) => "a topic has no index by subject",
+            };
+            Some(NotSearched { place: format!("the sink {}", sink.name), why })
+        })
+        .collect();
+    places.push(NotSearched { place: "the source".to_owned(), why: "it is not Lethe's" });
+    if pipeline.dead_letter.is_some() {
+        let why = "its events were never processed; `redrive` opens them";
+        places.push(NotSearched { place: "the dead letter".to_owned(), why });
+    }
+    places
+}

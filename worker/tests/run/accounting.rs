@@ -1,0 +1,69 @@
+//! Every event has one outcome per sink, and a replay changes nothing.
+
+use lethe_core::outcome::Outcome;
+
+use crate::stage::{SINKS, Stage, event, long_plan, outcomes};
+
+/// Of everything a bit, in one file.
+fn mixed(stage: &Stage) -> u64 {
+    let mut lines: Vec<String> = (0..40).map(|n| event(&format!("e-{n}"), &format!("u-{}", n % 7), n)).collect();
+    lines.push(lines[3].clone());
+    lines.push(lines[4].clone());
+    lines.push(event("denied", "u-1", 50).replace("\"consent\":true", "\"consent\":false"));
+    lines.push(long_plan("rejected", "u-2", 51));
+    lines.push("no json at all".to_owned());
+    lines.push(r#"{"event_id":"gone","timestamp":"2025-01-01T00:02:00Z","user_id":"u-3","deleted":true}"#.to_owned());
+    stage.feed(&lines);
+    lines.len() as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_has_one_outcome_at_each_sink() {
+    let stage = Stage::new();
+    let events = mixed(&stage);
+    let report = stage.run().await;
+    assert_eq!(report.counts.events, events);
+    for sink in SINKS {
+        assert_eq!(report.counts.sinks[sink].total(), events, "{sink}");
+    }
+    let of_file = [
+        (Outcome::Delivered, 40),
+        (Outcome::Duplicate, 2),
+        (Outcome::Rejected, 2),
+        (Outcome::Denied, 1),
+        (Outcome::Deleted, 1),
+    ];
+    assert_eq!(outcomes(&report, "clean"), of_file);
+    assert_eq!(stage.lines().len(), 41);
+    // Each of 7 people has a row; what came before the newest event of each was superseded.
+    assert_eq!(report.counts.sinks["profiles"].get(Outcome::Delivered), 6);
+    assert_eq!(report.counts.sinks["profiles"].get(Outcome::Superseded), 34);
+    assert_eq!(stage.count("profiles"), 7);
+    assert_eq!(stage.count("lethe_dead_letter"), 2);
+    let rejected: Vec<_> = report.counts.rejected.into_iter().collect();
+    assert_eq!(rejected, [("NotJson", 1), ("SchemaViolation", 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_run_has_nothing_to_do() {
+    let stage = Stage::new();
+    mixed(&stage);
+    stage.run().await;
+    let before = stage.dump();
+    let report = stage.run().await;
+    assert_eq!((report.counts.events, stage.dump()), (0, before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_from_the_start_leaves_everything_as_it_was() {
+    let stage = Stage::new();
+    let events = mixed(&stage);
+    stage.run().await;
+    let before = stage.dump();
+    let report = stage.run_from_start().await;
+    assert_eq!(stage.dump(), before);
+    for sink in SINKS {
+        assert_eq!(report.counts.sinks[sink].total(), events, "{sink}");
+    }
+    assert_eq!(report.counts.sinks["profiles"].get(Outcome::Delivered), 0);
+}

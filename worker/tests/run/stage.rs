@@ -1,0 +1,329 @@
+//! A pipeline in a directory of its own: manifests, keys, a source, and what came of it.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{Arc, atomic::Ordering},
+};
+
+use lethe_core::{keys::KeyRing, outcome::Outcome, record::IncomingBatch};
+use lethe_crds::load::{Resources, read_paths};
+use lethe_stores::{Source, StoreError};
+use lethe_worker::{
+    open::{OpenOptions, Opened, open},
+    redrive::{RedriveOptions, Redriven, redrive},
+    run::{OpenSource, Report, RunError, Watch, run},
+};
+use rusqlite::{Connection, types::ValueRef};
+use tempfile::TempDir;
+
+const PIPELINE: &str = r#"
+apiVersion: lethe.dev/v1alpha1
+kind: ProfilePipeline
+metadata: {name: profiles}
+spec:
+  processing: {controller: Example SA, purposes: [service], legalBasis: Consent, dataSubjects: [customers]}
+  source: {file: {path: DIR/events.ndjson, format: Ndjson}}
+  event:
+    id: /event_id
+    time: /timestamp
+    subject:
+      space: customers
+      id: /user_id
+      aliases: [{name: email, path: /email, canonical: Email}]
+    delete: {when: {path: /deleted, equals: "true"}}
+    schema:
+      inline: |
+        {"type": "object", "required": ["event_id", "timestamp", "user_id"],
+         "properties": {"user_id": {"type": "string"}, "plan": {"type": "string", "maxLength": MAXPLAN}}}
+  dedupe: {window: 9999d, maxIds: 1000000}
+  consent: {purpose: marketing, from: {field: /consent}}
+  keys: {secretRef: {name: lethe-keys}, storeRef: {name: store}}
+  fields:
+    - {path: /user_id, category: user.unique_id, protect: {pseudonymize: {space: customers}}}
+    - {path: /name, category: user.name, protect: {encrypt: {}}}
+    - {path: /email, category: user.contact.email, protect: {encrypt: {class: contact}}}
+    - {path: /tags/*, category: user.content, protect: {encrypt: {}}}
+    - {path: /plan, category: user.account, protect: {keep: {}}}
+  sinks:
+    - {name: profiles, audience: Operational, records: Latest, embedded: {storeRef: {name: store}, table: profiles}}
+    - name: history
+      audience: Analytics
+      records: Append
+      fields: [/user_id, /plan]
+      embedded: {storeRef: {name: store}, table: history}
+    - name: clean
+      audience: Analytics
+      records: Append
+      fields: [/user_id, /plan]
+      file: {path: DIR/clean.ndjson}
+  deadLetter: {keepFor: 7d, embedded: {storeRef: {name: store}}}
+"#;
+
+const STORE: &str = "
+apiVersion: lethe.dev/v1alpha1
+kind: DataStore
+metadata: {name: store}
+spec: {embedded: {path: DIR/lethe.sqlite}}
+";
+
+/// The sinks of the pipeline.
+pub const SINKS: [&str; 3] = ["profiles", "history", "clean"];
+
+/// A pipeline in a directory of its own.
+pub struct Stage {
+    dir: TempDir,
+}
+
+impl Stage {
+    /// Manifests and keys; no event yet. A plan has 6 letters at most.
+    pub fn new() -> Self {
+        let stage = Self { dir: tempfile::tempdir().unwrap() };
+        stage.write("store.yaml", &STORE.replace("DIR", &stage.shown()));
+        stage.allow_plans_of(6);
+        stage.put_keys(&ring(1));
+        stage.write("events.ndjson", "");
+        stage
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn shown(&self) -> String {
+        self.dir.path().to_str().unwrap().to_owned()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Changes the schema: a plan has so many letters at most.
+    pub fn allow_plans_of(&self, letters: usize) {
+        let text = PIPELINE.replace("DIR", &self.shown()).replace("MAXPLAN", &letters.to_string());
+        self.write("pipeline.yaml", &text);
+    }
+
+    pub fn put_keys(&self, ring: &KeyRing) {
+        let data = ring.to_secret_data();
+        self.put_secret(data.iter().map(|(name, key)| (name.as_str(), std::str::from_utf8(key).unwrap())));
+    }
+
+    pub fn put_secret<'k>(&self, keys: impl IntoIterator<Item = (&'k str, &'k str)>) {
+        let mut text = "apiVersion: v1\nkind: Secret\nmetadata: {name: lethe-keys}\ntype: lethe.dev/keys\n\
+                        stringData:\n"
+            .to_owned();
+        for (name, key) in keys {
+            writeln!(text, "  {name}: \"{key}\"").unwrap();
+        }
+        self.write("keys.yaml", &text);
+    }
+
+    /// Appends lines to the source.
+    pub fn feed(&self, lines: &[String]) {
+        let mut text = fs::read_to_string(self.path("events.ndjson")).unwrap();
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        self.write("events.ndjson", &text);
+    }
+
+    pub fn resources(&self) -> Resources {
+        read_paths(&["pipeline.yaml", "store.yaml", "keys.yaml"].map(|name| self.path(name))).unwrap()
+    }
+
+    /// Runs to the end of the source.
+    pub async fn run(&self) -> Report {
+        self.run_with(&OpenOptions::default()).await
+    }
+
+    pub async fn run_from_start(&self) -> Report {
+        self.run_with(&OpenOptions { from_start: true, ..OpenOptions::default() }).await
+    }
+
+    async fn run_with(&self, options: &OpenOptions) -> Report {
+        let Opened { job, source, .. } = open(&self.resources(), None, options).await.unwrap();
+        run(job, source, false, Arc::new(Watch::default())).await.unwrap()
+    }
+
+    /// Reads batches of `size` events, and is stopped when it has read `batches` of them.
+    pub async fn run_and_stop(&self, size: usize, batches: usize) -> Report {
+        let watch = Arc::new(Watch::default());
+        let stop = Arc::clone(&watch);
+        let then = move || {
+            stop.stop.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        self.run_small(size, batches, watch, then).await.unwrap()
+    }
+
+    /// As [`Stage::run_and_stop`], but the source fails: nothing is drained in good order.
+    pub async fn run_and_fail(&self, size: usize, batches: usize) -> RunError {
+        let fail = || Err(StoreError::Failed { store: "file".to_owned(), message: "on purpose".to_owned() });
+        self.run_small(size, batches, Arc::default(), fail).await.err().unwrap()
+    }
+
+    async fn run_small(
+        &self,
+        size: usize,
+        batches: usize,
+        watch: Arc<Watch>,
+        then: impl FnMut() -> Result<(), StoreError> + Clone + Send + 'static,
+    ) -> Result<Report, RunError> {
+        let Opened { job, source, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
+        let progress = job.books.progress("default.profiles".to_owned()).await.unwrap();
+        let source = small_batches(source, size, batches, !progress.offsets.is_empty(), then);
+        run(job, source, false, watch).await
+    }
+
+    pub async fn redrive(&self) -> Redriven {
+        self.redrive_with(RedriveOptions::default()).await
+    }
+
+    pub async fn redrive_with(&self, options: RedriveOptions) -> Redriven {
+        let how = OpenOptions { dry_run: options.dry_run, ..OpenOptions::default() };
+        let Opened { job, .. } = open(&self.resources(), None, &how).await.unwrap();
+        redrive(job, options, Arc::new(Watch::default())).await.unwrap()
+    }
+
+    /// Runs the program itself. The manifests are given; `input` is its standard input.
+    pub fn program(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_lethe-worker"))
+            .args(arguments)
+            .arg("-f")
+            .arg(self.path("pipeline.yaml"))
+            .arg("-f")
+            .arg(self.path("store.yaml"))
+            .arg("-f")
+            .arg(self.path("keys.yaml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A program that fails before it reads closes its end.
+        let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    pub fn sql(&self) -> Connection {
+        Connection::open(self.path("lethe.sqlite")).unwrap()
+    }
+
+    /// Number of rows of a table.
+    pub fn count(&self, table: &str) -> i64 {
+        self.sql().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
+    /// Every row of every table, and the file: all that a pipeline leaves.
+    pub fn dump(&self) -> String {
+        let mut out = dump(&self.path("lethe.sqlite"));
+        out.push_str(&fs::read_to_string(self.path("clean.ndjson")).unwrap());
+        out
+    }
+
+    /// Lines of the file sink.
+    pub fn lines(&self) -> Vec<String> {
+        fs::read_to_string(self.path("clean.ndjson")).unwrap().lines().map(ToOwned::to_owned).collect()
+    }
+}
+
+/// Keys `seed`, `seed + 1` and so on.
+pub fn ring(mut seed: u8) -> KeyRing {
+    let random = |buffer: &mut [u8]| {
+        buffer.fill(seed);
+        seed += 1;
+    };
+    KeyRing::generate(random).unwrap()
+}
+
+fn dump(file: &Path) -> String {
+    let sql = Connection::open(file).unwrap();
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let tables: Vec<String> =
+        sql.prepare(names).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut out = String::new();
+    for table in tables {
+        writeln!(out, "## {table}").unwrap();
+        let mut statement = sql.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                match row.get_ref(column).unwrap() {
+                    ValueRef::Text(text) => write!(out, "{} | ", std::str::from_utf8(text).unwrap()),
+                    other => write!(out, "{other:?} | "),
+                }
+                .unwrap();
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// An event of a person, the `n`th second of the year.
+pub fn event(id: &str, who: &str, n: usize) -> String {
+    let time = format!("2025-01-{:02}T{:02}:{:02}:{:02}Z", 1 + n / 86_400, n / 3600 % 24, n / 60 % 60, n % 60);
+    format!(
+        r#"{{"event_id":"{id}","timestamp":"{time}","user_id":"{who}","name":"Name of {who}","email":"{who}@example.com","tags":["a {who}","b {who}"],"plan":"free","consent":true}}"#
+    )
+}
+
+/// As [`event`], with a plan of ten letters.
+pub fn long_plan(id: &str, who: &str, n: usize) -> String {
+    event(id, who, n).replace("\"free\"", "\"enterprise\"")
+}
+
+/// Outcomes at a sink, those that are not zero.
+pub fn outcomes(report: &Report, sink: &str) -> Vec<(Outcome, u64)> {
+    let counts = &report.counts.sinks[sink];
+    Outcome::ALL.into_iter().map(|outcome| (outcome, counts.get(outcome))).filter(|(_, events)| *events > 0).collect()
+}
+
+/// A source that gives small batches, and after some of them something happens.
+struct SmallBatches<F> {
+    inner: Box<dyn Source>,
+    size: usize,
+    left: usize,
+    then: F,
+}
+
+impl<F: FnMut() -> Result<(), StoreError> + Send> Source for SmallBatches<F> {
+    fn next_batch(&mut self, max: usize) -> Result<Option<IncomingBatch>, StoreError> {
+        if self.left == 0 {
+            (self.then)()?;
+            return Ok(None);
+        }
+        self.left -= 1;
+        let batch = self.inner.next_batch(max.min(self.size));
+        if self.left == 0 {
+            // A stop is noticed before the next batch; a failure comes with it.
+            let _ = (self.then)();
+        }
+        batch
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.inner.bytes_read()
+    }
+}
+
+/// Wraps a source: batches of `size` events, and `then` once so many were given. Of a run that goes
+/// on, the first opening reads what is known already, and is left alone.
+pub fn small_batches<F>(mut open: OpenSource, size: usize, batches: usize, goes_on: bool, then: F) -> OpenSource
+where
+    F: FnMut() -> Result<(), StoreError> + Clone + Send + 'static,
+{
+    let mut refills = goes_on;
+    Box::new(move |progress| {
+        let inner = open(progress)?;
+        if std::mem::take(&mut refills) {
+            return Ok(inner);
+        }
+        Ok(Box::new(SmallBatches { inner, size, left: batches, then: then.clone() }))
+    })
+}
