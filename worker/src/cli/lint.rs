@@ -159,14 +159,16 @@ fn of_secret(resources: &Resources, secret: &Secret) -> Option<Finding> {
 /// What pipelines of one space must say alike.
 fn of_spaces(resources: &Resources) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: Vec<(&str, &str)> = Vec::new();
     for pipeline in resources.pipelines() {
-        let space = pipeline.spec.event.subject.space.as_str();
-        if seen.contains(&space) {
+        // Namespaces may be erasure domains of their own, which manifests alone don't tell.
+        let (here, space) = (namespace(pipeline), pipeline.spec.event.subject.space.as_str());
+        if seen.contains(&(here, space)) {
             continue;
         }
-        seen.push(space);
-        let all = of_space(resources, space);
+        seen.push((here, space));
+        let mut all = of_space(resources, space);
+        all.retain(|other| namespace(other) == here);
         let mut aliases: Vec<Option<&str>> = vec![None];
         for alias in all.iter().flat_map(|other| other.spec.event.subject.aliases.as_deref().unwrap_or_default()) {
             if !aliases.contains(&Some(&alias.name)) {
@@ -201,9 +203,7 @@ fn of_roots(resources: &Resources, space: &str, all: &[&ProfilePipeline]) -> Opt
         })
         .collect();
     let (first, wanted) = rings.first()?;
-    // Namespaces may be erasure domains of their own, which manifests alone don't tell.
-    let here = |pipeline: &ProfilePipeline| namespace(pipeline) == namespace(first);
-    let (second, _) = rings.iter().find(|(other, ring)| here(other) && ring.root_check() != wanted.root_check())?;
+    let (second, _) = rings.iter().find(|(_, ring)| ring.root_check() != wanted.root_check())?;
     let message = format!(
         "{} and {} are of the space {space:?} and have different root keys: one person would have two tokens",
         full_name(first),
@@ -231,7 +231,7 @@ fn text(findings: &[Finding], checked: &str) -> String {
         if let Some(file) = &finding.file {
             out.push_str(file);
             if let Some(line) = finding.line {
-                out.push_str(&format!(":{line}"));
+                out.extend([format!(":{line}")]);
             }
             out.push_str(": ");
         }
@@ -239,13 +239,13 @@ fn text(findings: &[Finding], checked: &str) -> String {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        out.push_str(&format!("{severity}[{}] ", finding.code));
+        out.extend([format!("{severity}[{}] ", finding.code)]);
         if !finding.path.is_empty() {
-            out.push_str(&format!("{}: ", finding.path));
+            out.extend([format!("{}: ", finding.path)]);
         }
         out.push_str(&finding.message);
         if let Some(fix) = &finding.fix {
-            out.push_str(&format!("; {fix}"));
+            out.extend([format!("; {fix}")]);
         }
         out.push('\n');
     }
@@ -254,7 +254,7 @@ fn text(findings: &[Finding], checked: &str) -> String {
     if errors + warnings > 0 {
         out.push('\n');
     }
-    out.push_str(&format!("{}, {}; {checked}\n", plural(errors, "error"), plural(warnings, "warning")));
+    out.extend([format!("{}, {}; {checked}\n", plural(errors, "error"), plural(warnings, "warning"))]);
     out
 }
 

@@ -1,6 +1,9 @@
 //! `plan`: what becomes of each field in each sink, before anything runs.
 
-use std::io::{IsTerminal, stdout};
+use std::{
+    io::{IsTerminal, stdout},
+    ops::Range,
+};
 
 use clap::Args;
 use lethe_core::pipeline::{PlanTable, Topic};
@@ -30,6 +33,8 @@ Examples:
 
 /// Columns before those of the sinks: path, category, clean, protection.
 const FIXED: usize = 4;
+/// Of those, the ones that a narrow terminal can do without: category and clean.
+const LEFT_OUT: Range<usize> = 1..3;
 
 impl Plan {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
@@ -49,22 +54,33 @@ impl Plan {
     }
 }
 
-/// The table under the pipeline's name; a line of its own before each kind of lines. With a width its
-/// cells are folded to fit, without one every line of the plan is a line.
+/// The table under the pipeline's name. Without a width every line of the plan is a line; with one that
+/// is too small for that, the category and the cleaning are left out and the rest is folded.
 fn text(plan: &PlanTable, width: Option<u16>) -> String {
-    let headers: Vec<String> = plan
+    let mut headers: Vec<String> = plan
         .headers()
         .into_iter()
         .enumerate()
         .map(|(at, header)| if at < FIXED { header.to_uppercase() } else { header })
         .collect();
-    let table = match width {
-        Some(width) => table::folded(&headers, &plan.rows(), width),
-        None => table::table(&headers, &plan.rows(), usize::MAX),
-    };
+    let mut rows = plan.rows();
+    let mut table = table::table(&headers, &rows, usize::MAX);
+    let mut note = "";
+    if let Some(width) = width
+        && table.lines().any(|line| line.chars().count() > usize::from(width))
+    {
+        rows.iter_mut().chain([&mut headers]).for_each(|cells| drop(cells.drain(LEFT_OUT)));
+        // The audience goes below the sink's name.
+        for header in &mut headers {
+            *header = header.replacen(' ', "\n", 1);
+        }
+        table = table::folded(&headers, &rows, width, 1);
+        note = "\nCategory and cleaning are left out to fit this terminal; a pipe or --output json shows them.\n";
+    }
     let fields = plan.lines.iter().filter(|line| line.topic == Topic::Field).count();
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    format!("{}: {}, {}\n\n{table}\n", plan.pipeline, count(fields, "field"), count(plan.sinks.len(), "sink"))
+    let (fields, sinks) = (count(fields, "field"), count(plan.sinks.len(), "sink"));
+    format!("{}: {fields}, {sinks}\n\n{table}\n{note}", plan.pipeline)
 }
 
 #[cfg(test)]
@@ -84,14 +100,25 @@ mod tests {
     }
 
     #[test]
-    fn a_table_fits_the_terminal_and_loses_nothing() {
-        for width in [80, 100, 132] {
-            let text = text(&plan(), Some(width));
-            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}:\n{text}");
+    fn a_table_fits_the_terminal_and_says_what_it_leaves_out() {
+        for width in [60, 80, 100, 132] {
+            let plan = plan();
+            let text = text(&plan, Some(width));
+            assert!(
+                text.lines()
+                    .take_while(|line| !line.starts_with("Category"))
+                    .all(|line| line.chars().count() <= usize::from(width)),
+                "{width}:\n{text}"
+            );
+            assert!(text.contains("left out"));
+            if width >= 80 {
+                assert!(plan.lines.iter().all(|line| text.contains(&line.path)), "{text}");
+            }
             let letters = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).count();
-            let whole: String = plan().rows().concat().concat();
-            assert!(letters(&text) >= letters(&whole));
+            let protections: String = plan.lines.iter().map(|line| line.protection.as_str()).collect();
+            assert!(letters(&text) > letters(&protections));
         }
+        assert!(!text(&plan(), Some(400)).contains("left out"));
     }
 
     #[test]

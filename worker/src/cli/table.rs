@@ -1,6 +1,6 @@
 //! Tables for people: plain columns, so that they can be cut and grepped.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 
 /// A table without borders. Columns from `numbers` on are aligned to the right.
 pub(crate) fn table(headers: &[String], rows: &[Vec<String>], numbers: usize) -> String {
@@ -19,21 +19,32 @@ pub(crate) fn table(headers: &[String], rows: &[Vec<String>], numbers: usize) ->
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// The same, its cells folded where it would be wider than `width` characters.
-pub(crate) fn folded(headers: &[String], rows: &[Vec<String>], width: u16) -> String {
-    let plain = table(headers, rows, usize::MAX);
-    if plain.lines().all(|line| line.chars().count() <= usize::from(width)) {
-        return plain;
-    }
+/// A table at most `width` characters wide: the cells of the column `folds` are folded, and where that
+/// isn't enough all of them are.
+pub(crate) fn folded(headers: &[String], rows: &[Vec<String>], width: u16, folds: usize) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     table.set_header(headers).add_rows(rows);
-    for column in table.column_iter_mut() {
+    // The last column has no gap behind it.
+    let others: usize = table
+        .column_max_content_widths()
+        .iter()
+        .enumerate()
+        .map(|(at, wide)| if at == folds { 0 } else { usize::from(*wide) + 1 })
+        .sum();
+    let enough = others + usize::from(LEAST) < usize::from(width);
+    for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 1));
+        if enough && at != folds {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
+
+/// Characters below which a folded column can't be read.
+const LEAST: u16 = 16;
 
 /// A number with a thin mark every three digits: `1,234,567`.
 pub(crate) fn number(value: u64) -> String {

@@ -91,7 +91,7 @@ impl Token {
             vec![maker.make(&self.id).map_err(|error| Failure::Given(format!("the identifier: {error}")))?]
         };
         match output {
-            Output::Text => answer::text(&made.iter().map(|made| format!("{made}\n")).collect::<String>()),
+            Output::Text => answer::text(&(made.join("\n") + if made.is_empty() { "" } else { "\n" })),
             Output::Json => {
                 let name = if self.reference.is_some() { "reference" } else { "token" };
                 answer::json(&Value::from(made.iter().map(|made| json!({name: made})).collect::<Vec<_>>()))
@@ -205,24 +205,27 @@ const LINE: usize = 16 * MAX_IDENTIFIER;
 /// that names the line and nothing of what stands on it.
 fn lines(input: impl Read, make: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, Failure> {
     let mut input = BufReader::new(input);
-    let mut made = Vec::new();
+    let mut answers = Vec::new();
     let mut line = Zeroizing::new(Vec::new());
     loop {
         line.clear();
-        let read = (&mut input).take(LINE as u64).read_until(b'\n', &mut line);
-        let read = read.map_err(|error| Failure::Other(format!("failed to read identifiers: {error}")))?;
-        if read == 0 {
+        let taken = (&mut input).take(LINE as u64).read_until(b'\n', &mut line);
+        let taken = taken.map_err(|error| Failure::Other(format!("failed to read identifiers: {error}")))?;
+        if taken == 0 {
             break;
+        }
+        if taken == LINE && !line.ends_with(b"\n") {
+            return Err(Failure::Given(format!("line {} of the input is longer than {LINE} bytes", answers.len() + 1)));
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let one = std::str::from_utf8(text).map_err(|_| "not UTF-8".to_owned()).and_then(&make);
-        made.push(one.map_err(|error| Failure::Given(format!("line {} of the input: {error}", made.len() + 1)))?);
+        answers.push(one.map_err(|error| Failure::Given(format!("line {} of the input: {error}", answers.len() + 1)))?);
     }
-    if made.is_empty() && stderr().is_terminal() {
+    if answers.is_empty() && stderr().is_terminal() {
         eprintln!("no identifiers were given");
     }
-    Ok(made)
+    Ok(answers)
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Access {
         let mut stores = Stores::new(resources, &secret.namespace);
         let mut found: Vec<KeyStoreInUse> = Vec::new();
         for name in names {
-            let open = match existing(resources, &mut stores, &secret.namespace, &name)? {
+            let open = match existing(resources, &mut stores, &secret.namespace, &name, "the key store")? {
                 Some(store) => Some(open(resources, &mut stores, secret, store).await?),
                 None => None,
             };
@@ -99,19 +99,19 @@ impl Access {
             .collect();
         let fits =
             |secret: &&&Secret| self.secret.as_ref().is_none_or(|name| secret.name == *name || full(secret) == *name);
-        let mut fitting = keys.iter().filter(fits);
-        let names = || keys.iter().map(|secret| full(secret)).collect::<Vec<_>>().join(", ");
-        match (fitting.next(), fitting.next()) {
+        let mut found = keys.iter().filter(fits);
+        let every = || keys.iter().map(|secret| full(secret)).collect::<Vec<_>>().join(", ");
+        match (found.next(), found.next()) {
             (Some(secret), None) => Ok(secret),
             (Some(_), Some(_)) => {
-                Err(Failure::Usage(format!("there are several keys Secrets, choose with --secret: {}", names())))
+                Err(Failure::Usage(format!("there are several keys Secrets, choose with --secret: {}", every())))
             }
             (None, _) if keys.is_empty() => Err(Failure::Key(
                 "the manifests hold no keys Secret; give its file with -f, too, or make one with `lethe-worker keys \
                  create`"
                     .to_owned(),
             )),
-            (None, _) => Err(Failure::Usage(format!("no keys Secret has that name; there are: {}", names()))),
+            (None, _) => Err(Failure::Usage(format!("no keys Secret has that name; there are: {}", every()))),
         }
     }
 
@@ -131,12 +131,13 @@ fn existing(
     stores: &mut Stores<'_>,
     namespace: &str,
     name: &str,
+    what: &str,
 ) -> Result<Option<Arc<EmbeddedStore>>, Failure> {
     let declared = resources.data_store(namespace, name).and_then(|store| store.spec.embedded.as_ref());
     if declared.is_some_and(|embedded| !Path::new(&embedded.path).exists()) {
         return Ok(None);
     }
-    Ok(Some(stores.embedded(name, "the key store")?))
+    Ok(Some(stores.embedded(name, what)?))
 }
 
 async fn open(
@@ -155,7 +156,7 @@ async fn open(
     // The register knows of pipelines that are not among the manifests.
     let places = store.places().await?;
     for place in places.iter().filter(|place| place.name == LETTERS) {
-        match existing(resources, stores, &secret.namespace, &place.store)? {
+        match existing(resources, stores, &secret.namespace, &place.store, "a dead letter")? {
             Some(other) => add(other),
             None => return Err(not_there(&place.store, "dead letters lie in it").into()),
         }
@@ -164,7 +165,7 @@ async fn open(
         let embedded = pipeline.spec.dead_letter.as_ref().and_then(|letters| letters.embedded.as_ref());
         if let Some(name) = embedded.map(|embedded| &embedded.store_ref.name)
             && pipeline.spec.keys.secret_ref.name == secret.name
-            && let Some(other) = existing(resources, stores, &secret.namespace, name)?
+            && let Some(other) = existing(resources, stores, &secret.namespace, name, "a dead letter")?
         {
             add(other);
         }

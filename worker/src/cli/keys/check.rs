@@ -159,7 +159,7 @@ fn text(found: &[(&KeyStoreInUse, Vec<Line>)]) -> String {
                 vec![line.name.clone(), line.check.clone(), line.state.words().to_owned(), keys, days]
             })
             .collect();
-        out.push_str(&format!("key store {}{made}\n\n{}\n", store.name, table(&headers, &rows, 3)));
+        out.extend([format!("key store {}{made}\n\n{}\n", store.name, table(&headers, &rows, 3))]);
     }
     out
 }

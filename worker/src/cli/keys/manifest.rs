@@ -49,19 +49,19 @@ pub(super) fn write(header: &Header<'_>, ring: &KeyRing) -> Result<Zeroizing<Str
     let quoted = |value: &str| json!(value).to_string();
     text.push_str(WARNING);
     text.push_str("apiVersion: v1\nkind: Secret\n");
-    text.push_str(&format!("type: {}\nmetadata:\n  name: {}\n", quoted(header.secret_type), quoted(header.name)));
+    text.extend([format!("type: {}\nmetadata:\n  name: {}\n", quoted(header.secret_type), quoted(header.name))]);
     if let Some(namespace) = header.namespace {
-        text.push_str(&format!("  namespace: {}\n", quoted(namespace)));
+        text.extend([format!("  namespace: {}\n", quoted(namespace))]);
     }
     if !header.labels.is_empty() {
         text.push_str("  labels:\n");
         for (name, value) in &header.labels {
-            text.push_str(&format!("    {}: {}\n", quoted(name), quoted(value)));
+            text.extend([format!("    {}: {}\n", quoted(name), quoted(value))]);
         }
     }
     text.push_str("stringData:\n");
     for (name, value) in &ring.to_secret_data() {
-        text.push_str(&format!("  {name}: \""));
+        text.extend([format!("  {name}: \"")]);
         text.extend(value.iter().map(|digit| char::from(*digit)));
         text.push_str("\"\n");
     }

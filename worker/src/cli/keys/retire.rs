@@ -49,7 +49,7 @@ const ATTESTS: &str = "every copy of this key is destroyed, or will be: in backu
 
 impl Retire {
     pub(super) async fn execute(self, output: Output) -> Result<(), Failure> {
-        let Ok(KeyName::Master(number)) = self.master.parse() else {
+        let Ok(KeyName::Master(master)) = self.master.parse() else {
             return Err(Failure::Usage(
                 "only masters are retired: name one as master-1; root and audience keys stay for ever".to_owned(),
             ));
@@ -61,23 +61,23 @@ impl Retire {
         let resources = self.access.files.read()?;
         let keyring = self.access.open(&resources).await?;
         let stores = keyring.all_open()?;
-        let name = KeyName::Master(number).to_string();
+        let name = KeyName::Master(master).to_string();
         let check = keyring.ring.checks().into_iter().find(|(held, _)| *held == name).map(|(_, check)| check);
         let Some(check) = check else { return not_held(&name, &stores) };
-        let without = keyring.ring.without_master(number).map_err(|error| Failure::Key(error.to_string()))?;
+        let without = keyring.ring.without_master(master).map_err(|error| Failure::Key(error.to_string()))?;
         for store in &stores {
             verify_others(store, &without, &name, &check)?;
         }
         let mut wraps = Wrapped::default();
         for store in &stores {
-            wraps.add(count(store, number).await?);
+            wraps.add(count(store, master).await?);
         }
         if wraps.total() > 0 {
             return Err(Failure::Key(format!(
                 "{name} still wraps {} keys of persons and {} keys of days; wrap them by the current master with \
                  `lethe-worker keys rotate --only-rewrap` first",
-                crate::cli::table::number(wraps.subjects),
-                crate::cli::table::number(wraps.days)
+                number(wraps.subjects),
+                number(wraps.days)
             )));
         }
         let target = Target::find(&resources, keyring.secret, self.to)?;

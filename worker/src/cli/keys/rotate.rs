@@ -158,33 +158,33 @@ fn report(
     let mut text = String::new();
     match saved {
         Some(saved) => {
-            text.push_str(&format!("Made master-{current} and wrote the Secret to {}.\n", saved.path.display()));
+            text.extend([format!("Made master-{current} and wrote the Secret to {}.\n", saved.path.display())]);
             if let Some(backup) = &saved.backup {
-                text.push_str(&format!("What it was before lies in {}.\n", backup.display()));
+                text.extend([format!("What it was before lies in {}.\n", backup.display())]);
             }
             text.push_str("Back it up now: from here on keys are lost with it.\n");
         }
         None if unfinished => {
-            text.push_str(&format!("Went on with the rotation to master-{current}; no other master was made.\n"));
+            text.extend([format!("A rotation to master-{current} was not finished; no other master was made.\n")]);
         }
         None => {}
     }
     match done {
-        Some(done) => text.push_str(&format!(
+        Some(done) => text.extend([format!(
             "Wrapped by master-{current}: {} keys of persons, {} keys of days.\n",
             number(done.subjects),
             number(done.days)
-        )),
+        )]),
         None => text.push_str(
             "\nNext: put the new Secret in place, restart the workers, then run `lethe-worker keys rotate \
              --only-rewrap` with it.\n",
         ),
     }
     if done.is_some() && !older.is_empty() {
-        text.push_str(&format!(
+        text.extend([format!(
             "\nNext: use this Secret everywhere, then `lethe-worker keys retire {} --ground \"...\"`.\n",
             older[0]
-        ));
+        )]);
     }
     answer::text(&text)
 }
