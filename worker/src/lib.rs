@@ -1,6 +1,7 @@
 //! Lethe's data path: threads, channels and a command line around `lethe-core` and `lethe-stores`.
 
 pub mod cli;
+mod clock;
 pub mod generate;
 pub mod open;
 pub mod redrive;

@@ -329,6 +329,24 @@ fn a_canary_in_a_csv_header_or_cell_is_found_nowhere() {
 }
 
 #[test]
+fn a_canary_is_found_in_nothing_that_other_commands_say() {
+    let folder = folder();
+    folder.counts(&[]);
+    for arguments in [
+        &["lint", "-f", "."][..],
+        &["plan", "-f", "."],
+        &["keys", "check", "-f", "."],
+        &["redrive", "-f", ".", "--dry-run"],
+        &["token", "-f", ".", "--space", "people", "zxqvwho"],
+        &["token", "-f", ".", "--space", "people", "--reference", "analytics", "zxqvwho"],
+    ] {
+        try_loudly(&folder, 0, arguments);
+    }
+    try_loudly(&folder, 2, &["token", "-f", ".", "--space", "nobody", "zxqvwho"]);
+    try_loudly(&folder, 1, &["reveal", "-f", ".", "--ground", "TICKET-1", "zxqvnobody"]);
+}
+
+#[test]
 fn a_canary_in_a_run_that_fails_is_found_nowhere() {
     let with = |prepare: &dyn Fn(&Folder)| {
         let folder = folder();

@@ -17,11 +17,10 @@ use std::{
 };
 
 use lethe_crds::load::read_paths;
-use lethe_worker::open::{check, find};
 
 use crate::{
     folder::{Folder, repository},
-    worker::{Ended, PROGRAM, finish_within},
+    worker::{Ended, PROGRAM, finish, finish_within},
 };
 
 /// Data may have to be fetched first.
@@ -39,13 +38,21 @@ fn examples() -> Vec<String> {
 fn every_example_is_without_mistakes_and_warnings() {
     let names = examples();
     for name in &names {
-        let folder = Folder::of_example(name);
-        let resources = read_paths(&[folder.path()]).unwrap();
-        let checked = check(&resources, find(&resources, None).unwrap()).unwrap();
-        let warnings: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();
-        assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        finish(&mut Folder::of_example(name).worker(&["lint", "--strict", "-f", "."])).well();
     }
     assert!(names.len() >= 4, "{names:?}");
+}
+
+#[test]
+fn every_declared_field_of_an_example_is_in_its_plan() {
+    for name in examples() {
+        let folder = Folder::of_example(&name);
+        let plan = finish(&mut folder.worker(&["plan", "-f", "."])).well().out();
+        let resources = read_paths(&[folder.path()]).unwrap();
+        for field in &resources.pipelines().next().unwrap().spec.fields {
+            assert!(plan.lines().any(|line| line.contains(&field.path)), "{name}: {} in\n{plan}", field.path);
+        }
+    }
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn what_the_docs_say_of_the_titanic_holds() {
         format!("{} fares are `0.0`", fares.iter().filter(|fare| **fare == 0.0).count()),
         format!(
             "{highest}, was paid for {} persons",
-            fares.iter().filter(|fare| fare.total_cmp(&&highest).is_eq()).count()
+            fares.iter().filter(|fare| fare.total_cmp(&highest).is_eq()).count()
         ),
     ]);
 }

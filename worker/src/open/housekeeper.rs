@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lethe_core::pipeline::Pipeline;
 use lethe_stores::{DeadLetters, StoreError, embedded::EmbeddedStore};
 
-use super::now;
+use crate::clock::now;
 use crate::run::{expire_before, pipeline_id};
 
 /// Rows of a table that one transaction removes.

@@ -6,10 +6,7 @@ mod sinks;
 mod stores;
 mod surroundings;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 pub use housekeeper::{Expired, Housekeeper};
 pub(crate) use keys::may_read;
@@ -28,7 +25,10 @@ use lethe_stores::{
 pub use stores::Stores;
 pub use surroundings::Around;
 
-use crate::run::{Job, OpenSource, pipeline_id};
+use crate::{
+    clock::now,
+    run::{Job, OpenSource, pipeline_id},
+};
 
 /// Why a pipeline can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -205,9 +205,4 @@ fn source(rules: &SourceRules) -> Result<OpenSource, OpenError> {
         options.resume.clone_from(&progress.offsets);
         Ok(Box::new(FileSource::open(options)?))
     }))
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 
 use self::retry::{Retry, Tried};
 use crate::{
-    open::now,
+    clock::now,
     run::{
         Counts, Deliverer, Job, KeyError, LetterError, RunError, SinkCounts, Watch, expire_before, open_letter,
         pipeline_id,

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::Opened;
 use crate::{
-    open::now,
+    clock::now,
     run::{Counts, Job, RunError, SinkCounts, Transformer},
 };
 

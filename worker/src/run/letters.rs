@@ -3,7 +3,6 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use jiff::Timestamp;
 use lethe_core::{
     engine::{Engine, Identity, Record},
     keys::{DataKey, KeyRing, WrapContext, WrappedKey},
@@ -26,6 +25,7 @@ use super::{
     Counts, Job, KeyError, fetch_subjects, pipeline_id,
     subjects::{Absent, random},
 };
+use crate::clock::day_of;
 
 /// Why a dead letter can't be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -178,11 +178,6 @@ fn cipher(
     class: &str,
 ) -> Result<SubjectCipher, KeyError> {
     Ok(SubjectCipher::new(&ring.unwrap(context, wrapped)?, class)?)
-}
-
-/// The UTC day of an instant, `2026-11-21`.
-fn day_of(millis: i64) -> String {
-    Timestamp::from_millisecond(millis).map_or_else(|_| "1970-01-01".to_owned(), |at| at.strftime("%F").to_string())
 }
 
 /// Keys of days before this one are destroyed: a day's key goes at the day's end plus the days that

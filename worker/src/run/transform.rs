@@ -23,7 +23,7 @@ use super::{
     letters::{LetterSealer, Refused},
     subjects::{Absent, fetch_subjects},
 };
-use crate::open::now;
+use crate::clock::now;
 
 /// Subjects whose keys are kept at hand, at most: about 1 KiB each.
 const CACHED_SUBJECTS: usize = 100_000;
