@@ -52,7 +52,7 @@ note '  whose subject did not agree (denied) nothing is kept.'
 one_event() {
     tail -n 4000 profiles.ndjson | awk '
         match($0, /"user_id":"[^"]*"/) { who[NR] = substr($0, RSTART, RLENGTH); newest[who[NR]] = NR }
-        /"consent":\{"marketing":true\}/ && /"phone":"\+/ && /"note":"[^"]*@[^"]*"/ && !/[^ -~]/ { line[NR] = $0 }
+        /"consent":\{"marketing":true\}/ && /"phone":"\+/ && /"note":"[^"]*[a-z0-9]@example\.[^"]*"/ && !/[^ -~]/ { line[NR] = $0 }
         END { for (at = NR; at > 0; at--) if (at in line && newest[who[at]] == at) { print line[at]; exit } }'
 }
 leaves() { awk -f "$root/scripts/leaves.awk" "$1"; }
@@ -75,11 +75,12 @@ awk -F '\t' '
     function cut(text, width) { return length(text) > width ? substr(text, 1, width - 3) "..." : text }
     FILENAME == "after.txt" { after[$1] = $2; next }
     FNR == 1 { printf "  %-17s %-37s %s\n", "FIELD", "BEFORE", "AFTER" }
-    {
-        printf "  %-17s %-37s %s\n", cut(substr($1, 2), 17), cut($2, 37), $1 in after ? cut(after[$1], 41) : "-"
-        seen[$1] = 1
+    $1 == "/note" { note = $2; next }
+    { printf "  %-17s %-37s %s\n", cut(substr($1, 2), 17), cut($2, 37), $1 in after ? cut(after[$1], 41) : "-" }
+    END {
+        printf "  %-17s %-37s %s\n", "subject_ref", "", cut(after["/subject_ref"], 41)
+        printf "\n  note, before: %s\n  note, after:  %s\n", note, after["/note"]
     }
-    END { printf "  %-17s %-37s %s\n", "subject_ref", "", cut(after["/subject_ref"], 41) }
 ' after.txt before.txt
 note '  - means that it goes no further: dropped, or not declared.'
 printf '\n  Analytics, which may see no person, gets this of it:\n'
