@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{
     Engine,
     action::{Action, Rule},
-    document::push_quoted_hex,
     read::scalar,
 };
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     seal::{self, SealContext},
     subject::Subject,
     walk::Item,
-    who::canonical,
+    who::{canonical, push_quoted_hex},
 };
 
 /// What an item of the tape became.

@@ -9,7 +9,7 @@ use crate::{
     schema::Kind,
     time::rfc3339,
     walk::{Act, Item},
-    who::{Reference, push_hex},
+    who::{Reference, push_quoted_hex},
 };
 
 /// Length of a reference as a JSON string.
@@ -112,13 +112,6 @@ impl Writer<'_> {
         }
         true
     }
-}
-
-/// Appends 64 hexadecimal digits as a JSON string.
-pub(super) fn push_quoted_hex(bytes: &[u8; 32], out: &mut Vec<u8>) {
-    out.push(b'"');
-    push_hex(bytes, out);
-    out.push(b'"');
 }
 
 /// The engine asked for the keys of its audiences when it was made, and the caller makes subjects

@@ -19,6 +19,13 @@ pub fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends 64 hexadecimal digits as a JSON string.
+pub(crate) fn push_quoted_hex(bytes: &[u8; 32], out: &mut Vec<u8>) {
+    out.push(b'"');
+    push_hex(bytes, out);
+    out.push(b'"');
+}
+
 /// The bytes that exactly `2 * N` digits stand for. Capitals are refused: a value has one written
 /// form, so that texts can be compared.
 pub fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {

@@ -9,5 +9,6 @@ mod hex;
 mod token;
 
 pub use canonical::{MAX_IDENTIFIER, NotCanonical, canonical};
+pub(crate) use hex::push_quoted_hex;
 pub use hex::{hex, push_hex, unhex};
 pub use token::{NotHex, Reference, RootCheck, Token, TokenText, TokenTextError};

@@ -92,6 +92,12 @@ Exit codes:
   4  a store can't be reached, or is not what was declared
   5  a key is missing, lost or another one than was used before";
 
+/// Does work that waits for stores.
+pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.map_err(Failure::other)?.block_on(work)
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -12,6 +12,7 @@ use super::{
     progress,
     run::{outcomes, reasons, stop_on_signal},
     table::number,
+    wait_for,
 };
 use crate::{
     open::{OpenOptions, Opened, open},
@@ -62,12 +63,7 @@ fn reason(text: &str) -> Result<String, String> {
 
 impl Redrive {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(Failure::other)?;
-        runtime.block_on(self.start(output))
+        wait_for(self.start(output))
     }
 
     async fn start(self, output: Output) -> Result<(), Failure> {

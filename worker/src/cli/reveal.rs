@@ -9,7 +9,7 @@ use clap::Args;
 use lethe_core::sensitive::Sensitive;
 use serde_json::value::RawValue;
 
-use super::{Failure, Output, files::Files};
+use super::{Failure, Output, files::Files, wait_for};
 use crate::{
     open::open_to_read,
     reveal::{Asked, Ground, Held, RevealError, Revealed, RevealedRecord, User, flatten, reveal},
@@ -48,8 +48,7 @@ const MAX_LINE: u64 = 16 * 1024;
 
 impl Reveal {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::other)?;
-        runtime.block_on(self.start(output))
+        wait_for(self.start(output))
     }
 
     async fn start(self, output: Output) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use super::{
     files::Files,
     progress,
     table::{number, table},
+    wait_for,
 };
 use crate::{
     open::{OpenOptions, Opened, open},
@@ -52,12 +53,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 impl Run {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(Failure::other)?;
-        runtime.block_on(self.start(output))
+        wait_for(self.start(output))
     }
 
     async fn start(self, output: Output) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ mod secret_file;
 use clap::{Args, Subcommand};
 use lethe_core::keys::{KeyRing, KeyRingError};
 
-use super::{Failure, Output};
+use super::{Failure, Output, wait_for};
 
 /// Make keys, and look after them.
 ///
@@ -42,12 +42,11 @@ enum Command {
 
 impl Keys {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Failure::other)?;
         match self.command {
             Command::Create(command) => command.execute(output),
-            Command::Check(command) => runtime.block_on(command.execute(output)),
-            Command::Rotate(command) => runtime.block_on(command.execute(output)),
-            Command::Retire(command) => runtime.block_on(command.execute(output)),
+            Command::Check(command) => wait_for(command.execute(output)),
+            Command::Rotate(command) => wait_for(command.execute(output)),
+            Command::Retire(command) => wait_for(command.execute(output)),
         }
     }
 }
