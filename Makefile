@@ -32,8 +32,8 @@ generate: need-cargo need-cc ## Write the CRDs and the reference in docs/pipelin
 bench: need-cargo need-cc ## Measure; method and figures: docs/benchmarks.md
 	$(CARGO) bench --workspace --bench '*'
 
-soak: need-python need-cargo need-cc ## The long faults: kills, floods, full disks
-	LETHE_SOAK=1 $(CARGO) test -p lethe-tests -- --nocapture
+soak: need-cargo need-cc ## The long faults: 500,000 events, 50 kills; what they print goes into docs/ledger.md
+	LETHE_SOAK=1 $(CARGO) test --workspace --test promises -- --nocapture crash
 
 clean: ## Remove what was built and what the demo made
 	$(CARGO) clean
