@@ -126,7 +126,7 @@ pub async fn run(job: Job, open: OpenSource, follow: bool, watch: Arc<Watch>) ->
         while let Some(batch) = to_transform.blocking_recv() {
             let done = match batch {
                 Feed::Known(batch) => {
-                    transformer.remember(&batch);
+                    transformer.remember(&batch)?;
                     continue;
                 }
                 Feed::New(batch) => transformer.transform(&batch)?,

@@ -82,20 +82,23 @@ impl Transformer {
         Self { absent: Absent::Imagine, ..self }
     }
 
-    /// Remembers the ids of a batch that an earlier run delivered. A rejected event was not
-    /// delivered; one that a protection would reject counts as delivered here, which is the
-    /// cheaper mistake: its repetition is rejected all the same.
-    pub fn remember(&mut self, batch: &IncomingBatch) {
-        let Some(rules) = self.dedupe_rules else { return };
-        for incoming in &batch.records {
-            if incoming.unreadable.is_some() {
-                continue;
-            }
-            if let Reading::Process(facts) = self.engine.read(&record(batch, incoming), &mut self.scratch) {
-                let dedupe = dedupe(&mut self.dedupe, rules, &batch.stream);
-                dedupe.remember(&facts.digest, facts.time);
+    /// Remembers the ids of a batch that an earlier run delivered: the same verdict again, and what
+    /// it writes is for nobody. An event that was rejected is not remembered, so that its correction
+    /// passes.
+    pub fn remember(&mut self, batch: &IncomingBatch) -> Result<(), RunError> {
+        if self.dedupe_rules.is_none() {
+            return Ok(());
+        }
+        let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
+        let now = now();
+        for (at, incoming) in batch.records.iter().enumerate() {
+            let _verdict = self.process(batch, at, &record(batch, incoming), now, &mut outgoing)?;
+            for written in &mut outgoing {
+                written.bytes.clear();
+                written.records.clear();
             }
         }
+        Ok(())
     }
 
     /// Transforms a batch.

@@ -44,7 +44,7 @@ spec:
   fields:
     - {path: /user_id, category: user.unique_id, protect: {pseudonymize: {space: customers}}}
     - {path: /name, category: user.name, protect: {encrypt: {}}}
-    - {path: /email, category: user.contact.email, protect: {encrypt: {class: contact}}}
+    - {path: /email, category: user.contact.email, clean: [Email], protect: {encrypt: {class: contact}}}
     - {path: /tags/*, category: user.content, protect: {encrypt: {}}}
     - {path: /plan, category: user.account, protect: {keep: {}}}
   sinks:
