@@ -170,3 +170,18 @@ fn what_is_no_event_is_told_apart() {
     assert_eq!(verdict("{\"a\":1e400}").unwrap().unwrap().reason, Reason::NumberOutOfRange);
     assert_eq!(verdict(&format!("{{\"a\":{}}}", "9".repeat(400))).unwrap().unwrap().reason, Reason::NumberOutOfRange);
 }
+
+#[test]
+fn lengths_are_counted_in_characters() {
+    let broken = |schema: Value, text: &str| {
+        let mut pipeline = testing::pipeline();
+        pipeline.event.schema = Some(json!({"properties": {"a": schema}}));
+        let mut tape = Tape::default();
+        walk(&Plan::new(&pipeline).unwrap(), &json!({"a": text}).to_string(), &mut tape).unwrap();
+        tape.broken.and_then(|rejection| rejection.rule)
+    };
+    assert_eq!(broken(json!({"minLength": 2}), "é"), Some("minLength"));
+    assert_eq!(broken(json!({"minLength": 2}), "éé"), None);
+    assert_eq!(broken(json!({"maxLength": 2}), "éé"), None);
+    assert_eq!(broken(json!({"maxLength": 2}), "aéé"), Some("maxLength"));
+}
