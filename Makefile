@@ -4,46 +4,61 @@
 CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/lethe/target
 export CARGO_TARGET_DIR
 CARGO ?= cargo
-# Cargo unites the features of the packages that it is asked for: always asked for all of them, it builds a
-# dependency once for demo, tests and generators alike. What is built is chosen by target instead.
-BUILD = $(CARGO) build --workspace
+# Cargo unites the features of the packages and targets that it is asked for: always asked for all of them, it builds
+# a dependency once for tests and generators alike. The demo alone asks for less: it talks to no server, so it needs
+# no driver and none of the tools that drivers are built with.
 BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test generate bench soak clean lint unit need-cargo need-cc need-lints need-python
+.PHONY: help demo check test generate bench soak engines-up engines-down clean lint unit \
+	cluster-up cluster-down need-cargo need-cc need-drivers need-lints need-python need-engines need-go
 
 help: ## Say what can be done
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: need-cargo need-cc ## Protect 100,000 made-up profiles on this machine and show what came of it
-	@$(BUILD) --bin lethe-worker
+	@$(CARGO) build -p lethe-worker --no-default-features --bin lethe-worker
 	@./scripts/demo.sh "$(BUILT)/lethe-worker"
 
 check: lint unit ## Formatting, lints, unit tests (generated files are fresh): seconds when warm
 
-test: need-python lint ## All of `check`, and every promise kept by real runs
+test: need-python need-engines need-go lint ## All of `check`, and every promise kept by real runs
+	@./tests/engines/kubernetes/build >/dev/null
 	$(CARGO) test --workspace
 
-generate: need-cargo need-cc ## Write the CRDs and the reference in docs/pipeline.md from the types
-	$(BUILD) --bin crdgen --bin docgen
+generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/, from the types
+	$(CARGO) build --workspace --all-targets
 	"$(BUILT)/crdgen"
 	"$(BUILT)/docgen"
+	"$(BUILT)/metricgen"
 
-bench: need-cargo need-cc ## Measure; method and figures: docs/benchmarks.md
+bench: need-cargo need-drivers need-engines need-python ## Measure; method and figures: docs/benchmarks.md
 	$(CARGO) bench --workspace --bench '*'
 
-soak: need-cargo need-cc ## The long faults: 500,000 events, 50 kills; what they print goes into docs/ledger.md
-	LETHE_SOAK=1 $(CARGO) test --workspace --test promises -- --nocapture crash
+soak: need-cargo need-drivers need-engines need-python ## The long faults, an hour of them; what they print goes into docs/ledger.md
+	LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming -- --nocapture --test-threads=1 crash soak:: faults::workers_killed
+
+engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB server on this machine, for tests; where: tests/engines/README.md
+	@./tests/engines/up
+
+engines-down: ## Stop them, and whatever else of theirs a test has left; their data stay
+	@./tests/engines/down --everywhere
+
+cluster-up: need-go need-engines ## Start a control plane of Kubernetes on this machine, for tests; no pod runs
+	@./tests/engines/kubernetes/up
+
+cluster-down: ## Stop it; its data stay
+	@./tests/engines/kubernetes/down
 
 clean: ## Remove what was built and what the demo made
 	$(CARGO) clean
 	rm -rf demo-out
 
-lint: need-lints need-cc
+lint: need-lints need-drivers
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-unit: need-cargo need-cc
+unit: need-cargo need-drivers
 	$(CARGO) test --workspace --lib --bins
 
 need-cargo:
@@ -56,6 +71,26 @@ need-lints: need-cargo
 need-cc:
 	@command -v "$${CC:-cc}" >/dev/null || { echo "a C compiler is missing (for SQLite and zstd); install one: apt-get install gcc libc6-dev, or xcode-select --install"; exit 1; }
 
-# Tests on data that this project did not make fetch it with pip, into an environment of its own.
+# OpenSSL and librdkafka are built from source.
+need-drivers: need-cc
+	@command -v "$${CXX:-c++}" >/dev/null || { echo "a C++ compiler is missing (for librdkafka); install one: apt-get install g++, or xcode-select --install"; exit 1; }
+	@perl -MIPC::Cmd -MFindBin -e 1 2>/dev/null || { echo "perl with its modules is missing (for OpenSSL); install it: apt-get install perl"; exit 1; }
+
+# Tests on data that this project did not make fetch it with pip, into an environment of its own. So does the server
+# that stands for MongoDB.
 need-python:
-	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || { echo "python3 (3.9 or later) with venv is missing (for tests on real data); install it: apt-get install python3 python3-venv"; exit 1; }
+	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || { echo "python3 (3.9 or later) with venv is missing (for tests on real data and the MongoDB server); install it: apt-get install python3 python3-venv"; exit 1; }
+
+# Tests start real servers, which come with Maven and pip: tests/engines/README.md.
+need-engines:
+	@version=$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'); \
+	[ "$${version:-0}" -ge 17 ] && [ "$$version" -le 23 ] || { echo "Java 17 to 23 is missing (for Kafka and Cassandra in tests); install it: apt-get install openjdk-17-jre-headless, or openjdk-21-jre-headless; JAVA_HOME names it where another one is the default"; exit 1; }
+	@command -v mvn >/dev/null || { echo "Maven is missing (it fetches Kafka and Cassandra for tests); install it: apt-get install maven"; exit 1; }
+	@command -v openssl >/dev/null || { echo "openssl is missing (it makes certificates for tests); install it: apt-get install openssl"; exit 1; }
+	@command -v flock >/dev/null && command -v setsid >/dev/null || { echo "flock or setsid is missing (tests start servers with them, on Linux); install them: apt-get install util-linux"; exit 1; }
+	@command -v curl >/dev/null || { echo "curl is missing (it asks servers of tests whether they are well); install it: apt-get install curl"; exit 1; }
+
+# Kubernetes comes as Go modules. The compiler's own installer puts it into a folder that is not in the PATH of everybody.
+need-go:
+	@version=$$(PATH="$$PATH:/usr/local/go/bin" go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p'); \
+	[ "$${version:-0}" -ge 25 ] || { echo "Go 1.25 or later is missing (Kubernetes is built with it, for tests); install it: https://go.dev/doc/install"; exit 1; }

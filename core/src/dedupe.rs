@@ -85,6 +85,17 @@ impl Dedupe {
         });
     }
 
+    /// Forgets an id: its event was not delivered after all. Its place stays taken until it is the
+    /// oldest.
+    pub fn forget(&mut self, id: &IdDigest) {
+        let id = halves(id);
+        let Self { entries, forgotten, index, hasher, .. } = self;
+        let is_it = |number: &u32| entries[number.wrapping_sub(*forgotten) as usize].id == id;
+        if let Ok(found) = index.find_entry(hasher.hash_one(id), is_it) {
+            found.remove();
+        }
+    }
+
     /// Number of ids in memory; some may be past the window.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -170,6 +181,18 @@ mod tests {
         assert!(!cache.seen(&id(1)) && cache.seen(&id(2)));
         cache.remember(&id(4), 5000);
         assert!(!cache.seen(&id(4)), "an event that comes too late is not remembered");
+    }
+
+    #[test]
+    fn a_forgotten_id_may_come_again() {
+        let mut cache = Dedupe::new(1000, 2);
+        cache.remember(&id(1), 0);
+        cache.forget(&id(1));
+        cache.forget(&id(9));
+        assert!(!cache.seen(&id(1)));
+        cache.remember(&id(1), 0);
+        cache.remember(&id(2), 0);
+        assert!(cache.seen(&id(1)) && cache.seen(&id(2)), "the place of what was forgotten was the oldest");
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! Pure: no I/O, no async, no clock and no randomness of its own. A caller passes bytes, the time
 //! and random bytes in, and gets bytes, outcomes and mistakes back.
 
+pub mod ack;
 pub mod clean;
 pub mod dedupe;
 pub mod detect;
 pub mod engine;
 pub mod json;
 pub mod keys;
+pub mod latest;
 pub mod letter;
 pub mod outcome;
 mod phone;

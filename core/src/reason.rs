@@ -71,6 +71,8 @@ reasons! {
     CleanFailed,
     /// A value can't be protected as declared.
     ProtectFailed,
+    /// A sink's store can't take the record (a column's type, a unique index, a size); the others have it.
+    SinkRefused,
 }
 
 /// A rejection: why, by which rule, and where. The place is made of declared segments only, any

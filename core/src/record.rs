@@ -63,6 +63,8 @@ pub struct Outgoing {
     pub version: i64,
     /// The event's time, milliseconds since 1970.
     pub time: i64,
+    /// Offset of the record in its source that it was made of.
+    pub offset: u64,
     /// When the record expires, milliseconds since 1970.
     pub expires: Option<i64>,
     /// What to do.

@@ -15,7 +15,7 @@ use crate::reference::{SecretKeyRef, SecretRef};
     version = "v1alpha1",
     kind = "DataStore",
     plural = "datastores",
-    shortname = "ds",
+    shortname = "dst",
     category = "lethe",
     namespaced,
     doc = "One connection to one store: Kafka, Cassandra, MongoDB or an embedded file.",
@@ -32,6 +32,12 @@ use crate::reference::{SecretKeyRef, SecretRef};
         type_ = "string",
         description = "Why it is ready or not, in one word.",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Version",
+        type_ = "string",
+        description = "What the store says of its version.",
+        json_path = ".status.version"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
@@ -182,4 +188,16 @@ pub struct DataStoreStatus {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// What the store says of its version, where its protocol tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub version: Option<String>,
+    /// What it can, as `brokers=3`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub capabilities: Vec<String>,
+    /// The value of the annotation `lethe.dev/reconcile-requested-at` that this status answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub last_handled_reconcile_at: Option<String>,
 }

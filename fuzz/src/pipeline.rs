@@ -133,6 +133,7 @@ pub fn pipeline(undeclared: Undeclared) -> Pipeline {
         dedupe: None,
         keys_secret: "keys".to_owned(),
         key_store: "store".to_owned(),
+        key_database: "lethe".to_owned(),
         revision: 3,
         region: Some("CH".to_owned()),
         fields,

@@ -60,6 +60,7 @@ fn batch(from: u64, size: u64, subjects: u64, expires: bool) -> OutgoingBatch {
             event_id,
             version: time * 1000,
             time,
+            offset: 0,
             expires,
             body,
         });

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use futures::future::BoxFuture;
-use lethe_core::{keys::WrappedKey, record::Position, who::Token};
+use lethe_core::{record::Position, who::Token};
 
 use crate::StoreError;
 
@@ -39,44 +39,13 @@ pub struct Letter {
     pub sealed: Vec<u8>,
 }
 
-/// The key of a day, as it is wrapped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DayKey {
-    /// `<namespace>.<name>` of the pipeline.
-    pub pipeline: String,
-    /// The UTC day, `2026-11-21`.
-    pub day: String,
-    /// The key.
-    pub key: WrappedKey,
-}
-
 /// Where dead letters lie.
 pub trait DeadLetters: Send + Sync {
-    /// The key of a day: `candidate` if there is none yet; `None` if it was destroyed.
-    fn day_key(
-        &self,
-        pipeline: String,
-        day: String,
-        candidate: WrappedKey,
-    ) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>>;
-
-    /// The key of a day that has one; `None` if it has none or it was destroyed.
-    fn find_day_key(&self, pipeline: String, day: String) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>>;
-
-    /// Up to `limit` live keys of days, of all pipelines, that another master than `master` wraps.
-    fn day_keys_wrapped_by_others(&self, master: u32, limit: usize) -> BoxFuture<'_, Result<Vec<DayKey>, StoreError>>;
-
-    /// Number of live keys of days, of all pipelines, that this master wraps.
-    fn count_day_keys_wrapped_by(&self, master: u32) -> BoxFuture<'_, Result<u64, StoreError>>;
-
-    /// Replaces the wrapping of keys of days whose wrapping is still the first of the pair; answers
-    /// how many.
-    fn rewrap_day_keys(&self, keys: Vec<(DayKey, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>>;
-
     /// Writes letters that are not there yet (by key). Durable when it returns.
     fn write(&self, letters: Vec<Letter>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Up to `limit` letters of a pipeline after `after` (by key), not yet redriven.
+    /// Up to `limit` letters of a pipeline after `after`, not yet redriven. `None` begins anew;
+    /// else it is the key of the last letter of the page before.
     fn list(
         &self,
         pipeline: String,
@@ -87,7 +56,7 @@ pub trait DeadLetters: Send + Sync {
     /// Removes letters that were redriven.
     fn remove(&self, pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Destroys the day keys of days before `before` and removes their letters; answers how many
-    /// letters were never redriven.
+    /// Removes the letters that keys of days before `before` sealed, which are destroyed already;
+    /// answers how many were never redriven.
     fn expire(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>>;
 }

@@ -31,7 +31,12 @@ command -v python3 >/dev/null 2>&1 ||
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' ||
     fail "python3 is too old: $(python3 --version); install Python 3.9 or later"
 
+command -v flock >/dev/null 2>&1 || fail "flock is missing; install it (Debian, Ubuntu: apt-get install util-linux)"
+
+# Two calls at once take turns.
 mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
 
 # A virtual environment of its own: nothing is installed into the system's Python. It is made again
 # when requirements.txt changes.

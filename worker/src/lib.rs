@@ -3,7 +3,9 @@
 pub mod cli;
 mod clock;
 pub mod generate;
+pub mod observe;
 pub mod open;
 pub mod redrive;
 pub mod reveal;
 pub mod run;
+pub mod survey;

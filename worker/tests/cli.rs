@@ -133,7 +133,7 @@ fn generate_ends_quietly_when_its_reader_has_seen_enough() {
 fn lint_finds_nothing_in_the_examples_and_names_the_place_of_a_mistake() {
     let folder = Folder::new();
     folder.ok(&["keys", "create", "lethe-keys"]);
-    for example in ["laptop", "randomuser", "faker", "people-csv"] {
+    for example in ["laptop", "randomuser", "faker", "people-csv", "clickstream"] {
         let manifests = format!("{LAPTOP}/../{example}");
         folder.ok(&["lint", "-f", &manifests, "-f", "lethe-keys.yaml"]);
     }
@@ -316,10 +316,11 @@ fn token_answers_a_line_each_and_never_repeats_an_identifier() {
 #[test]
 fn a_reference_finds_the_rows_of_a_person() {
     let folder = Folder::after_a_run(20);
-    let profiles = folder.read("profiles.ndjson");
+    // Lines that are no JSON may be no text either.
+    let profiles = fs::read(folder.path().join("profiles.ndjson")).unwrap();
     let ids: Vec<String> = profiles
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
         .filter_map(|event| Some(event["user_id"].as_str()?.to_owned()))
         .collect();
     let token = with_keys(&["token", "--space", "customers", "--reference", "analytics"]);
@@ -355,4 +356,109 @@ fn completions_are_written_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(folder.ok(&["completions", shell]).contains("lethe-worker"), "{shell}");
     }
+}
+
+#[test]
+fn manual_pages_are_made_for_the_program_and_each_command_and_name_it() {
+    let folder = Folder::new();
+    folder.ok(&["man", "pages"]);
+    let help = folder.ok(&["help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let mut seen = 0;
+    for command in commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| *name != "help")
+    {
+        if command.is_empty() {
+            continue;
+        }
+        let page = folder.read(&format!("pages/lethe-worker-{command}.1"));
+        assert!(page.contains(&format!(".TH lethe-worker-{command} 1")), "{command}");
+        assert!(page.contains(&command.replace('-', "\\-")) && page.contains(".SH SYNOPSIS"), "{command}");
+        seen += 1;
+    }
+    assert!(seen >= 10, "{help}");
+    assert!(folder.read("pages/lethe-worker-keys-rotate.1").contains("keys rotate"));
+    let page = folder.ok(&["man"]);
+    assert_eq!(folder.read("pages/lethe-worker.1").lines().next(), page.lines().next());
+    assert!(page.contains("generate") && page.contains("Exit codes"), "{page}");
+}
+
+/// Events of somebody's own, in which every value and some keys begin with SECRET.
+const OWN: &str = "\
+{\"id\": \"SECRET-1\", \"mail\": \"SECRETann@example.com\", \"notes\": [\"SECRET call +44 20 7946 0042\"]}
+{\"id\": \"SECRET-2\", \"mail\": \"SECRETbob@example.com\", \"notes\": [\"SECRET\"], \"by\": {\"SECRETeve@example.com\": \"SECRET 192.0.2.7\"}}
+{\"id\": \"SECRET-3\", \"mail\": \"SECRET\"
+";
+
+#[test]
+fn detect_names_paths_and_kinds_and_shows_no_value() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("own.ndjson"), OWN).unwrap();
+    for form in [vec![], vec!["--suggest"], vec!["--output", "json"], vec!["--suggest", "--output", "json"]] {
+        let from_file = folder.run(&[&["detect", "own.ndjson", "--log", "trace"][..], &form].concat());
+        assert!(from_file.status.success());
+        let said = [from_file.stdout.clone(), from_file.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!said.contains("SECRET") && !said.contains("7946") && !said.contains("192.0"), "{said}");
+        assert!(said.contains("/mail") && said.contains("/notes/*") && !said.contains("/id"), "{said}");
+        let piped = folder.ask(&[&["detect"][..], &form].concat(), OWN);
+        assert_eq!(piped.stdout, from_file.stdout);
+    }
+    let text = folder.ok(&["detect", "own.ndjson"]);
+    let line =
+        |path: &str| text.lines().find(|line| line.starts_with(path)).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(line("/mail"), ["/mail", "email", "user.contact.email", "encrypt", "2", "100", "%"]);
+    assert_eq!(line("/notes/*"), ["/notes/*", "phone", "user.content", "redactDetected", "1", "50", "%"]);
+    assert_eq!(line("/by (keys)")[2..4], ["email", "user.content"]);
+    assert!(text.starts_with("3 events, 1 no JSON object: searched as text\n"), "{text}");
+    let answer = folder.json(&["detect", "own.ndjson"]);
+    assert_eq!(answer["counts"]["events"], 3);
+    let mail = answer["found"].as_array().unwrap().iter().find(|found| found["path"] == "/mail").unwrap();
+    assert_eq!((&mail["events"], &mail["of"], &mail["share"]), (&2.into(), &2.into(), &1.0.into()));
+    assert_eq!(mail["suggestion"]["clean"], serde_json::json!(["Trim", "Lowercase"]));
+}
+
+#[test]
+fn detect_reads_several_files_and_rows_and_tells_what_is_not_there() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("a.csv"), "name,reach\nAnn,ann@example.com\nBob,\n").unwrap();
+    fs::write(folder.path().join("b.csv"), "name,reach\nEve,eve@example.com\n").unwrap();
+    let answer = folder.json(&["detect", "--format", "csv", "a.csv", "b.csv"]);
+    assert_eq!((&answer["counts"]["events"], &answer["found"][0]["events"]), (&3.into(), &2.into()));
+    assert_eq!(folder.json(&["detect", "--format", "csv", "*.csv"]), answer);
+    let nothing = folder.ask(&["detect", "-"], "{\"a\": 1}\n");
+    assert!(String::from_utf8(nothing.stdout).unwrap().contains("Nothing with the form"));
+    let (code, said) = folder.fails(&["detect", "a.csv", "absent.ndjson"]);
+    assert!(code == 4 && said.contains("absent.ndjson does not exist"), "{said}");
+}
+
+#[test]
+fn generate_keeps_to_a_rate() {
+    let folder = Folder::new();
+    let started = std::time::Instant::now();
+    let events = folder.ok(&["generate", "clickstream", "--count", "31", "--rate", "100/s"]);
+    assert!(started.elapsed().as_millis() >= 300 && events.lines().count() == 31);
+    let (code, said) = folder.fails(&["generate", "clickstream", "--rate", "fast"]);
+    assert!(code == 2 && said.contains("0.2/s"), "{said}");
+}
+
+#[test]
+fn generate_says_what_it_needs_to_reach_a_topic() {
+    let folder = Folder::new();
+    let to_kafka = ["generate", "clickstream", "--count", "1", "--to", "kafka"];
+    for (given, needed) in [
+        (&["--bootstrap", "localhost:1"][..], "--topic"),
+        (&["--topic", "t"], "--bootstrap"),
+        (&["--topic", "t", "--bootstrap", "kafka.example.com:9092"], "DataStore"),
+        (&["--topic", "t", "--store", "store"], "--filename"),
+        (&["--topic", "t", "--store", "absent", "-f", LAPTOP], "absent"),
+        (&["--topic", "t", "--store", "store", "-f", LAPTOP, "--bootstrap", "localhost:1"], "cannot be used with"),
+    ] {
+        let (code, said) = folder.fails(&[&to_kafka[..], given].concat());
+        assert!(code == 2 && said.contains(needed), "{given:?}: {code} {said}");
+    }
+    let (_, said) = folder.fails(&[&to_kafka[..], &["--topic", "t", "--store", "store", "-f", LAPTOP]].concat());
+    assert!(said.contains("embedded"), "{said}");
+    let (code, said) = folder.fails(&["generate", "account", "--topic", "t"]);
+    assert!(code == 2 && said.contains("--to kafka"), "{said}");
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "no file called kafka was made");
 }

@@ -71,6 +71,7 @@ impl Engine {
                 event_id,
                 version: facts.version,
                 time: facts.time,
+                offset: record.offset,
                 expires,
                 body,
             });

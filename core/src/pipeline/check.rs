@@ -83,6 +83,7 @@ fn compile(object: &ProfilePipeline, around: &dyn Surroundings, notes: &mut Note
         },
         keys_secret: spec.keys.secret_ref.name.clone(),
         key_store: spec.keys.store_ref.name.clone(),
+        key_database: spec.keys.database.clone().unwrap_or_else(|| super::KEY_DATABASE.to_owned()),
         revision: u8::try_from(revision?).ok()?,
         region: region.map(str::to_owned),
         fields: declared.into_iter().map(|field| field.rules).collect(),

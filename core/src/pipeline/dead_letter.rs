@@ -45,10 +45,10 @@ pub(super) fn check(
     let members = [("kafka", dead_letter.kafka.is_some()), ("embedded", dead_letter.embedded.is_some())];
     exactly_one("spec.deadLetter", &members, notes)?;
     let target = match (&dead_letter.kafka, &dead_letter.embedded) {
-        (Some(kafka), _) => DeadLetterTarget::Kafka {
-            store: store("spec.deadLetter.kafka", &kafka.store_ref, &[StoreKind::Kafka], around, notes),
-            topic: kafka.topic.clone(),
-        },
+        (Some(kafka), _) => {
+            store("spec.deadLetter.kafka", &kafka.store_ref, &[StoreKind::Kafka], around, notes);
+            DeadLetterTarget::Kafka(kafka.clone())
+        }
         (None, Some(embedded)) => DeadLetterTarget::Embedded {
             store: store("spec.deadLetter.embedded", &embedded.store_ref, &[StoreKind::Embedded], around, notes),
         },

@@ -54,6 +54,8 @@ pub struct Pipeline {
     pub keys_secret: String,
     /// Name of the DataStore that holds the subjects' keys.
     pub key_store: String,
+    /// Keyspace or database of the key store.
+    pub key_database: String,
     /// 0 to 9.
     pub revision: u8,
     /// Region of phone numbers without a country code (ISO 3166-1, upper case).
@@ -288,12 +290,7 @@ pub struct DeadLetterRules {
 #[derive(Clone, Debug)]
 pub enum DeadLetterTarget {
     /// A Kafka topic.
-    Kafka {
-        /// Name of the DataStore.
-        store: String,
-        /// The topic.
-        topic: String,
-    },
+    Kafka(lethe_crds::profile_pipeline::KafkaDeadLetter),
     /// An embedded store.
     Embedded {
         /// Name of the DataStore.
@@ -301,5 +298,12 @@ pub enum DeadLetterTarget {
     },
 }
 
+/// Keyspace or database of a key store, where a pipeline names none.
+pub const KEY_DATABASE: &str = "lethe";
+
 /// Names of the members that Lethe itself writes at the top of every record.
 pub const RESERVED: [&str; 3] = ["subject_ref", "event_id", "event_time"];
+
+/// Names of the members that Lethe itself writes at the top of a document of MongoDB, beside those of
+/// [`RESERVED`].
+pub const RESERVED_IN_MONGODB: [&str; 4] = ["_id", "_version", "_expires_at", "_deleted_at"];

@@ -129,6 +129,21 @@ fn paths_and_fields() -> Vec<Case> {
             code::RESERVED_NAME,
             "spec.fields[6].path",
         ),
+        (
+            vec![("/fields/-", field("/_id", "system.operations", keep.clone()))],
+            code::RESERVED_NAME,
+            "spec.fields[6].path",
+        ),
+        (
+            vec![("/fields/-", field("/_version/x", "system.operations", keep.clone()))],
+            code::RESERVED_NAME,
+            "spec.fields[6].path",
+        ),
+        (
+            vec![("/fields/-", field("/$set", "system.operations", keep.clone()))],
+            code::RESERVED_NAME,
+            "spec.fields[6].path",
+        ),
         (vec![("/fields/1/category", json!("customer.email"))], code::CATEGORY_ROOT, "spec.fields[1].category"),
         (vec![("/fields/1/category", json!("user.acount.plan"))], code::CATEGORY_UNKNOWN, "spec.fields[1].category"),
         (
@@ -631,7 +646,12 @@ fn near_misses_are_accepted() {
         vec![("/sinks/-", file_sink("out/users.ndjson", "Append"))],
         vec![("/deadLetter", json!({"keepFor": "3w", "embedded": {"storeRef": {"name": "local"}}}))],
         vec![("/event/delete", json!({"when": {"path": "/plan", "equals": "none"}}))],
-        vec![("/fields/1", cleaned("/plan", json!(["Trim", "Nfc", "Lowercase"]), keep))],
+        vec![("/fields/1", cleaned("/plan", json!(["Trim", "Nfc", "Lowercase"]), keep.clone()))],
+        // Inside another member the names of a document are nobody's.
+        vec![
+            (INLINE, schema_with(json!({"meta": {"type": "object"}}))),
+            ("/fields/-", field("/meta/_id", "user.account", keep)),
+        ],
     ];
     for edits in accepted {
         let checked = check(with(&edits));

@@ -3,7 +3,8 @@
 use lethe_crds::profile_pipeline::{Compression, Field, KafkaSink, Manage, Records, Sink, Undeclared};
 
 use super::{
-    DeadLetterRules, DeadLetterTarget, Pointer, ProtectRules, SinkRules, SinkTarget, SourceRules, columns,
+    DeadLetterRules, DeadLetterTarget, Pointer, ProtectRules, RESERVED_IN_MONGODB, Segment, SinkRules, SinkTarget,
+    SourceRules, columns,
     fields::Declared,
     mistake::{Notes, code},
     paths::path,
@@ -81,6 +82,7 @@ fn check_one(at: &str, sink: &Sink, known: &Known<'_>, notes: &mut Notes) -> Opt
         SinkTarget::Cassandra(cassandra.clone())
     } else if let Some(mongodb) = &sink.mongodb {
         store(&here, &mongodb.store_ref, &[StoreKind::Mongodb], known.around, notes);
+        check_names(&sink.name, &fields, known, notes);
         SinkTarget::Mongodb(mongodb.clone())
     } else if let Some(kafka) = &sink.kafka {
         store(&here, &kafka.store_ref, &[StoreKind::Kafka], known.around, notes);
@@ -159,6 +161,28 @@ fn check_age(at: &str, member: &str, sink: &Sink, notes: &mut Notes) {
             format!("Cassandra keeps no time to live of {age}"),
             "write at most 7300d",
         );
+    }
+}
+
+/// A document of MongoDB has names of its own at the top, and a server takes `$` for an operator.
+fn check_names(sink: &str, fields: &[usize], known: &Known<'_>, notes: &mut Notes) {
+    for field in fields.iter().map(|index| &known.fields[*index]) {
+        let Some(Segment::Key(name)) = field.rules.path.segments.first() else { continue };
+        let what = if RESERVED_IN_MONGODB.contains(&name.as_str()) {
+            "a name that Lethe or MongoDB itself writes in"
+        } else if name.starts_with('$') {
+            "an operator, and no name, in"
+        } else {
+            continue;
+        };
+        if field.rules.protect != ProtectRules::Drop {
+            notes.refuse(
+                code::RESERVED_NAME,
+                format!("spec.fields[{}].path", field.at),
+                format!("{name} is {what} the documents of the sink {sink}"),
+                "leave it out of that sink's fields, or drop it",
+            );
+        }
     }
 }
 
@@ -252,8 +276,8 @@ pub(super) fn places(
         };
         writers.push((format!("spec.sinks[{i}].{member}"), format!("the sink {}", sink.name), place(&sink.target)));
     }
-    if let Some(DeadLetterTarget::Kafka { store, topic }) = dead_letter.map(|letters| &letters.target) {
-        let topic = Place::Topic(store.clone(), topic.clone());
+    if let Some(DeadLetterTarget::Kafka(kafka)) = dead_letter.map(|letters| &letters.target) {
+        let topic = Place::Topic(kafka.store_ref.name.clone(), kafka.topic.clone());
         writers.push(("spec.deadLetter.kafka.topic".to_owned(), "the dead letter".to_owned(), topic));
     }
     for (i, (at, writer, place)) in writers.iter().enumerate() {

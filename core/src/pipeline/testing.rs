@@ -36,6 +36,7 @@ pub(crate) fn pipeline() -> Pipeline {
         dedupe: None,
         keys_secret: "keys".to_owned(),
         key_store: "store".to_owned(),
+        key_database: "lethe".to_owned(),
         revision: 0,
         region: None,
         fields: Vec::new(),

@@ -11,6 +11,7 @@ mod document;
 mod kinds;
 mod metadata;
 mod mistake;
+mod mounted;
 mod nearest;
 mod node;
 mod object;

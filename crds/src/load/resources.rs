@@ -54,6 +54,12 @@ impl Resources {
         self.secrets.get(namespace, name)
     }
 
+    /// The namespaces of all ProfilePipelines, each once.
+    pub(super) fn namespaces_of_pipelines(&self) -> std::collections::BTreeSet<String> {
+        let named = self.pipelines.iter().filter_map(|pipeline| pipeline.metadata.namespace.clone());
+        named.collect()
+    }
+
     /// A ConfigMap.
     pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
         self.config_maps.get(namespace, name)

@@ -190,6 +190,11 @@ pub struct Keys {
     pub secret_ref: SecretRef,
     /// Where the subjects' own keys lie, each wrapped by the master key.
     pub store_ref: StoreRef,
+    /// Keyspace (Cassandra) or database (MongoDB) of the key store; pipelines that share keys name the same.
+    /// Left out: `lethe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::cql_name")]
+    pub database: Option<String>,
 }
 
 /// Process an event only if its subject agreed to a purpose.

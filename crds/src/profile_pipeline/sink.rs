@@ -124,6 +124,24 @@ pub struct CassandraSink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::clustering_names")]
     pub clustering_key: Option<Vec<String>>,
+    /// How many replicas must hold a row before it counts as written. Left out: `LocalQuorum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Consistency>")]
+    pub consistency: Option<Consistency>,
+}
+
+/// How many replicas of Cassandra must hold a row before it counts as written. One alone may die
+/// with it: a level below a quorum is not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Consistency {
+    /// More than half of those in the local data centre.
+    LocalQuorum,
+    /// More than half of all.
+    Quorum,
+    /// More than half in each data centre.
+    EachQuorum,
+    /// Every one.
+    All,
 }
 
 /// A column and what fills it: exactly one of `path` and `meta`.
@@ -293,15 +311,31 @@ pub struct DeadLetter {
     pub embedded: Option<EmbeddedDeadLetter>,
 }
 
-/// A Kafka topic of dead letters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A Kafka topic of dead letters. It must not be compacted: letters of one subject share a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = (
+    "(!has(self.partitions) && !has(self.replication)) || (has(self.manage) && self.manage == 'Create')",
+    "partitions and replication are for a topic that Lethe makes; set manage: Create or remove them",
+))]
 pub struct KafkaDeadLetter {
     /// DataStore of the cluster.
     pub store_ref: StoreRef,
     /// The topic.
     #[schemars(schema_with = "crate::shape::topic")]
     pub topic: String,
+    /// Whether Lethe makes the topic. Left out: `Check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<Manage>")]
+    pub manage: Option<Manage>,
+    /// Partitions of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub partitions: Option<i32>,
+    /// Replicas of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replication: Option<i32>,
 }
 
 /// Dead letters in an embedded store, in its table `lethe_dead_letter`.

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the operator found out about a pipeline.
@@ -23,4 +24,48 @@ pub struct ProfilePipelineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub selector: Option<String>,
+    /// What the workers say, added up; two significant digits, looked at once a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<WorkersStatus>,
+    /// The value of the annotation `lethe.dev/reconcile-requested-at` that this status answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub last_handled_reconcile_at: Option<String>,
+}
+
+/// What the workers of a pipeline say, added up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkersStatus {
+    /// Workers that answered.
+    pub answered: i32,
+    /// Records between what is committed and the ends of the partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<i64>,
+    /// Events that were processed, per minute.
+    pub events_per_minute: i64,
+    /// Dead letters since the workers started.
+    pub dead_letters: i64,
+    /// Rejected events since the workers started, by reason; the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub rejected: Vec<RejectedStatus>,
+    /// Fields that hold personal data and are not declared, by declared segments of their paths; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub unclassified: Vec<String>,
+    /// How many such fields there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclassified_total: Option<i32>,
+}
+
+/// Events that were rejected for one reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedStatus {
+    /// The reason.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// How many events.
+    pub events: i64,
 }

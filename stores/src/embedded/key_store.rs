@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use lethe_core::{keys::WrappedKey, who::Token};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, types::Type};
 
-use super::{EmbeddedStore, dead_letter::count_days, fault::Fault};
+use super::{EmbeddedStore, day_keys::count_days, fault::Fault};
 use crate::{
     KeyStore, StoreError,
     key_store::{KeyCheck, KeyEntry, KeyRow, SubjectWant},
@@ -212,6 +212,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::DayKeys;
 
     const SPACE: &str = "customers";
 
@@ -336,7 +337,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_master_that_wraps_a_key_is_not_retired_and_a_retired_one_wraps_none() {
-        use crate::DeadLetters;
         let (_dir, store) = store();
         let check = |master| KeyCheck { name: format!("master-{master}"), check: format!("{master}"), retired: false };
         store.add_checks(vec![check(1), check(2)]).await.unwrap();

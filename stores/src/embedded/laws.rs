@@ -61,6 +61,7 @@ fn batch(events: &[Event]) -> OutgoingBatch {
             event_id,
             version: event.version,
             time: event.time(),
+            offset: 0,
             expires: Some(event.time() + 1000),
             body,
         });
@@ -88,7 +89,7 @@ impl Table {
     }
 
     async fn write(&mut self, events: &[Event]) -> Vec<Outcome> {
-        self.sink.write(&batch(events)).await.unwrap()
+        self.sink.write(&batch(events)).await.unwrap().into_iter().collect::<Result<_, _>>().unwrap()
     }
 
     /// Every cell of every row, as `sqlite3 .dump` would show them.
@@ -384,7 +385,7 @@ async fn any_other_name_is_a_table() {
         let options = TableOptions { table: name.to_owned(), ..options(Records::Append) };
         let mut sink = TableSink::open(Arc::clone(&table.store), &options).unwrap();
         let written = sink.write(&batch(&[event(1, "a", 1000), deletion(1, "b", 2000)])).await.unwrap();
-        assert_eq!(written, [Outcome::Delivered, Outcome::Deleted]);
+        assert_eq!(written, [Ok(Outcome::Delivered), Ok(Outcome::Deleted)]);
         table.store.sweep(i64::MAX, 100).await.unwrap();
     }
 }

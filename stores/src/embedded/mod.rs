@@ -5,6 +5,7 @@
 //! but [`EmbeddedStore::open`] and [`TableSink::open`], which block and belong at the start.
 
 mod bookkeeping;
+mod day_keys;
 mod dead_letter;
 mod fault;
 mod house;
@@ -20,7 +21,7 @@ mod view;
 #[cfg(test)]
 mod laws;
 
-pub use rows::StoredRecord;
+pub use rows::TableRecords;
 pub use sink::{TableOptions, TableSink};
 pub use store::EmbeddedStore;
 pub use sweep::Swept;

@@ -1,5 +1,8 @@
 //! What a table holds about one subject, read and not changed.
 
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use lethe_core::who::Reference;
 use rusqlite::{OptionalExtension, params};
 
@@ -8,28 +11,22 @@ use super::{
     fault::Fault,
     table::{kind, quoted},
 };
-use crate::StoreError;
+use crate::{Records, StoreError, StoredRecord};
 
-/// A record as it lies in a table. Its document may hold personal data: it has no Debug.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// The event's id, as the sink's audience sees it.
-    pub event_id: String,
-    /// The event's time, RFC 3339.
-    pub event_time: String,
-    /// When it expires, RFC 3339.
-    pub expires_at: Option<String>,
-    /// When an event said that the profile is deleted, RFC 3339: a marker, without a document.
-    pub deleted_at: Option<String>,
-    /// The record, a JSON object.
-    pub document: Option<String>,
+/// A table that a sink of Lethe writes, to be read.
+pub struct TableRecords(Arc<EmbeddedStore>, String);
+
+impl TableRecords {
+    /// The table of this name; whether the file has it shows when it is read.
+    pub fn new(store: Arc<EmbeddedStore>, table: String) -> Self {
+        Self(store, table)
+    }
 }
 
-impl EmbeddedStore {
-    /// Records of a subject in a table that a sink of Lethe writes, oldest first; `None` where the
-    /// file has no such table.
-    pub async fn records_of(&self, table: String, subject: Reference) -> Result<Option<Vec<StoredRecord>>, StoreError> {
-        self.read(move |connection| {
+impl Records for TableRecords {
+    fn records_of(&self, subject: Reference) -> BoxFuture<'_, Result<Option<Vec<StoredRecord>>, StoreError>> {
+        let table = self.1.clone();
+        Box::pin(self.0.read(move |connection| {
             let sql = "SELECT records FROM lethe_tables WHERE table_name = ?1";
             let records: Option<String> = connection.query_row(sql, [&table], |row| row.get(0)).optional()?;
             let (Some(records), Some("table")) = (records, kind(connection, &table)?.as_deref()) else {
@@ -59,8 +56,7 @@ impl EmbeddedStore {
                 })
             })?;
             Ok(Some(rows.collect::<Result<_, _>>()?))
-        })
-        .await
+        }))
     }
 }
 
@@ -69,7 +65,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use lethe_core::record::{Body, Outgoing, OutgoingBatch};
-    use lethe_crds::profile_pipeline::Records;
+    use lethe_crds::profile_pipeline::Records as Keep;
 
     use super::*;
     use crate::{
@@ -86,7 +82,12 @@ mod tests {
         let event_id = push(id);
         let body = document.map_or(Body::Delete, |document| Body::Document(push(document)));
         let subject = Reference([who; 32]);
-        batch.records.push(Outgoing { subject, event_id, version, time: version / 1000, expires: None, body });
+        let time = version / 1000;
+        batch.records.push(Outgoing { subject, event_id, version, time, offset: 0, expires: None, body });
+    }
+
+    fn records(store: &Arc<EmbeddedStore>, table: &str) -> TableRecords {
+        TableRecords::new(Arc::clone(store), table.to_owned())
     }
 
     #[tokio::test]
@@ -98,16 +99,16 @@ mod tests {
         write("a", 1, 10_000, Some("{\"n\":1}"), &mut batch);
         write("c", 2, 10_000, Some("{\"n\":3}"), &mut batch);
         let options = |table: &str, records| TableOptions { table: table.to_owned(), records, fields: Vec::new() };
-        let mut sink = TableSink::open(store.clone(), &options("every", Records::Append)).unwrap();
+        let mut sink = TableSink::open(store.clone(), &options("every", Keep::Append)).unwrap();
         sink.write(&batch).await.unwrap();
-        let found = store.records_of("every".to_owned(), Reference([1; 32])).await.unwrap().unwrap();
+        let found = records(&store, "every").records_of(Reference([1; 32])).await.unwrap().unwrap();
         let shown: Vec<_> = found.iter().map(|record| (record.event_id.as_str(), record.document.as_deref())).collect();
         assert_eq!(shown, [("a", Some("{\"n\":1}")), ("b", Some("{\"n\":2}"))]);
 
-        let mut sink = TableSink::open(store.clone(), &options("last", Records::Latest)).unwrap();
+        let mut sink = TableSink::open(store.clone(), &options("last", Keep::Latest)).unwrap();
         write("d", 1, 30_000, None, &mut batch);
         sink.write(&batch).await.unwrap();
-        let found = store.records_of("last".to_owned(), Reference([1; 32])).await.unwrap().unwrap();
+        let found = records(&store, "last").records_of(Reference([1; 32])).await.unwrap().unwrap();
         assert!(found.len() == 1 && found[0].document.is_none());
         assert_eq!(found[0].deleted_at.as_deref(), Some("1970-01-01T00:00:00.030Z"));
     }
@@ -117,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
         for table in ["absent", "lethe_keys"] {
-            assert!(store.records_of(table.to_owned(), Reference([1; 32])).await.unwrap().is_none(), "{table}");
+            assert!(records(&store, table).records_of(Reference([1; 32])).await.unwrap().is_none(), "{table}");
         }
     }
 }

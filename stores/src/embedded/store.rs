@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{fault::Fault, house};
-use crate::StoreError;
+use crate::{StoreError, Vault};
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -164,6 +165,12 @@ fn prepare_path(path: &Path) -> Result<(), Fault> {
             Err(Fault::Failed(format!("{shown} lies on a file system that is mounted read-only")))
         }
         Err(error) => Err(Fault::Failed(format!("failed to open {shown}: {error}"))),
+    }
+}
+
+impl Vault for EmbeddedStore {
+    fn purge(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { self.checkpoint().await.map(|_| ()) })
     }
 }
 

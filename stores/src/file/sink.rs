@@ -20,7 +20,7 @@ use lethe_core::{
 use lethe_crds::profile_pipeline::Compression;
 
 use super::{STORE, failed, mismatch};
-use crate::{Sink, StoreError, instant::rfc3339};
+use crate::{Answer, Sink, StoreError, instant::rfc3339};
 
 /// Level of zstd: its default.
 const ZSTD_LEVEL: i32 = 3;
@@ -124,7 +124,7 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Outcome>, StoreError>> {
+    fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
         Box::pin(async move {
             let output = match &self.output {
                 Some(output) => Arc::clone(output),
@@ -218,7 +218,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// The records as lines.
-fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Outcome>), StoreError> {
+fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Answer>), StoreError> {
     let outside = || StoreError::Failed {
         store: STORE.to_owned(),
         message: "a record of the batch is no UTF-8, or lies outside of it".to_owned(),
@@ -235,7 +235,7 @@ fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Outcome>), StoreError> {
                     // Between tokens, where JSON allows both; never inside a string.
                     out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
                 }
-                outcomes.push(Outcome::Delivered);
+                outcomes.push(Ok(Outcome::Delivered));
             }
             Body::Delete => {
                 let id = batch.bytes.get(record.event_id.clone()).and_then(|id| std::str::from_utf8(id).ok());
@@ -245,7 +245,7 @@ fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Outcome>), StoreError> {
                 push_string(id.ok_or_else(outside)?, &mut out);
                 write!(out, ",\"event_time\":\"{time}\",\"deleted\":true}}")
                     .map_err(|error| failed("write a line", &error))?;
-                outcomes.push(Outcome::Deleted);
+                outcomes.push(Ok(Outcome::Deleted));
             }
         }
         out.push(b'\n');
@@ -276,7 +276,7 @@ mod tests {
             batch.bytes.extend_from_slice(format!("{{\"event_id\":\"{id}\"}}").as_bytes());
             let body = Body::Document(start..batch.bytes.len());
             let subject = Reference([1; 32]);
-            batch.records.push(Outgoing { subject, event_id, version: 1, time: 0, expires: None, body });
+            batch.records.push(Outgoing { subject, event_id, version: 1, time: 0, offset: 0, expires: None, body });
         }
         batch
     }
@@ -307,7 +307,7 @@ mod tests {
         batch.records.push(batch.records[0].clone());
         batch.records[2].body = Body::Document(start..batch.bytes.len());
         let outcomes = block_on(sink.write(&batch)).unwrap();
-        assert_eq!(outcomes, [Outcome::Delivered, Outcome::Deleted, Outcome::Delivered]);
+        assert_eq!(outcomes, [Ok(Outcome::Delivered), Ok(Outcome::Deleted), Ok(Outcome::Delivered)]);
         let lines = format!(
             "{{\"event_id\":\"a\"}}\n{{\"subject_ref\":\"{}\",\"event_id\":\"b\\\"c\",\
              \"event_time\":\"1970-01-01T00:00:00.000Z\",\"deleted\":true}}\n{{   \"x\": \"\\n\" }}\n",

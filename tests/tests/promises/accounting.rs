@@ -250,7 +250,7 @@ impl Scene {
                 assert_eq!(letter.reason, reason);
                 assert_eq!(matches!(letter.sealed_by, LetterKey::Subject(_)), of_subject, "at byte {offset}");
                 assert_eq!(letter.sinks, ["profiles", "history", "clean"]);
-                let opened = runtime.block_on(open_letter(&letter, &self.ring, "customers", &*store, &*store)).unwrap();
+                let opened = runtime.block_on(open_letter(&letter, &self.ring, "customers", &*store)).unwrap();
                 assert!(opened.is_some_and(|record| record.value.as_deref() == Some(&self.file[line.bytes.clone()])));
             }
         }

@@ -52,7 +52,7 @@ impl Folder {
 
     /// Puts a Secret with new keys into `keys.yaml`.
     #[track_caller]
-    fn create_keys(&self) {
+    pub fn create_keys(&self) {
         finish(&mut self.worker(&["keys", "create", "lethe-keys", "--to", "keys.yaml"])).well();
     }
 

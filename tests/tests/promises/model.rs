@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 /// 24 h, the window of the example's dedupe.
 const WINDOW: i64 = 24 * 3_600_000;
 
+/// 10 minutes: how far ahead of its record an event's time may lie.
+const MAX_AHEAD: i64 = 600_000;
+
 /// What becomes of a line, before any sink has a say.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -114,7 +117,13 @@ impl Model {
         lines
     }
 
+    /// A line of a file that was written at any time after its events.
     fn judge(&mut self, line: &[u8]) -> Verdict {
+        self.judge_at(line, i64::MAX)
+    }
+
+    /// A record of a topic, or of one of its partitions: its value and its timestamp.
+    pub fn judge_at(&mut self, line: &[u8], timestamp: i64) -> Verdict {
         let rejected = |reason, of_subject| Verdict::Rejected { reason, of_subject };
         let Ok(text) = std::str::from_utf8(line) else { return rejected("InvalidUtf8", false) };
         let Ok(value) = serde_json::from_str::<Value>(text) else { return rejected("NotJson", false) };
@@ -128,6 +137,10 @@ impl Model {
                 rejected("SchemaViolation", event.get("user_id").is_some_and(|id| id.is_string() || id.is_number()))
             };
         }
+        let time = text_of("timestamp").unwrap().parse::<Timestamp>().unwrap().as_millisecond();
+        if time > timestamp.saturating_add(MAX_AHEAD) {
+            return if erased { Verdict::Fenced } else { rejected("TimeAhead", true) };
+        }
         let deletes = event.get("deleted") == Some(&Value::Bool(true));
         let agreed = value.pointer("/consent/marketing") == Some(&Value::Bool(true));
         if !deletes && !agreed {
@@ -137,7 +150,6 @@ impl Model {
             return Verdict::Fenced;
         }
         let id = text_of("event_id").unwrap();
-        let time = text_of("timestamp").unwrap().parse::<Timestamp>().unwrap().as_millisecond();
         let inside = |newest: i64, time: i64| time >= newest.saturating_sub(WINDOW);
         if self.delivered.get(&id).is_some_and(|time| inside(self.newest, *time)) {
             return Verdict::Duplicate;

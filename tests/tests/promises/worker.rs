@@ -141,6 +141,17 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to stop, with SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Kills it with SIGKILL: it learns nothing of it.
     pub fn kill(mut self) -> Ended {
         self.child.kill().unwrap();

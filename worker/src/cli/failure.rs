@@ -30,6 +30,8 @@ pub enum Failure {
     Told,
     /// A store can't be reached, or is not what was declared.
     Store(StoreError),
+    /// It was stopped before everything that it had read was delivered.
+    Undelivered(String),
     /// A key is missing, lost or another one.
     Key(String),
 }
@@ -45,16 +47,18 @@ impl Failure {
             Failure::Other(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Load(_) | Failure::Mistakes(_) | Failure::Given(_) | Failure::Told => 3,
-            Failure::Store(_) => 4,
+            Failure::Store(_) | Failure::Undelivered(_) => 4,
             Failure::Key(_) => 5,
         }
     }
 
     fn lines(&self) -> Vec<String> {
         match self {
-            Failure::Other(message) | Failure::Usage(message) | Failure::Given(message) | Failure::Key(message) => {
-                vec![message.clone()]
-            }
+            Failure::Other(message)
+            | Failure::Usage(message)
+            | Failure::Given(message)
+            | Failure::Undelivered(message)
+            | Failure::Key(message) => vec![message.clone()],
             Failure::Told => Vec::new(),
             Failure::Load(error) => vec![error.to_string()],
             Failure::Mistakes(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
@@ -105,6 +109,7 @@ impl From<OpenError> for Failure {
             OpenError::Store(error) => Failure::Store(error),
             OpenError::Which(_) => Failure::Usage(error.to_string()),
             OpenError::Keys(_) | OpenError::Ring(_) | OpenError::Check(_) => Failure::Key(error.to_string()),
+            OpenError::Secret { .. } | OpenError::NotLive { .. } => Failure::Given(error.to_string()),
             OpenError::Unsupported { .. } => Failure::Other(error.to_string()),
         }
     }
@@ -115,6 +120,7 @@ impl From<RunError> for Failure {
         match error {
             RunError::Store(error) => Failure::Store(error),
             RunError::Key(error) => error.into(),
+            RunError::Undelivered { .. } => Failure::Undelivered(error.to_string()),
             other => Failure::other(other),
         }
     }

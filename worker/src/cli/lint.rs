@@ -16,13 +16,15 @@ use super::{
     Failure, Output, answer,
     files::Files,
     spaces::{common_form, full_name, namespace, of_space},
+    wait_for,
 };
-use crate::open::{OpenError, check, may_read, read_ring};
+use crate::open::{OpenError, check, may_read, probe, read_ring};
 
 /// Say everything that is wrong with manifests.
 ///
 /// Checks every pipeline by every rule, without opening a store. With the keys Secret among the
-/// manifests, its keys are checked, too. Ends with exit code 3 if there are errors.
+/// manifests, its keys are checked, too. With --live every store is asked whether it answers and is
+/// what the manifests say; nothing is made. Ends with exit code 3 if there are errors.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Lint {
@@ -32,6 +34,11 @@ pub(super) struct Lint {
     /// Take warnings for errors.
     #[arg(long)]
     strict: bool,
+
+    /// Ask every store, too: logins, certificates, rights, topics, tables, collections. Nothing is
+    /// made or written.
+    #[arg(long)]
+    live: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -62,7 +69,13 @@ struct Finding {
 impl Lint {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
         let (mut findings, checked) = match self.files.read() {
-            Ok(resources) => (findings(&resources), counted(&resources)),
+            Ok(resources) => {
+                let mut found = findings(&resources);
+                if self.live {
+                    found.extend(wait_for(of_stores(&resources))?);
+                }
+                (found, counted(&resources))
+            }
             Err(Failure::Load(error)) => (of_load(&error), "nothing was checked further".to_owned()),
             Err(failure) => return Err(failure),
         };
@@ -109,6 +122,23 @@ fn findings(resources: &Resources) -> Vec<Finding> {
     findings.extend(of_spaces(resources));
     findings.sort_by(|a, b| (&a.file, a.line, a.severity).cmp(&(&b.file, b.line, b.severity)));
     findings
+}
+
+/// What stores say of the pipelines whose manifests are right.
+async fn of_stores(resources: &Resources) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    for pipeline in resources.pipelines() {
+        match probe(resources, Some(&full_name(pipeline)), true).await {
+            Ok(wrong) => {
+                let found = |error: OpenError| on_pipeline(resources, pipeline, "Store", "spec", &error.to_string());
+                findings.extend(wrong.into_iter().map(found));
+            }
+            // It is told already.
+            Err(OpenError::Mistakes(_)) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(findings)
 }
 
 fn of_mistake(resources: &Resources, pipeline: &ProfilePipeline, mistake: Mistake) -> Finding {

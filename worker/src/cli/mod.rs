@@ -2,13 +2,17 @@
 //! says about its work to standard error.
 
 mod answer;
+mod bar;
 mod completions;
+mod detect;
 mod failure;
 mod files;
 mod generate;
 mod keys;
 mod lint;
+mod listen;
 mod logs;
+mod man;
 mod plan;
 mod progress;
 mod redrive;
@@ -71,7 +75,9 @@ enum Command {
     Lint(lint::Lint),
     /// Show what becomes of each field in each sink.
     Plan(plan::Plan),
-    /// Make up a stream of profile events, about people who do not exist.
+    /// Say which fields of your data hold personal data, and what to declare about them.
+    Detect(detect::Detect),
+    /// Make up a stream of events, about people who do not exist.
     Generate(generate::Generate),
     /// Make keys, and look after them.
     Keys(keys::Keys),
@@ -81,6 +87,8 @@ enum Command {
     Token(token::Token),
     /// Write the completions of a shell to standard output.
     Completions(completions::Completions),
+    /// Write manual pages.
+    Man(man::Manual),
 }
 
 const AFTER_HELP: &str = "\
@@ -108,12 +116,14 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.execute(cli.output),
         Command::Lint(command) => command.execute(cli.output),
         Command::Plan(command) => command.execute(cli.output),
+        Command::Detect(command) => command.execute(cli.output),
         Command::Generate(command) => command.execute(cli.output),
         Command::Keys(command) => command.execute(cli.output),
         Command::Redrive(command) => command.execute(cli.output),
         Command::Reveal(command) => command.execute(cli.output),
         Command::Token(command) => command.execute(cli.output),
         Command::Completions(command) => command.execute(),
+        Command::Man(command) => command.execute(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,14 +20,14 @@ async fn moving(watch: &Watch, started: Instant) {
     let bar = ProgressBar::new_spinner();
     loop {
         tokio::time::sleep(Duration::from_millis(120)).await;
-        let total = watch.total.load(Ordering::Relaxed);
+        let (read, total) = watch.shown.board.bytes();
         if total > 0 && bar.length() != Some(total) {
             // Nobody knows how much standard input or a dead letter still holds.
             let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_length(total);
         }
-        bar.set_position(watch.bytes.load(Ordering::Relaxed));
+        bar.set_position(read);
         bar.set_message(line(watch, started));
     }
 }
@@ -43,15 +43,13 @@ fn line(watch: &Watch, started: Instant) -> String {
     let events = watch.events.load(Ordering::Relaxed);
     let seconds = started.elapsed().as_secs_f64().max(0.001);
     let mut line = format!("{} events, {}/s", number(events), number((events as f64 / seconds) as u64));
-    let (read, total) = (watch.bytes.load(Ordering::Relaxed), watch.total.load(Ordering::Relaxed));
+    let (read, total) = watch.shown.board.bytes();
     if total > read && read > 0 {
         let left = seconds * (total - read) as f64 / read as f64;
         line.push_str(&format!(", about {left:.0} s left"));
     }
-    if let Ok(stalled) = watch.stalled.lock()
-        && let Some((sink, since)) = stalled.as_ref()
-    {
-        line.push_str(&format!(", waiting for {sink} since {:.0} s", since.elapsed().as_secs_f64()));
+    for (store, seconds) in watch.shown.board.waits() {
+        line.push_str(&format!(", waiting for {store} since {seconds} s"));
     }
     line
 }

@@ -15,6 +15,7 @@ use super::{
     wait_for,
 };
 use crate::{
+    observe::About,
     open::{OpenOptions, Opened, open},
     redrive::{RedriveOptions, Redriven, redrive},
     run::Watch,
@@ -43,6 +44,10 @@ pub(super) struct Redrive {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
+    /// Allow stores that are not on this machine.
+    #[arg(long)]
+    live: bool,
+
     /// Show what would become of them, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -68,7 +73,7 @@ impl Redrive {
 
     async fn start(self, output: Output) -> Result<(), Failure> {
         let resources = self.files.read()?;
-        let options = OpenOptions { dry_run: self.dry_run, ..OpenOptions::default() };
+        let options = OpenOptions { dry_run: self.dry_run, live: self.live, ..OpenOptions::default() };
         let Opened { job, housekeeper, warnings, .. } = open(&resources, self.pipeline.as_deref(), &options).await?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -76,7 +81,7 @@ impl Redrive {
         let name = job.pipeline.name.clone();
         // What is past its time is not opened once more.
         let expired = if self.dry_run { 0 } else { housekeeper.sweep().await?.letters };
-        let watch = Arc::new(Watch::default());
+        let watch = Watch::new(About::of(&job.pipeline, String::new()));
         stop_on_signal(Arc::clone(&watch));
         let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&watch), Instant::now())));
         let options =

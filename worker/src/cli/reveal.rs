@@ -17,7 +17,7 @@ use crate::{
 
 /// Show what is held about one person, opened.
 ///
-/// Searches the embedded tables of a pipeline's sinks. Before anything is shown, the key store's audit
+/// Searches the tables and collections of a pipeline's sinks. Before anything is shown, the key store's audit
 /// record notes the time, the user of this machine, the subject's token, the number of records and
 /// the ground.
 #[derive(Args)]
@@ -37,6 +37,10 @@ pub(super) struct Reveal {
     #[arg(long, value_name = "NAME")]
     alias: Option<String>,
 
+    /// Allow stores that are not on this machine.
+    #[arg(long)]
+    live: bool,
+
     /// Who: the subject's id in the pipeline's space, or - to read it from standard input. An
     /// argument lands in the shell's history and in the list of processes; `-` does not.
     #[arg(value_name = "ID|-")]
@@ -53,7 +57,7 @@ impl Reveal {
 
     async fn start(self, output: Output) -> Result<(), Failure> {
         let resources = self.files.read()?;
-        let mut keyed = open_to_read(&resources, self.pipeline.as_deref()).await?;
+        let mut keyed = open_to_read(&resources, self.pipeline.as_deref(), self.live).await?;
         let identifier = if self.identifier == "-" { read_line()? } else { Sensitive::new(self.identifier) };
         let asked = Asked { identifier, alias: self.alias };
         let revealed = reveal(&mut keyed, &asked, &self.ground, &User::current()).await?;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,12 +13,13 @@ use serde_json::json;
 use super::{
     Failure, Output,
     files::Files,
+    listen::Listen,
     progress,
     table::{number, table},
     wait_for,
 };
 use crate::{
-    open::{OpenOptions, Opened, open},
+    open::{OpenOptions, Opened, about, open},
     run::{Report, SinkCounts, Watch, run},
 };
 
@@ -43,6 +44,19 @@ pub(super) struct Run {
     #[arg(long)]
     from_start: bool,
 
+    /// Allow stores that are not on this machine. Not needed in a pod.
+    #[arg(long)]
+    live: bool,
+
+    /// Read in the pipeline's own consumer group, beside its other workers. Left out, a run outside
+    /// of a pod reads in a group of its own (`<group>.local.<user>`), and takes no partition from
+    /// them.
+    #[arg(long)]
+    join: bool,
+
+    #[command(flatten)]
+    listen: Listen,
+
     /// Show no progress.
     #[arg(short, long)]
     quiet: bool,
@@ -58,37 +72,44 @@ impl Run {
 
     async fn start(self, output: Output) -> Result<(), Failure> {
         let resources = self.files.read()?;
-        let options = OpenOptions { from_start: self.from_start, ..OpenOptions::default() };
+        let options =
+            OpenOptions { from_start: self.from_start, live: self.live, join: self.join, ..OpenOptions::default() };
+        let watch = Watch::new(about(&resources, self.pipeline.as_deref(), &options)?);
+        let serving = self.listen.bind().await?.map(|bound| bound.serve(Arc::clone(&watch.shown)));
+        stop_on_signal(Arc::clone(&watch));
         let opened = open(&resources, self.pipeline.as_deref(), &options).await?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");
         }
-        let watch = Arc::new(Watch::default());
-        stop_on_signal(Arc::clone(&watch));
-        let Opened { job, source, housekeeper, .. } = opened;
+        let Opened { job, origin, housekeeper, .. } = opened;
         let name = job.pipeline.name.clone();
         let mut expired = housekeeper.sweep().await?;
+        watch.shown.metrics.letters_expired(expired.letters);
         let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&watch), Instant::now())));
-        let (report, swept) = {
-            let running = run(job, source, !self.until_end, watch);
+        let report = {
+            let running = run(job, origin, !self.until_end, Arc::clone(&watch));
             tokio::pin!(running);
-            let mut swept = Ok(());
-            let report = loop {
+            loop {
                 tokio::select! {
                     report = &mut running => break report,
                     () = tokio::time::sleep(SWEEP) => match housekeeper.sweep().await {
-                        Ok(more) => expired.add(more),
-                        Err(error) => swept = Err(error),
+                        Ok(more) => {
+                            watch.shown.metrics.letters_expired(more.letters);
+                            expired.add(more);
+                        }
+                        // The next one does what this one could not.
+                        Err(error) => tracing::warn!(%error, "what has expired could not be removed yet"),
                     },
                 }
-            };
-            (report, swept)
+            }
         };
         if let Some(line) = line {
             line.abort();
         }
+        if let Some(serving) = serving {
+            serving.stop().await;
+        }
         let report = report?;
-        swept?;
         expired.add(housekeeper.sweep().await?);
         match output {
             Output::Text => print!("{}", text(&name, &report)),
@@ -115,7 +136,7 @@ pub(super) fn stop_on_signal(watch: Arc<Watch>) {
             if exit {
                 std::process::exit(130);
             }
-            watch.stop.store(true, Ordering::Relaxed);
+            watch.stop();
             tracing::warn!("stopping when what is under way is delivered; once more to stop at once");
         }
     });

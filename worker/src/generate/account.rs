@@ -1,28 +1,20 @@
 //! The event of kind `Account`: a snapshot of a customer's account, about 600 bytes.
 
 use super::{
+    device::{ACCOUNT_DEVICES, DEVICES, put_ip},
     draw::Draw,
-    envelope::{Envelope, put_ip},
+    envelope::{Envelope, put_account_subject, put_email},
     fault::Defect,
     note::put_note,
     person::Person,
     text::{put, put_hundredths},
 };
 
-/// What the customer's device says of itself: a field that the example does not declare, as there is
-/// one in every real stream.
-const USER_AGENTS: [&str; 4] = [
-    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) Mobile/15E148",
-    "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/142.0 Mobile",
-    "ExampleShop/7.3 (Windows NT 10.0; Win64; x64)",
-];
-
 /// Appends an event without a line feed, and says whether its note holds personal data.
 pub(super) fn put_account(out: &mut Vec<u8>, envelope: &Envelope, person: &Person, draw: &mut Draw) -> bool {
     let defect = envelope.defect;
     envelope.put_head(out);
-    put_subject(out, person, defect);
+    put_account_subject(out, person, defect);
     if envelope.deleted {
         envelope.put_consent(out);
         envelope.put_tail(out);
@@ -30,16 +22,8 @@ pub(super) fn put_account(out: &mut Vec<u8>, envelope: &Envelope, person: &Perso
     }
     put(out, ",\"name\":\"");
     person.put_name(out);
-    put(out, "\",\"email\":");
-    match defect {
-        Some(Defect::EmailIsNumber) => put(out, "4711"),
-        Some(Defect::EmailWithoutAt) => put(out, "\"unknown\""),
-        _ => {
-            out.push(b'"');
-            person.put_email(out);
-            out.push(b'"');
-        }
-    }
+    put(out, "\",");
+    put_email(out, person, defect);
     put(out, ",\"phone\":");
     if person.has_phone {
         out.push(b'"');
@@ -51,7 +35,8 @@ pub(super) fn put_account(out: &mut Vec<u8>, envelope: &Envelope, person: &Perso
     put(out, ",\"ip\":\"");
     put_ip(out, draw);
     put(out, "\",\"user_agent\":\"");
-    put(out, draw.text(&USER_AGENTS));
+    // A field that the example does not declare, as there is one in every real stream.
+    put(out, DEVICES[draw.below(ACCOUNT_DEVICES) as usize].user_agent);
     put(out, "\",\"address\":");
     if defect == Some(Defect::TextAsObject) {
         put(out, "\"see above\"");
@@ -101,20 +86,4 @@ pub(super) fn put_account(out: &mut Vec<u8>, envelope: &Envelope, person: &Perso
     }
     envelope.put_tail(out);
     personal
-}
-
-fn put_subject(out: &mut Vec<u8>, person: &Person, defect: Option<Defect>) {
-    match defect {
-        Some(Defect::NoSubject) => {}
-        Some(Defect::SubjectIsList) => {
-            put(out, ",\"user_id\":[\"");
-            person.put_account_id(out);
-            put(out, "\"]");
-        }
-        _ => {
-            put(out, ",\"user_id\":\"");
-            person.put_account_id(out);
-            out.push(b'"');
-        }
-    }
 }

@@ -1,9 +1,9 @@
-//! What both kinds of event have in common: id, time, consent, deletion.
+//! What kinds of event have in common: id, time, subject, e-mail address, consent, deletion.
 
 use super::{
-    draw::Draw,
     fault::Defect,
-    text::{put, put_hex_group, put_number, put_time, put_uuid},
+    person::Person,
+    text::{put, put_time, put_uuid},
 };
 
 /// What an event says beside its subject.
@@ -82,20 +82,33 @@ impl Envelope {
     }
 }
 
-/// Appends an address of the ranges for documentation (RFC 5737, RFC 3849): one in four is IPv6.
-pub(super) fn put_ip(out: &mut Vec<u8>, draw: &mut Draw) {
-    const NETS: [&str; 3] = ["192.0.2.", "198.51.100.", "203.0.113."];
-    let bits = draw.bits();
-    if bits.is_multiple_of(4) {
-        // Two groups of zeros at least, and none outside of them: the canonical form of RFC 5952.
-        put(out, "2001:db8:");
-        put_hex_group(out, (bits >> 8) | 1);
-        out.push(b':');
-        put_hex_group(out, (bits >> 24) | 1);
-        put(out, "::");
-        put_hex_group(out, (bits >> 40) | 1);
-    } else {
-        put(out, NETS[(bits >> 8) as usize % NETS.len()]);
-        put_number(out, 1 + (bits >> 16) % 254);
+/// Appends `,"user_id":"…"`, or what is wrong with it.
+pub(super) fn put_account_subject(out: &mut Vec<u8>, person: &Person, defect: Option<Defect>) {
+    match defect {
+        Some(Defect::NoSubject) => {}
+        Some(Defect::SubjectIsList) => {
+            put(out, ",\"user_id\":[\"");
+            person.put_account_id(out);
+            put(out, "\"]");
+        }
+        _ => {
+            put(out, ",\"user_id\":\"");
+            person.put_account_id(out);
+            out.push(b'"');
+        }
+    }
+}
+
+/// Appends `"email":"…"`, or what is wrong with it.
+pub(super) fn put_email(out: &mut Vec<u8>, person: &Person, defect: Option<Defect>) {
+    put(out, "\"email\":");
+    match defect {
+        Some(Defect::EmailIsNumber) => put(out, "4711"),
+        Some(Defect::EmailWithoutAt) => put(out, "\"unknown\""),
+        _ => {
+            out.push(b'"');
+            person.put_email(out);
+            out.push(b'"');
+        }
     }
 }

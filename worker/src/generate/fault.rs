@@ -2,7 +2,7 @@
 
 use super::draw::Draw;
 
-/// A way in which an event breaks its schema. Each is one that both kinds of event can have.
+/// A way in which an event breaks its schema. Each is one that every kind of event can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Defect {
     /// No event id.

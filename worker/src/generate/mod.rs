@@ -3,7 +3,8 @@
 //! The same options give the same bytes, for ever and on every platform: draws come from PCG,
 //! numbers are written from integers, and nothing depends on a clock or the order of a map. Memory
 //! is constant however long the stream is: a subject is computed from the seed and its number each
-//! time, and the only events kept are the few that a duplicate may repeat.
+//! time, and all that is kept are the few events that a duplicate may repeat, and the visits to the
+//! shop that are going on.
 //!
 //! What comes out looks like personal data and is nobody's: see `locale`.
 //!
@@ -19,6 +20,8 @@
 //! ```
 
 mod account;
+mod clickstream;
+mod device;
 mod draw;
 mod envelope;
 mod fault;
@@ -26,27 +29,36 @@ mod locale;
 mod note;
 mod numbers;
 mod options;
+mod pace;
 mod person;
 mod random_user;
+mod recent;
+mod shop;
 mod summary;
+mod target;
 mod text;
+mod visit;
+mod visits;
 
 #[cfg(test)]
 mod tests;
 
 pub use options::{GenerateOptions, Kind, OptionsError};
+pub use pace::Pace;
 pub use summary::Summary;
+pub use target::{Lines, Target, TargetError, pour};
 
 use account::put_account;
+use clickstream::{put_click, put_click_deletion};
 use draw::{Draw, Purpose};
 use envelope::{Consent, Envelope};
 use fault::{Damage, Defect};
-use options::{LATEST_MILLIS, STEP_MILLIS};
+use options::LATEST_MILLIS;
 use person::Person;
 use random_user::put_random_user;
-
-/// How many recent plain events a duplicate chooses from.
-const RECENT: usize = 16;
+use recent::Recent;
+use visit::Visit;
+use visits::Visits;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,14 +85,31 @@ pub struct Generator {
     time: u64,
     /// The earliest time an event can have.
     earliest: u64,
+    /// The id of the subject that the last line is about.
+    key: Vec<u8>,
     recent: Recent,
+    visits: Visits,
     summary: Summary,
+}
+
+/// A line as a record of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The id of the subject, so that a subject's events stay in order; that of the line as it was
+    /// meant where it is invalid.
+    pub key: Vec<u8>,
+    /// The line, without a line feed.
+    pub value: Vec<u8>,
+    /// The time of the stream, milliseconds since 1970: that of the event unless it is late.
+    pub timestamp: i64,
+    /// Whether it says that the profile is deleted.
+    pub deleted: bool,
 }
 
 /// What a subject of a stream is known by, for a test that asks for it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identifiers {
-    /// The subject's id: `/user_id` of an account, `/user/login/uuid` of a random user.
+    /// The subject's id: `/user_id` of an account or a visitor, `/user/login/uuid` of a random user.
     pub id: String,
     /// The e-mail address as the subject types it; no other subject of the stream has it.
     pub email: String,
@@ -104,7 +133,9 @@ impl Generator {
             draw: Draw::new(options.seed, Purpose::Stream, 0),
             time,
             earliest: time - LATEST_MILLIS as u64,
+            key: Vec::new(),
             recent: Recent::default(),
+            visits: Visits::default(),
             summary: Summary::default(),
             options,
         })
@@ -112,16 +143,37 @@ impl Generator {
 
     /// Appends the next line with its line feed. False when there is none left: nothing is appended.
     pub fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
+        let more = self.next_line(out).is_some();
+        if more {
+            out.push(b'\n');
+        }
+        more
+    }
+
+    /// Replaces a record by the next one. False when there is none left.
+    pub fn next_record(&mut self, record: &mut Record) -> bool {
+        record.value.clear();
+        let Some(sort) = self.next_line(&mut record.value) else { return false };
+        record.key.clear();
+        record.key.extend_from_slice(&self.key);
+        record.timestamp = self.time as i64;
+        record.deleted = sort == Sort::Delete;
+        true
+    }
+
+    /// Appends the next line without its line feed, and says of which sort it is.
+    fn next_line(&mut self, out: &mut Vec<u8>) -> Option<Sort> {
         if self.summary.lines == self.options.count {
-            return false;
+            return None;
         }
         if self.summary.lines > 0 {
-            self.time += self.draw.below(STEP_MILLIS + 1);
+            self.time += self.draw.below(self.options.kind.step_millis(self.summary.lines - 1) + 1);
         }
+        let sort = self.next_sort();
         let start = out.len();
-        match self.next_sort() {
+        match sort {
             Sort::Duplicate => {
-                self.recent.repeat(out, &mut self.draw);
+                self.recent.repeat(&mut self.key, out, &mut self.draw);
                 self.summary.duplicates += 1;
             }
             Sort::Invalid => {
@@ -154,17 +206,20 @@ impl Generator {
                 self.summary.deletes += 1;
             }
             Sort::Plain => {
-                let personal = self.put_event(out, self.time, Consent::Given, None);
+                let envelope = self.next_envelope(self.time, Consent::Given);
+                let personal = match self.options.kind {
+                    Kind::Clickstream => self.put_step(out, &envelope),
+                    Kind::Account | Kind::RandomUser => self.put_enveloped(out, &envelope),
+                };
                 if self.options.duplicates > 0.0 {
-                    self.recent.remember(&out[start..]);
+                    self.recent.remember(&self.key, &out[start..]);
                 }
                 self.summary.events += 1;
                 self.summary.personal_notes += u64::from(personal);
             }
         }
-        out.push(b'\n');
         self.summary.lines += 1;
-        true
+        Some(sort)
     }
 
     /// What was generated so far.
@@ -181,10 +236,7 @@ impl Generator {
             String::from_utf8_lossy(&out).into_owned()
         };
         Identifiers {
-            id: text(&|out| match self.options.kind {
-                Kind::Account => person.put_account_id(out),
-                Kind::RandomUser => text::put_uuid(out, person.uuid.0, person.uuid.1),
-            }),
+            id: text(&|out| put_id(out, self.options.kind, &person)),
             email: text(&|out| person.put_email(out)),
         }
     }
@@ -197,7 +249,7 @@ impl Generator {
         if sort == Sort::Duplicate && self.recent.is_empty() { Sort::Plain } else { sort }
     }
 
-    fn next_envelope(&mut self, time: u64, consent: Consent) -> Envelope {
+    fn next_envelope(&self, time: u64, consent: Consent) -> Envelope {
         let mut id = Draw::new(self.options.seed, Purpose::EventId, self.summary.lines);
         Envelope {
             id: (id.bits(), id.bits()),
@@ -209,12 +261,8 @@ impl Generator {
         }
     }
 
-    fn next_person(&mut self) -> Person {
-        let number = self.draw.below(self.options.subjects);
-        Person::new(self.options.seed, number)
-    }
-
-    /// Appends an event without its line feed, and says whether its note holds personal data.
+    /// Appends an event without its line feed, and says whether its free text holds personal data. One
+    /// of a shop is of a visit of its own, which has no other event.
     fn put_event(&mut self, out: &mut Vec<u8>, time: u64, consent: Consent, defect: Option<Defect>) -> bool {
         let envelope = Envelope { defect, ..self.next_envelope(time, consent) };
         self.put_enveloped(out, &envelope)
@@ -226,39 +274,43 @@ impl Generator {
         self.put_enveloped(out, &envelope);
     }
 
+    /// Appends the next step of a visit without its line feed.
+    fn put_step(&mut self, out: &mut Vec<u8>, envelope: &Envelope) -> bool {
+        let (seed, subjects) = (self.options.seed, self.options.subjects);
+        let visitor = |draw: &mut Draw| Person::new(seed, draw.below(subjects));
+        let visit = self.visits.next(self.summary.lines, &mut self.draw, visitor);
+        self.key.clear();
+        put_id(&mut self.key, Kind::Clickstream, &visit.visitor);
+        put_click(out, envelope, visit, &mut self.draw)
+    }
+
     fn put_enveloped(&mut self, out: &mut Vec<u8>, envelope: &Envelope) -> bool {
-        let person = self.next_person();
+        let number = self.draw.below(self.options.subjects);
+        let person = Person::new(self.options.seed, number);
+        self.key.clear();
+        put_id(&mut self.key, self.options.kind, &person);
         match self.options.kind {
             Kind::Account => put_account(out, envelope, &person, &mut self.draw),
             Kind::RandomUser => {
                 put_random_user(out, envelope, &person, &mut self.draw);
                 false
             }
+            Kind::Clickstream if envelope.deleted => {
+                put_click_deletion(out, envelope, &person);
+                false
+            }
+            Kind::Clickstream => {
+                let visit = Visit::under_way(person, &mut self.draw);
+                put_click(out, envelope, &visit, &mut self.draw)
+            }
         }
     }
 }
 
-/// The last few plain events, without their line feeds.
-#[derive(Default)]
-struct Recent {
-    lines: [Vec<u8>; RECENT],
-    remembered: usize,
-}
-
-impl Recent {
-    fn is_empty(&self) -> bool {
-        self.remembered == 0
-    }
-
-    fn remember(&mut self, line: &[u8]) {
-        let slot = &mut self.lines[self.remembered % RECENT];
-        slot.clear();
-        slot.extend_from_slice(line);
-        self.remembered = self.remembered.wrapping_add(1);
-    }
-
-    fn repeat(&self, out: &mut Vec<u8>, draw: &mut Draw) {
-        let filled = self.remembered.min(RECENT) as u64;
-        out.extend_from_slice(&self.lines[draw.below(filled) as usize]);
+/// Appends the id that events of a kind know a subject by.
+fn put_id(out: &mut Vec<u8>, kind: Kind, person: &Person) {
+    match kind {
+        Kind::Account | Kind::Clickstream => person.put_account_id(out),
+        Kind::RandomUser => text::put_uuid(out, person.uuid.0, person.uuid.1),
     }
 }

@@ -1,9 +1,10 @@
-//! Notes in free text: what people type into a field that was meant for something else.
+//! Free text: what people type into a field that was meant for something else.
 
 use super::{
     draw::Draw,
     numbers::{Blanks, CARDS, put_iban, put_order, put_pattern},
     person::Person,
+    shop::{PRODUCTS, Product},
     text::put,
 };
 
@@ -60,7 +61,47 @@ const PLAIN: [&[Part]; 12] = [
 pub(super) fn put_note(out: &mut Vec<u8>, person: &Person, draw: &mut Draw) -> bool {
     let personal = draw.one_in(3);
     let parts = if personal { *draw.pick(&PERSONAL) } else { *draw.pick(&PLAIN) };
-    let bits = draw.bits();
+    put_parts(out, parts, person, draw.bits());
+    personal
+}
+
+/// Searches that tell something of somebody. No text needs an escape.
+const PERSONAL_SEARCHES: [&[Part]; 8] = [
+    &[Email],
+    &[Text("order of "), Email],
+    &[Text("newsletter abbestellen "), Email],
+    &[Text("login "), Email],
+    &[Phone],
+    &[Text("rückruf "), Phone],
+    &[Text("delivery call "), Phone],
+    &[Text("suivi de colis "), Phone],
+];
+
+/// Searches that don't, and are not for a product.
+const PLAIN_SEARCHES: [&[Part]; 8] = [
+    &[Text("returns")],
+    &[Text("gift card")],
+    &[Text("größentabelle")],
+    &[Text("frais de port")],
+    &[Text("godziny otwarcia")],
+    &[Text("order "), Order],
+    &[Text("返品")],
+    &[Text("@example sale")],
+];
+
+/// Appends what somebody searches for, as the inside of a JSON string without escapes, and says
+/// whether it holds personal data: one in 24 does.
+pub(super) fn put_search(out: &mut Vec<u8>, person: &Person, draw: &mut Draw) -> bool {
+    let chance = draw.below(24);
+    match chance {
+        0 => put_parts(out, draw.pick::<&[Part]>(&PERSONAL_SEARCHES), person, draw.bits()),
+        1..5 => put_parts(out, draw.pick::<&[Part]>(&PLAIN_SEARCHES), person, draw.bits()),
+        _ => Product(draw.below(PRODUCTS)).put_kind(out),
+    }
+    chance == 0
+}
+
+fn put_parts(out: &mut Vec<u8>, parts: &[Part], person: &Person, bits: u64) {
     let blanks = if bits & 1 == 0 { Blanks::Keep } else { Blanks::Omit };
     for part in parts {
         match part {
@@ -73,5 +114,4 @@ pub(super) fn put_note(out: &mut Vec<u8>, person: &Person, draw: &mut Draw) -> b
             Order => put_order(out, bits >> 16),
         }
     }
-    personal
 }

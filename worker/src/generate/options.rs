@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::visits;
+
 /// Which shape the events have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -9,6 +11,18 @@ pub enum Kind {
     RandomUser,
     /// A customer account: name, contact, address, tier, plan, and a note in free text.
     Account,
+    /// A step of somebody's visit to a shop: pages, searches, the cart, purchases.
+    Clickstream,
+}
+
+impl Kind {
+    /// The longest step of time to the line after so many others, in milliseconds.
+    pub(super) const fn step_millis(self, lines: u64) -> u64 {
+        match self {
+            Kind::Account | Kind::RandomUser => STEP_MILLIS,
+            Kind::Clickstream => visits::step_millis(lines),
+        }
+    }
 }
 
 /// What to generate. Each rate is the share of all lines that are of its sort, 0 to 1; a line is of
@@ -33,16 +47,18 @@ pub struct GenerateOptions {
     pub late: f64,
     /// Events that say the profile is deleted: `"deleted": true` and no personal data but the id.
     pub deletes: f64,
-    /// How many distinct subjects events are about, at least 1; all are equally busy.
+    /// How many distinct subjects events are about, at least 1; all are equally busy, or visit equally
+    /// often.
     pub subjects: u64,
-    /// Time of the first event. Times go on from here by 0 to 20 ms a line.
+    /// Time of the first event. Times go on from here by 0 to 20 ms a line; those of a clickstream
+    /// more slowly at first, while the shop fills.
     pub start: Timestamp,
 }
 
 /// How far before the stream a late event lies, at most: 6 hours, in milliseconds.
 pub(super) const LATEST_MILLIS: i64 = 6 * 3_600_000;
-/// The longest step of time from line to line, in milliseconds.
-pub(super) const STEP_MILLIS: u64 = 20;
+/// The longest step of time from line to line where nothing slows it, in milliseconds.
+const STEP_MILLIS: u64 = 20;
 /// 9000-01-01T00:00:00Z in milliseconds: every time stays within four digits of a year.
 const END_MILLIS: i64 = 221_845_392_000_000;
 
@@ -67,7 +83,10 @@ impl GenerateOptions {
     /// The longest time that may lie between the first and the last line, in milliseconds. Start
     /// that much before now and no event lies in the future.
     pub fn span_millis(&self) -> u64 {
-        self.count.saturating_mul(STEP_MILLIS)
+        match self.kind {
+            Kind::Account | Kind::RandomUser => self.count.saturating_mul(STEP_MILLIS),
+            Kind::Clickstream => visits::span_millis(self.count),
+        }
     }
 
     /// The rates with their names, in the order in which a line's sort is looked up.
@@ -131,7 +150,7 @@ pub enum OptionsError {
     NoSubjects,
     /// The times of the events leave the years 1970 to 8999.
     #[error(
-        "the events' times, from six hours before start to start and 20 ms a line, leave the years 1970 to 8999: move start or lower count"
+        "the events' times, from six hours before start to start and 20 ms a line (a clickstream's are further apart at first), leave the years 1970 to 8999: move start or lower count"
     )]
     Time,
 }

@@ -3,7 +3,7 @@
 
 use super::{
     draw::Draw,
-    envelope::Envelope,
+    envelope::{Envelope, put_email},
     fault::Defect,
     person::Person,
     text::{Day, put, put_digits, put_hex, put_number, put_time, put_uuid},
@@ -39,16 +39,8 @@ pub(super) fn put_random_user(out: &mut Vec<u8>, envelope: &Envelope, person: &P
     put(out, person.last());
     put(out, "\"},\"location\":");
     put_location(out, person, defect);
-    put(out, ",\"email\":");
-    match defect {
-        Some(Defect::EmailIsNumber) => put(out, "4711"),
-        Some(Defect::EmailWithoutAt) => put(out, "\"unknown\""),
-        _ => {
-            out.push(b'"');
-            person.put_email(out);
-            out.push(b'"');
-        }
-    }
+    out.push(b',');
+    put_email(out, person, defect);
     out.push(b',');
     put_login(out, person, defect, Some(draw));
     let today = Day::of(envelope.time);

@@ -24,8 +24,8 @@ pub struct Summary {
     pub late: u64,
     /// Events that say a profile is deleted.
     pub deletes: u64,
-    /// Of `events`, `late` and `no_consent`: those whose note holds an e-mail address, a phone
-    /// number, a card number or an IBAN.
+    /// Of `events`, `late` and `no_consent`: those whose note or search holds an e-mail address, a
+    /// phone number, a card number or an IBAN.
     pub personal_notes: u64,
 }
 

@@ -53,22 +53,30 @@ fn example_schema(file: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-const KINDS: [(Kind, &str); 2] =
-    [(Kind::Account, "laptop/pipeline.yaml"), (Kind::RandomUser, "randomuser/pipeline.yaml")];
+const KINDS: [(Kind, &str); 3] = [
+    (Kind::Account, "laptop/pipeline.yaml"),
+    (Kind::RandomUser, "randomuser/pipeline.yaml"),
+    (Kind::Clickstream, "clickstream/pipeline.yaml"),
+];
 
 #[test]
 fn the_first_thousand_lines_are_the_same_for_ever() {
     let print = |kind| fingerprint(&lines(mixed(kind, 1_000)).0);
-    assert_eq!([print(Kind::Account), print(Kind::RandomUser)], [1_772_776_410_029_077_691, 6_870_234_968_483_608_582]);
+    assert_eq!(
+        [print(Kind::Account), print(Kind::RandomUser), print(Kind::Clickstream)],
+        [1_772_776_410_029_077_691, 6_870_234_968_483_608_582, 9_203_343_793_020_116_248]
+    );
 }
 
 #[test]
 fn another_seed_gives_other_lines_and_a_longer_stream_begins_with_the_shorter() {
-    let (short, _) = lines(mixed(Kind::Account, 100));
-    let (long, _) = lines(mixed(Kind::Account, 200));
-    let (other, _) = lines(GenerateOptions { seed: 2, ..mixed(Kind::Account, 100) });
-    assert_eq!(short, long[..100]);
-    assert_ne!(short, other);
+    for (kind, _) in KINDS {
+        let (short, _) = lines(mixed(kind, 100));
+        let (long, _) = lines(mixed(kind, 200));
+        let (other, _) = lines(GenerateOptions { seed: 2, ..mixed(kind, 100) });
+        assert_eq!(short, long[..100]);
+        assert_ne!(short, other);
+    }
 }
 
 #[test]
@@ -178,7 +186,7 @@ fn a_duplicate_is_the_same_bytes_as_a_recent_plain_event() {
     let mut plain: Vec<&Vec<u8>> = Vec::new();
     let mut repeated = 0;
     for line in &all {
-        if plain.iter().rev().take(RECENT).any(|recent| recent == &line) {
+        if plain.iter().rev().take(recent::RECENT).any(|recent| recent == &line) {
             repeated += 1;
         } else {
             plain.push(line);
@@ -190,11 +198,14 @@ fn a_duplicate_is_the_same_bytes_as_a_recent_plain_event() {
 
 #[test]
 fn a_deletion_holds_nothing_personal_but_the_id() {
-    let (all, _) = lines(GenerateOptions { deletes: 1.0, ..GenerateOptions::new(Kind::Account, 100) });
-    for line in all {
-        let value: Value = serde_json::from_slice(&line).unwrap();
-        let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["consent", "deleted", "event_id", "timestamp", "user_id"]);
+    for kind in [Kind::Account, Kind::Clickstream] {
+        let (all, _) = lines(GenerateOptions { deletes: 1.0, ..GenerateOptions::new(kind, 100) });
+        for line in all {
+            let value: Value = serde_json::from_slice(&line).unwrap();
+            let mut keys: Vec<&String> = value.as_object().unwrap().keys().collect();
+            keys.sort();
+            assert_eq!(keys, ["consent", "deleted", "event_id", "timestamp", "user_id"]);
+        }
     }
 }
 
@@ -249,10 +260,14 @@ fn nobody_can_be_reached() {
         let mut seen = 0;
         for line in &all {
             let value: Value = serde_json::from_slice(line).unwrap();
-            let email = value.get("email").unwrap_or(&value["user"]["email"]).as_str().unwrap();
-            let (user, domain) = email.split_once('@').unwrap();
-            assert!(user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.'), "{email}");
-            assert!(["example.com", "example.org", "example.net"].contains(&domain.to_lowercase().as_str()), "{email}");
+            if let Some(email) = value.get("email").unwrap_or(&value["user"]["email"]).as_str() {
+                let (user, domain) = email.split_once('@').unwrap();
+                assert!(user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.'), "{email}");
+                assert!(
+                    ["example.com", "example.org", "example.net"].contains(&domain.to_lowercase().as_str()),
+                    "{email}"
+                );
+            }
             for phone in phones(&value) {
                 let number = phonenumber::parse(None, &phone).unwrap();
                 assert!(number.is_valid(), "{phone}");
@@ -268,7 +283,7 @@ fn nobody_can_be_reached() {
                 assert!(documentation, "{ip}");
             }
         }
-        assert!(seen > 2_500, "{seen}");
+        assert!(seen > 2_500 || kind == Kind::Clickstream, "{seen}");
     }
 }
 
@@ -303,18 +318,150 @@ fn an_account_event_is_about_600_bytes_long() {
     assert!((520..680).contains(&mean), "{mean}");
 }
 
+/// Every plain event of a clickstream, by its visit.
+fn visits_of(count: u64) -> BTreeMap<String, Vec<Value>> {
+    let (all, _) = lines(GenerateOptions { subjects: 1_000, ..GenerateOptions::new(Kind::Clickstream, count) });
+    let mut visits: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for line in all {
+        let value: Value = serde_json::from_slice(&line).unwrap();
+        visits.entry(value["session_id"].as_str().unwrap().to_owned()).or_default().push(value);
+    }
+    visits
+}
+
+#[test]
+fn a_visit_is_of_one_visitor_on_one_device_and_begins_with_a_page() {
+    let visits = visits_of(60_000);
+    let mut actions: BTreeMap<String, u32> = BTreeMap::new();
+    for steps in visits.values() {
+        assert_eq!(steps[0]["event"], "page_view");
+        for (at, step) in steps.iter().enumerate() {
+            assert_eq!(step["step"], at as u64 + 1);
+            for same in ["user_id", "device", "ip"] {
+                assert_eq!(step[same], steps[0][same]);
+            }
+            *actions.entry(step["event"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        for pair in steps.windows(2) {
+            let from_shop = pair[1]["page"]["referrer"].as_str().unwrap().starts_with("https://shop.example.com/");
+            assert!(from_shop || pair[1]["page"]["path"] == pair[0]["page"]["path"], "{pair:?}");
+        }
+    }
+    assert_eq!(actions.len(), 10, "{actions:?}");
+    assert!(actions.values().all(|count| *count > 200), "{actions:?}");
+    let mean = 60_000 / visits.len();
+    assert!((4..15).contains(&mean), "{mean} steps a visit");
+}
+
+#[test]
+fn what_is_bought_was_put_into_the_cart_and_costs_the_sum_of_it_in_whole_minor_units() {
+    let mut orders = 0;
+    for steps in visits_of(60_000).values() {
+        let mut cart: BTreeMap<&str, u64> = BTreeMap::new();
+        for step in steps {
+            let product = || (step["product"]["id"].as_str().unwrap(), step["product"]["quantity"].as_u64().unwrap());
+            match step["event"].as_str().unwrap() {
+                "add_to_cart" => {
+                    let (id, quantity) = product();
+                    *cart.entry(id).or_default() += quantity;
+                }
+                "remove_from_cart" => {
+                    let (id, quantity) = product();
+                    assert_eq!(cart.remove(id), Some(quantity));
+                }
+                "purchase" => {
+                    let order = &step["order"];
+                    let items = order["items"].as_array().unwrap();
+                    let bought: BTreeMap<&str, u64> = items
+                        .iter()
+                        .map(|item| (item["id"].as_str().unwrap(), item["quantity"].as_u64().unwrap()))
+                        .collect();
+                    assert_eq!(bought, std::mem::take(&mut cart));
+                    let sum: u64 = items
+                        .iter()
+                        .map(|item| item["quantity"].as_u64().unwrap() * item["price"].as_u64().unwrap())
+                        .sum();
+                    assert_eq!(order["amount"].as_u64(), Some(sum));
+                    orders += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(orders > 500, "{orders}");
+}
+
+#[test]
+fn a_search_stands_in_the_url_as_a_browser_writes_it_and_the_summary_counts_what_it_gives_away() {
+    let options = GenerateOptions { no_consent: 0.3, ..GenerateOptions::new(Kind::Clickstream, 30_000) };
+    let (all, summary) = lines(options);
+    let mut personal = 0;
+    for line in &all {
+        let value: Value = serde_json::from_slice(line).unwrap();
+        let Some(text) = value["search"]["text"].as_str() else { continue };
+        let url = value["page"]["url"].as_str().unwrap();
+        let query = url.strip_prefix("https://shop.example.com/search?q=").unwrap();
+        let mut decoded = Vec::new();
+        let mut rest = query.as_bytes();
+        while let [first, others @ ..] = rest {
+            rest = others;
+            if *first == b'%' {
+                decoded.push(u8::from_str_radix(std::str::from_utf8(&rest[..2]).unwrap(), 16).unwrap());
+                rest = &rest[2..];
+            } else {
+                decoded.push(if *first == b'+' { b' ' } else { *first });
+            }
+        }
+        assert_eq!(String::from_utf8(decoded).unwrap(), text);
+        let email = ["@example.", "@EXAMPLE."].iter().any(|mark| text.contains(mark));
+        personal += u64::from(email || text.contains('+'));
+    }
+    assert_eq!(personal, summary.personal_notes);
+    assert!(personal > 50, "{personal}");
+}
+
+#[test]
+fn a_record_is_a_line_with_the_key_of_its_subject() {
+    for (kind, _) in KINDS {
+        let options = mixed(kind, 3_000);
+        let (all, _) = lines(options.clone());
+        let generator = Generator::new(options.clone()).unwrap();
+        let ids: BTreeSet<String> = (0..options.subjects).map(|number| generator.identifiers(number).id).collect();
+        let mut generator = Generator::new(options).unwrap();
+        let mut record = Record::default();
+        let mut before = 0;
+        let mut keys = BTreeMap::new();
+        for line in &all {
+            assert!(generator.next_record(&mut record));
+            assert!(&record.value == line && record.timestamp >= before);
+            before = record.timestamp;
+            let key = String::from_utf8(record.key.clone()).unwrap();
+            assert!(ids.contains(&key), "{key}");
+            if let Ok(value) = serde_json::from_slice::<Value>(line) {
+                assert_eq!(record.deleted, value["deleted"] == true);
+                let id = value["user_id"].as_str().or_else(|| value["user"]["login"]["uuid"].as_str());
+                assert!(id.is_none_or(|id| id == key));
+                // A repetition goes where the event went.
+                assert_eq!(keys.entry(line.clone()).or_insert_with(|| key.clone()), &key);
+            }
+        }
+        assert!(!generator.next_record(&mut record));
+    }
+}
+
 #[test]
 fn memory_does_not_grow_with_the_stream() {
-    let options =
-        GenerateOptions { subjects: u64::MAX, duplicates: 0.2, ..GenerateOptions::new(Kind::RandomUser, 30_000) };
-    let mut generator = Generator::new(options).unwrap();
-    let mut out = Vec::new();
-    let mut longest = 0;
-    while generator.next_into(&mut out) {
-        longest = longest.max(out.len());
-        out.clear();
+    for (kind, count) in [(Kind::RandomUser, 30_000), (Kind::Clickstream, 200_000)] {
+        let options = GenerateOptions { subjects: u64::MAX, duplicates: 0.2, ..GenerateOptions::new(kind, count) };
+        let mut generator = Generator::new(options).unwrap();
+        let mut out = Vec::new();
+        let mut longest = 0;
+        while generator.next_into(&mut out) {
+            longest = longest.max(out.len());
+            out.clear();
+        }
+        // All that a generator owns on the heap is its recent lines and the visits that go on.
+        assert!(generator.recent.bytes() <= recent::RECENT * (longest + 64) * 2);
+        assert!(generator.visits.bytes() <= 2 * 1024 * 1024, "{}", generator.visits.bytes());
     }
-    // All that a generator owns on the heap is its recent lines.
-    let kept: usize = generator.recent.lines.iter().map(Vec::capacity).sum();
-    assert!(kept <= RECENT * longest * 2, "{kept}");
 }

@@ -1,10 +1,10 @@
-//! What keeps embedded stores to their promises while a pipeline runs: records that have expired
-//! go, and so do the keys of old days of dead letters.
+//! What keeps stores to their promises while a pipeline runs: records of embedded stores that have
+//! expired go, and so do the keys of old days of dead letters, wherever they lie.
 
 use std::sync::Arc;
 
 use lethe_core::pipeline::Pipeline;
-use lethe_stores::{DeadLetters, StoreError, embedded::EmbeddedStore};
+use lethe_stores::{DeadLetters, StoreError, Vault, embedded::EmbeddedStore};
 
 use crate::clock::now;
 use crate::run::{expire_before, pipeline_id};
@@ -15,6 +15,7 @@ const AT_ONCE: usize = 10_000;
 /// Looks after the embedded stores of a pipeline.
 pub struct Housekeeper {
     stores: Vec<Arc<EmbeddedStore>>,
+    vault: Arc<dyn Vault>,
     letters: Arc<dyn DeadLetters>,
     pipeline: Pipeline,
 }
@@ -37,8 +38,13 @@ impl Expired {
 }
 
 impl Housekeeper {
-    pub(super) fn new(pipeline: &Pipeline, stores: Vec<Arc<EmbeddedStore>>, letters: Arc<dyn DeadLetters>) -> Self {
-        Self { stores, letters, pipeline: pipeline.clone() }
+    pub(super) fn new(
+        pipeline: &Pipeline,
+        stores: Vec<Arc<EmbeddedStore>>,
+        vault: Arc<dyn Vault>,
+        letters: Arc<dyn DeadLetters>,
+    ) -> Self {
+        Self { stores, vault, letters, pipeline: pipeline.clone() }
     }
 
     /// Removes what has expired by now.
@@ -55,7 +61,11 @@ impl Housekeeper {
             }
         }
         if let Some(before) = expire_before(&self.pipeline, now) {
-            expired.letters = self.letters.expire(pipeline_id(&self.pipeline), before).await?;
+            // The keys first: what is left of the letters can't be opened. To look through a topic for
+            // them costs a read of it, which is done when there is something to find.
+            if self.vault.destroy_day_keys(pipeline_id(&self.pipeline), before.clone()).await? > 0 {
+                expired.letters = self.letters.expire(pipeline_id(&self.pipeline), before).await?;
+            }
         }
         Ok(expired)
     }

@@ -1,7 +1,9 @@
 //! From manifests to a job: every reference looked up, every store opened, every key checked.
 
+mod connect;
 mod housekeeper;
 mod keys;
+mod records;
 mod sinks;
 mod stores;
 mod surroundings;
@@ -17,17 +19,19 @@ use lethe_core::{
 };
 use lethe_crds::{ProfilePipeline, load::Resources};
 use lethe_stores::{
-    Bookkeeping, StoreError,
+    Access, DeadLetters, StoreError, Vault,
     bookkeeping::Progress,
-    embedded::EmbeddedStore,
     file::{FileSource, FileSourceOptions},
 };
+pub(crate) use records::open_records;
+use sha2::{Digest, Sha256};
 pub use stores::Stores;
 pub use surroundings::Around;
 
 use crate::{
     clock::now,
-    run::{Job, OpenSource, pipeline_id},
+    observe::{About, Source},
+    run::{Job, Origin, pipeline_id},
 };
 
 /// Why a pipeline can't be opened.
@@ -51,8 +55,29 @@ pub enum OpenError {
     /// Another key was used before.
     #[error(transparent)]
     Check(#[from] KeyRingMismatch),
+    /// A Secret of a connection can't be used.
+    #[error("the DataStore {store:?} names the Secret {secret:?}: {message}")]
+    Secret {
+        /// The DataStore.
+        store: String,
+        /// The Secret.
+        secret: String,
+        /// What is wrong with it, and what to do.
+        message: String,
+    },
+    /// A store is not on this machine, and nobody said that it may be used.
+    #[error(
+        "the DataStore {store:?} is at {address}, which is not on this machine: add --live if this run is meant to read \
+         and write there"
+    )]
+    NotLive {
+        /// The DataStore.
+        store: String,
+        /// The address.
+        address: String,
+    },
     /// This build can't.
-    #[error("{what} is on {kind}, and this build of lethe-worker has no support for it; it has: embedded, file")]
+    #[error("{what} is on {kind}, and this build of lethe-worker has no support for it; it has: {}", SUPPORTED.join(", "))]
     Unsupported {
         /// The sink, the source, the key store.
         what: String,
@@ -61,6 +86,18 @@ pub enum OpenError {
     },
 }
 
+/// What this build can open.
+const SUPPORTED: &[&str] = &[
+    "embedded",
+    "file",
+    #[cfg(feature = "kafka")]
+    "kafka",
+    #[cfg(feature = "cassandra")]
+    "cassandra",
+    #[cfg(feature = "mongodb")]
+    "mongodb",
+];
+
 /// How a pipeline is opened.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
@@ -68,14 +105,30 @@ pub struct OpenOptions {
     pub from_start: bool,
     /// Look only: no sink is opened, nothing is made or recorded, and what is absent is an error.
     pub dry_run: bool,
+    /// Stores that are not on this machine may be used.
+    pub live: bool,
+    /// Read in the pipeline's own consumer group, beside the workers that are in it. Else a run
+    /// outside of a cluster has a group of its own.
+    pub join: bool,
 }
+
+impl OpenOptions {
+    /// The consumer group that a run reads in.
+    fn group(&self, group: &str) -> String {
+        if self.join || in_cluster() { group.to_owned() } else { local_group(group) }
+    }
+}
+
+/// How long what is under way may take when partitions go, or when a run is stopped.
+#[cfg(feature = "kafka")]
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A pipeline, opened.
 pub struct Opened {
     /// What it works with.
     pub job: Job,
     /// Its source.
-    pub source: OpenSource,
+    pub origin: Origin,
     /// What looks after its embedded stores.
     pub housekeeper: Housekeeper,
     /// What a person should know.
@@ -91,7 +144,7 @@ pub struct Keyed<'r> {
     /// Its keys, checked against the key store.
     pub ring: KeyRing,
     /// Where its subjects' keys lie.
-    pub key_store: Arc<EmbeddedStore>,
+    pub vault: Arc<dyn Vault>,
     /// The stores of its namespace.
     pub stores: Stores<'r>,
 }
@@ -133,76 +186,200 @@ pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checke
 
 /// Opens what is needed to read what a pipeline has written: its keys and its stores. Nothing is
 /// made or recorded, and a store that is absent is an error.
-pub async fn open_to_read<'r>(resources: &'r Resources, name: Option<&str>) -> Result<Keyed<'r>, OpenError> {
-    let stores = |namespace: &str| Stores::existing(resources, namespace);
-    let keyed = open_keys(resources, name, stores)?;
-    keys::verify(&keyed.ring, &*keyed.key_store).await?;
+pub async fn open_to_read<'r>(
+    resources: &'r Resources,
+    name: Option<&str>,
+    live: bool,
+) -> Result<Keyed<'r>, OpenError> {
+    let keyed = open_keys(resources, name, Access::Look, live).await?;
+    keys::verify(&keyed.ring, &*keyed.vault).await?;
     Ok(keyed)
 }
 
-fn open_keys<'r>(
+async fn open_keys<'r>(
     resources: &'r Resources,
     name: Option<&str>,
-    stores: impl FnOnce(&str) -> Stores<'r>,
+    access: Access,
+    live: bool,
 ) -> Result<Keyed<'r>, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
     // Before a store is touched: a Secret that can't serve every sink writes nothing.
     ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
-    let mut stores = stores(&pipeline.namespace);
-    let key_store = stores.embedded(&pipeline.key_store, "the key store")?;
-    Ok(Keyed { pipeline, warnings, ring, key_store, stores })
+    let mut stores = Stores::new(resources, &pipeline.namespace, access, live);
+    let vault = stores.vault(&pipeline.key_store, &pipeline.key_database, "the key store").await?;
+    Ok(Keyed { pipeline, warnings, ring, vault, stores })
 }
 
 /// Opens a pipeline: its stores, its keys, its sinks.
 pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<Opened, OpenError> {
+    let live = options.live || in_cluster();
     let keyed = if options.dry_run {
-        open_to_read(resources, name).await?
+        open_to_read(resources, name, live).await?
     } else {
-        let keyed = open_keys(resources, name, |namespace| Stores::new(resources, namespace))?;
-        keys::agree(&keyed.ring, &*keyed.key_store).await?;
+        let keyed = open_keys(resources, name, Access::Make, live).await?;
+        keys::agree(&keyed.ring, &*keyed.vault).await?;
         keyed
     };
-    let Keyed { pipeline, warnings, ring, key_store: store, mut stores } = keyed;
+    let Keyed { pipeline, warnings, ring, vault, mut stores } = keyed;
     let id = pipeline_id(&pipeline);
-    let letters = match &pipeline.dead_letter {
-        Some(rules) => match &rules.target {
-            DeadLetterTarget::Embedded { store } => stores.embedded(store, "the dead letter")?,
-            DeadLetterTarget::Kafka { .. } => return Err(unsupported("the dead letter", "kafka")),
-        },
-        None => Arc::clone(&store),
-    };
+    // The source first: what it lacks makes no table.
+    let origin = origin(&pipeline, &stores, options).await?;
+    let letters = letters(&pipeline, &mut stores).await?;
     let sinks = if options.dry_run {
         Vec::new()
     } else {
-        store.register(id.clone(), sinks::places(&pipeline)).await?;
-        sinks::open(&pipeline, &mut stores, options)?
+        vault.register(id.clone(), sinks::places(&pipeline)).await?;
+        sinks::open(&pipeline, &mut stores, options).await?
     };
     if options.from_start {
         // Only now: its files are locked, so that no other run of it is under way.
-        store.forget(id).await?;
+        vault.forget(id).await?;
     }
-    let housekeeper = Housekeeper::new(&pipeline, stores.opened(), Arc::clone(&letters) as _);
-    let source = source(&pipeline.source)?;
-    let job = Job { ring: Arc::new(ring), key_store: Arc::clone(&store) as _, books: store, letters, sinks, pipeline };
-    Ok(Opened { job, source, housekeeper, warnings })
+    let housekeeper = Housekeeper::new(&pipeline, stores.opened(), Arc::clone(&vault), Arc::clone(&letters));
+    let job = Job { ring: Arc::new(ring), vault, letters, sinks, pipeline };
+    Ok(Opened { job, origin, housekeeper, warnings })
+}
+
+/// What is shown of the pipeline that is meant, before any of its stores is opened.
+pub fn about(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<About, OpenError> {
+    let found = find(resources, name)?;
+    let Checked { pipeline, .. } = check(resources, found)?;
+    let spec = serde_json::to_vec(&found.spec).unwrap_or_default();
+    let hash: String = Sha256::digest(spec).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let mut about = About::of(&pipeline, hash);
+    if let Source::Kafka { group, .. } = &mut about.source {
+        *group = options.group(group);
+    }
+    Ok(about)
+}
+
+/// Looks whether every store of a pipeline answers and is what the manifest says; makes nothing.
+/// Answers what is wrong, a line a store, topic or table.
+pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Result<Vec<OpenError>, OpenError> {
+    let found = find(resources, name)?;
+    let Checked { pipeline, .. } = check(resources, found)?;
+    let mut stores = Stores::new(resources, &pipeline.namespace, Access::Look, live || in_cluster());
+    let mut wrong = Vec::new();
+    match stores.find_vault(&pipeline.key_store, &pipeline.key_database, "the key store").await {
+        Ok(Some(vault)) => {
+            if let Ok(ring) = find_ring(resources, &pipeline) {
+                wrong.extend(keys::verify(&ring, &*vault).await.err());
+            }
+        }
+        Ok(None) => {}
+        Err(error) => wrong.push(error),
+    }
+    wrong.extend(origin(&pipeline, &stores, &OpenOptions::default()).await.err());
+    if let Some(rules) = &pipeline.dead_letter {
+        wrong.extend(look_at_letters(&rules.target, &mut stores).await.err());
+    }
+    for sink in &pipeline.sinks {
+        wrong.extend(sinks::look(sink, &mut stores).await.err());
+    }
+    let mut said = std::collections::BTreeSet::new();
+    wrong.retain(|error| said.insert(error.to_string()));
+    Ok(wrong)
+}
+
+/// Whether this runs in a pod.
+pub fn in_cluster() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
 fn unsupported(what: impl Into<String>, kind: &str) -> OpenError {
     OpenError::Unsupported { what: what.into(), kind: kind.to_owned() }
 }
 
-fn source(rules: &SourceRules) -> Result<OpenSource, OpenError> {
-    let SourceRules::File { path, format, delimiter, columns } = rules else {
-        return Err(unsupported("the source", "kafka"));
+async fn letters(pipeline: &Pipeline, stores: &mut Stores<'_>) -> Result<Arc<dyn DeadLetters>, OpenError> {
+    let Some(rules) = &pipeline.dead_letter else {
+        return Err(OpenError::Which(
+            "the pipeline has no deadLetter, and an event that breaks a rule must not be lost".to_owned(),
+        ));
     };
-    let mut options = FileSourceOptions::new(path.clone(), *format, now());
-    options.delimiter = *delimiter;
-    options.columns.clone_from(columns);
-    Ok(Box::new(move |progress: &Progress| {
-        let mut options = options.clone();
-        options.resume.clone_from(&progress.offsets);
-        Ok(Box::new(FileSource::open(options)?))
-    }))
+    look_at_letters(&rules.target, stores).await?;
+    match &rules.target {
+        DeadLetterTarget::Embedded { store } => Ok(stores.embedded(store, "the dead letter")?),
+        #[cfg(feature = "kafka")]
+        DeadLetterTarget::Kafka(to) => {
+            let connection = stores.kafka(&to.store_ref.name, "the dead letter")?;
+            Ok(Arc::new(lethe_stores::kafka::KafkaLetters::open(&connection, &to.topic)?))
+        }
+        #[cfg(not(feature = "kafka"))]
+        DeadLetterTarget::Kafka(_) => Err(unsupported("the dead letter", "kafka")),
+    }
+}
+
+async fn look_at_letters(target: &DeadLetterTarget, stores: &mut Stores<'_>) -> Result<(), OpenError> {
+    match target {
+        DeadLetterTarget::Embedded { .. } => Ok(()),
+        #[cfg(feature = "kafka")]
+        DeadLetterTarget::Kafka(to) => {
+            use lethe_stores::kafka::{Need, Topic, ensure};
+            let connection = stores.kafka(&to.store_ref.name, "the dead letter")?;
+            let topic = Topic {
+                name: to.topic.clone(),
+                need: Need::DeadLetters,
+                manage: to.manage.unwrap_or(lethe_crds::profile_pipeline::Manage::Check),
+                partitions: to.partitions,
+                replication: to.replication,
+            };
+            ensure(&connection, &topic, stores.access()).await?;
+            Ok(())
+        }
+        #[cfg(not(feature = "kafka"))]
+        DeadLetterTarget::Kafka(_) => {
+            let _ = stores;
+            Err(unsupported("the dead letter", "kafka"))
+        }
+    }
+}
+
+async fn origin(pipeline: &Pipeline, stores: &Stores<'_>, options: &OpenOptions) -> Result<Origin, OpenError> {
+    match &pipeline.source {
+        SourceRules::File { path, format, delimiter, columns } => {
+            let mut options = FileSourceOptions::new(path.clone(), *format, now());
+            options.delimiter = *delimiter;
+            options.columns.clone_from(columns);
+            Ok(Origin::Files(Box::new(move |progress: &Progress| {
+                let mut options = options.clone();
+                options.resume.clone_from(&progress.offsets);
+                Ok(Box::new(FileSource::open(options)?))
+            })))
+        }
+        #[cfg(feature = "kafka")]
+        SourceRules::Kafka { store, topic, group, from_earliest } => {
+            use lethe_stores::kafka::{ConsumerOptions, Need, Topic, ensure};
+            let connection = stores.kafka(store, "the source")?;
+            let wanted = Topic {
+                name: topic.clone(),
+                need: Need::Source,
+                manage: lethe_crds::profile_pipeline::Manage::Check,
+                partitions: None,
+                replication: None,
+            };
+            ensure(&connection, &wanted, Access::Look).await?;
+            let options = ConsumerOptions {
+                topic: topic.clone(),
+                group: options.group(group),
+                from_earliest: *from_earliest,
+                from_start: options.from_start,
+                drain: DRAIN,
+            };
+            Ok(Origin::Topic(Box::new(crate::run::TopicOrigin { connection, options })))
+        }
+        #[cfg(not(feature = "kafka"))]
+        SourceRules::Kafka { .. } => {
+            let _ = (stores, options);
+            Err(unsupported("the source", "kafka"))
+        }
+    }
+}
+
+/// The group of a run on somebody's own machine: it takes no partition from the workers.
+fn local_group(group: &str) -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_default();
+    let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).collect();
+    format!("{group}.local.{}", if user.is_empty() { "somebody" } else { &user })
 }

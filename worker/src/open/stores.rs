@@ -1,4 +1,5 @@
-//! Stores, opened once each: two DataStores that name one file share it.
+//! Stores, opened once each: two DataStores that name one file share it, and everything of one
+//! DataStore shares its connection.
 
 use std::{
     collections::BTreeMap,
@@ -6,47 +7,70 @@ use std::{
     sync::Arc,
 };
 
-use lethe_core::pipeline::StoreKind;
-use lethe_crds::load::Resources;
-use lethe_stores::{StoreError, embedded::EmbeddedStore};
+use lethe_crds::{DataStore, load::Resources};
+use lethe_stores::{Access, StoreError, Vault, embedded::EmbeddedStore};
 
-use super::{OpenError, unsupported};
+use super::{
+    OpenError,
+    connect::{Connector, kind},
+    unsupported,
+};
 
 /// The stores of a namespace that were opened so far.
 pub struct Stores<'r> {
     resources: &'r Resources,
     namespace: String,
     embedded: BTreeMap<PathBuf, Arc<EmbeddedStore>>,
-    /// Whether a file that is absent is made.
-    make: bool,
+    #[cfg(feature = "cassandra")]
+    cassandra: BTreeMap<String, Arc<lethe_stores::cassandra::CassandraStore>>,
+    #[cfg(feature = "mongodb")]
+    mongodb: BTreeMap<String, Arc<lethe_stores::mongodb::MongodbStore>>,
+    vaults: BTreeMap<(String, String), Arc<dyn Vault>>,
+    access: Access,
+    live: bool,
 }
 
 impl<'r> Stores<'r> {
-    /// None yet.
-    pub fn new(resources: &'r Resources, namespace: &str) -> Self {
-        Self { resources, namespace: namespace.to_owned(), embedded: BTreeMap::new(), make: true }
+    /// None yet. `live`: stores that are not on this machine may be used.
+    pub fn new(resources: &'r Resources, namespace: &str, access: Access, live: bool) -> Self {
+        Self {
+            resources,
+            namespace: namespace.to_owned(),
+            embedded: BTreeMap::new(),
+            #[cfg(feature = "cassandra")]
+            cassandra: BTreeMap::new(),
+            #[cfg(feature = "mongodb")]
+            mongodb: BTreeMap::new(),
+            vaults: BTreeMap::new(),
+            access,
+            live,
+        }
     }
 
-    /// As [`Stores::new`], but a store that is absent is an error: it is read, and an empty one
-    /// would say that there is nothing.
-    pub fn existing(resources: &'r Resources, namespace: &str) -> Self {
-        Self { make: false, ..Self::new(resources, namespace) }
+    /// Whether what isn't there is made.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    fn declared(&self, name: &str, what: &str) -> Result<&'r DataStore, OpenError> {
+        self.resources.data_store(&self.namespace, name).ok_or_else(|| {
+            OpenError::Which(format!("{what} is on the DataStore {name:?}, which the manifests don't hold"))
+        })
+    }
+
+    fn connector(&self) -> Connector<'_> {
+        Connector { resources: self.resources, namespace: &self.namespace, live: self.live }
     }
 
     /// The embedded store of a DataStore. `what` is what needs it, for the message.
     pub fn embedded(&mut self, name: &str, what: &str) -> Result<Arc<EmbeddedStore>, OpenError> {
-        let store = self.resources.data_store(&self.namespace, name).ok_or_else(|| {
-            OpenError::Which(format!("{what} is on the DataStore {name:?}, which the manifests don't hold"))
-        })?;
-        let Some(connection) = &store.spec.embedded else {
-            let kind = StoreKind::try_from(&store.spec).map_or_else(|error| error.to_string(), |kind| kind.to_string());
-            return Err(unsupported(what, &kind));
-        };
+        let store = self.declared(name, what)?;
+        let Some(connection) = &store.spec.embedded else { return Err(unsupported(what, &kind(&store.spec))) };
         let path = canonical(Path::new(&connection.path));
         if let Some(store) = self.embedded.get(&path) {
             return Ok(Arc::clone(store));
         }
-        if !self.make && !path.exists() {
+        if self.access == Access::Look && !path.exists() {
             let message = format!(
                 "the file {} does not exist; run the pipeline first, and start this in the same directory",
                 path.display()
@@ -58,7 +82,105 @@ impl<'r> Stores<'r> {
         Ok(store)
     }
 
-    /// Every store that was opened.
+    /// How to reach the Kafka cluster of a DataStore.
+    #[cfg(feature = "kafka")]
+    pub fn kafka(&self, name: &str, what: &str) -> Result<lethe_stores::connection::KafkaConnection, OpenError> {
+        let store = self.declared(name, what)?;
+        self.connector().kafka(store)?.ok_or_else(|| unsupported(what, &kind(&store.spec)))
+    }
+
+    /// The Cassandra cluster of a DataStore.
+    #[cfg(feature = "cassandra")]
+    pub async fn cassandra(
+        &mut self,
+        name: &str,
+        what: &str,
+    ) -> Result<Arc<lethe_stores::cassandra::CassandraStore>, OpenError> {
+        if let Some(store) = self.cassandra.get(name) {
+            return Ok(Arc::clone(store));
+        }
+        let store = self.declared(name, what)?;
+        let connection = self.connector().cassandra(store)?.ok_or_else(|| unsupported(what, &kind(&store.spec)))?;
+        let store = Box::pin(lethe_stores::cassandra::CassandraStore::connect(&connection)).await?;
+        self.cassandra.insert(name.to_owned(), Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// The MongoDB server of a DataStore.
+    #[cfg(feature = "mongodb")]
+    pub async fn mongodb(
+        &mut self,
+        name: &str,
+        what: &str,
+    ) -> Result<Arc<lethe_stores::mongodb::MongodbStore>, OpenError> {
+        if let Some(store) = self.mongodb.get(name) {
+            return Ok(Arc::clone(store));
+        }
+        let store = self.declared(name, what)?;
+        let connection = self.connector().mongodb(store)?.ok_or_else(|| unsupported(what, &kind(&store.spec)))?;
+        let store = Box::pin(lethe_stores::mongodb::MongodbStore::connect(&connection)).await?;
+        self.mongodb.insert(name.to_owned(), Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// The key store of a DataStore; `None` where it was not made yet, and nothing is to be made.
+    pub async fn find_vault(
+        &mut self,
+        name: &str,
+        database: &str,
+        what: &str,
+    ) -> Result<Option<Arc<dyn Vault>>, OpenError> {
+        let key = (name.to_owned(), database.to_owned());
+        if let Some(vault) = self.vaults.get(&key) {
+            return Ok(Some(Arc::clone(vault)));
+        }
+        let store = self.declared(name, what)?;
+        let access = self.access;
+        let vault: Option<Arc<dyn Vault>> = if let Some(embedded) = &store.spec.embedded {
+            if access == Access::Look && !Path::new(&embedded.path).exists() {
+                None
+            } else {
+                Some(self.embedded(name, what)?)
+            }
+        } else {
+            match kind(&store.spec).as_str() {
+                #[cfg(feature = "cassandra")]
+                "cassandra" => {
+                    let store = self.cassandra(name, what).await?;
+                    let vault = lethe_stores::cassandra::CassandraVault::open(store, database, access).await?;
+                    vault.map(|vault| Arc::new(vault) as Arc<dyn Vault>)
+                }
+                #[cfg(feature = "mongodb")]
+                "mongodb" => {
+                    let store = self.mongodb(name, what).await?;
+                    let vault = lethe_stores::mongodb::MongodbVault::open(store, database, access).await?;
+                    vault.map(|vault| Arc::new(vault) as Arc<dyn Vault>)
+                }
+                kind => return Err(unsupported(what, kind)),
+            }
+        };
+        if let Some(vault) = &vault {
+            self.vaults.insert(key, Arc::clone(vault));
+        }
+        Ok(vault)
+    }
+
+    /// As [`Stores::find_vault`], and one that was not made yet is an error.
+    pub async fn vault(&mut self, name: &str, database: &str, what: &str) -> Result<Arc<dyn Vault>, OpenError> {
+        if let Some(vault) = self.find_vault(name, database, what).await? {
+            return Ok(vault);
+        }
+        let message = match &self.declared(name, what)?.spec.embedded {
+            Some(embedded) => format!(
+                "the file {} does not exist; run the pipeline first, and start this in the same directory",
+                embedded.path
+            ),
+            None => format!("it has no key store {database:?} yet; run the pipeline first"),
+        };
+        Err(StoreError::Mismatch { store: name.to_owned(), message }.into())
+    }
+
+    /// Every embedded store that was opened.
     pub fn opened(&self) -> Vec<Arc<EmbeddedStore>> {
         self.embedded.values().cloned().collect()
     }

@@ -13,9 +13,9 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use lethe_core::{engine::Engine, letter::OwnedRecord};
+use lethe_core::{engine::Engine, letter::OwnedRecord, outcome::Outcome, record::OutgoingBatch};
 use lethe_stores::{
-    DeadLetters, KeyStore, Sink, StoreError,
+    Answer, DeadLetters, Sink, StoreError, Vault,
     dead_letter::{Letter, LetterKey},
 };
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
     let mut deliverer = if options.dry_run {
         None
     } else {
-        let progress = job.books.progress(id.clone()).await?;
+        let progress = job.vault.progress(id.clone()).await?;
         let sinks = std::mem::take(&mut job.sinks);
         let mut deliverer = Deliverer::new(with_sinks(&job, sinks), Arc::clone(&watch));
         deliverer.restore(&progress).await?;
@@ -100,17 +100,17 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
     let reader = Reader {
         expire_before: expire_before(&job.pipeline, now()),
         letters: Arc::clone(&job.letters),
-        key_store: Arc::clone(&job.key_store),
+        vault: Arc::clone(&job.vault),
         engine: Arc::clone(&engine),
         sinks: names.clone(),
     };
-    let mut retry = Retry::new(job, engine, Handle::current(), options.dry_run);
+    let mut retry = Retry::new(job, engine, Handle::current(), Arc::clone(&watch), options.dry_run);
     let mut done = Redriven {
-        sinks: names.into_iter().map(|name| (name, SinkCounts::default())).collect(),
+        sinks: names.iter().map(|name| (name.clone(), SinkCounts::default())).collect(),
         ..Redriven::default()
     };
     let mut after = None;
-    while !watch.stop.load(Ordering::Relaxed) {
+    while !watch.stops() {
         let mut page = reader.letters.list(id.clone(), after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.key);
@@ -127,15 +127,21 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
         })
         .await
         .map_err(|_| RunError::Lost(id.clone()))?;
-        let Tried { outgoing, mut counts, removed, redriven, fenced } = tried?;
-        done.redriven += redriven;
-        done.fenced += fenced;
+        let Tried { outgoing, mut counts, mut removed, mut redriven, fenced } = tried?;
         if let Some(deliverer) = &mut deliverer {
-            deliverer.write(&outgoing, &mut counts).await?;
-            deliverer.commit(BTreeMap::new()).await?;
-            gone.extend(removed);
+            let answers = deliverer.write(&outgoing).await?;
+            let refused = count(&names, &outgoing, answers, &mut counts);
+            // A letter that a sink refuses again stays. Its offset may be another stream's, too: that
+            // letter stays for nothing and is redriven once more, which changes nothing.
+            let before = removed.len();
+            removed.retain(|(_, offset)| !refused.contains(offset));
+            redriven -= (before - removed.len()) as u64;
+            deliverer.commit_marks().await?;
+            gone.extend(removed.iter().map(|(key, _)| *key));
             deliverer.remove_letters(&gone).await?;
         }
+        done.redriven += redriven;
+        done.fenced += fenced;
         done.add(&counts);
         done.letters += looked_at;
         watch.events.fetch_add(looked_at, Ordering::Relaxed);
@@ -156,13 +162,36 @@ impl Redriven {
     }
 }
 
+/// Counts what sinks answered; answers the offsets of records that one of them refused.
+fn count(
+    names: &[String],
+    outgoing: &[OutgoingBatch],
+    answers: Vec<Vec<Answer>>,
+    counts: &mut Counts,
+) -> BTreeSet<u64> {
+    let mut refused = BTreeSet::new();
+    for ((name, batch), answers) in names.iter().zip(outgoing).zip(answers) {
+        let of_sink = counts.sinks.entry(name.clone()).or_default();
+        for (record, answer) in batch.records.iter().zip(answers) {
+            match answer {
+                Ok(outcome) => of_sink.add(outcome, 1),
+                Err(rejection) => {
+                    of_sink.add(Outcome::Rejected, 1);
+                    *counts.rejected.entry(rejection.reason.code()).or_default() += 1;
+                    refused.insert(record.offset);
+                }
+            }
+        }
+    }
+    refused
+}
+
 /// The same job with other sinks.
 fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
     Job {
         pipeline: job.pipeline.clone(),
         ring: Arc::clone(&job.ring),
-        key_store: Arc::clone(&job.key_store),
-        books: Arc::clone(&job.books),
+        vault: Arc::clone(&job.vault),
         letters: Arc::clone(&job.letters),
         sinks,
     }
@@ -171,7 +200,7 @@ fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
 /// Opens letters.
 struct Reader {
     letters: Arc<dyn DeadLetters>,
-    key_store: Arc<dyn KeyStore>,
+    vault: Arc<dyn Vault>,
     engine: Arc<Engine>,
     /// Names of the pipeline's sinks.
     sinks: Vec<String>,
@@ -194,7 +223,7 @@ impl Reader {
                 continue;
             }
             let space = self.engine.space();
-            let record = open_letter(&letter, self.engine.ring(), space, &*self.key_store, &*self.letters).await;
+            let record = open_letter(&letter, self.engine.ring(), space, &*self.vault).await;
             match record {
                 Ok(Some(_)) if !wanted.contains(&true) => done.without_sink += 1,
                 Ok(Some(record)) => opened.push(Opened { letter, wanted, record }),

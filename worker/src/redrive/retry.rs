@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use super::Opened;
 use crate::{
     clock::now,
-    run::{Counts, Job, RunError, SinkCounts, Transformer},
+    run::{Counts, Job, RunError, SinkCounts, Transformer, Watch},
 };
 
 /// Runs originals through the pipeline again.
@@ -22,6 +22,7 @@ pub(super) struct Retry {
     job: Job,
     engine: Arc<Engine>,
     runtime: Handle,
+    watch: Arc<Watch>,
     dry_run: bool,
     /// One for each set of sinks that lack something: an id that was delivered to some sinks in this
     /// redrive is no duplicate to the others.
@@ -35,8 +36,8 @@ pub(super) struct Tried {
     pub(super) outgoing: Vec<OutgoingBatch>,
     /// What was decided before any sink saw it, at the sinks that lack it.
     pub(super) counts: Counts,
-    /// Keys of letters that are removed once `outgoing` is delivered.
-    pub(super) removed: Vec<[u8; 32]>,
+    /// Keys of letters that are removed once `outgoing` is delivered, with their offsets.
+    pub(super) removed: Vec<([u8; 32], u64)>,
     /// Letters that were processed.
     pub(super) redriven: u64,
     /// Letters whose subject was erased.
@@ -44,8 +45,8 @@ pub(super) struct Tried {
 }
 
 impl Retry {
-    pub(super) fn new(job: Job, engine: Arc<Engine>, runtime: Handle, dry_run: bool) -> Self {
-        Self { job, engine, runtime, dry_run, transformers: BTreeMap::new() }
+    pub(super) fn new(job: Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>, dry_run: bool) -> Self {
+        Self { job, engine, runtime, watch, dry_run, transformers: BTreeMap::new() }
     }
 
     /// Runs a page again, in the order of the source. Blocks.
@@ -68,7 +69,8 @@ impl Retry {
     fn chunk(&mut self, chunk: &[Opened], tried: &mut Tried) -> Result<(), RunError> {
         let Some(Opened { wanted, .. }) = chunk.first() else { return Ok(()) };
         let transformer = self.transformers.entry(wanted.clone()).or_insert_with(|| {
-            let transformer = Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone());
+            let transformer =
+                Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone(), Arc::clone(&self.watch));
             if self.dry_run { transformer.dry() } else { transformer }
         });
         let names = || self.job.pipeline.sinks.iter().map(|sink| sink.name.as_str());
@@ -109,7 +111,7 @@ impl Retry {
                     continue;
                 }
             }
-            tried.removed.push(letter.key);
+            tried.removed.push((letter.key, letter.position.offset));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the embedded tables of a pipeline hold about one person, opened.
+//! What the tables and collections of a pipeline hold about one person, opened.
 //!
 //! The one place where sealed values are opened for a person to read: nothing of it is shown before
 //! the key store's audit record says who looked, at whom and on what ground.
@@ -18,8 +18,7 @@ use lethe_core::{
 };
 use lethe_crds::profile_pipeline::{Audience, Canonical};
 use lethe_stores::{
-    KeyStore, StoreError,
-    embedded::StoredRecord,
+    KeyStore, StoreError, StoredRecord,
     key_store::{KeyEntry, KeyRow},
 };
 use serde::Serialize;
@@ -28,7 +27,7 @@ use serde_json::value::RawValue;
 pub use self::audit::{BadGround, Ground, User};
 use self::document::Opener;
 pub use self::document::flatten;
-use crate::open::{Keyed, OpenError};
+use crate::open::{Keyed, OpenError, open_records};
 
 /// Who is looked for.
 pub struct Asked {
@@ -159,7 +158,7 @@ pub async fn reveal(
     ground: &Ground,
     user: &User,
 ) -> Result<Revealed, RevealError> {
-    let subjects = whom(&keyed.pipeline, &keyed.ring, &*keyed.key_store, asked).await?;
+    let subjects = whom(&keyed.pipeline, &keyed.ring, &*keyed.vault, asked).await?;
     let mut revealed = Revealed {
         pipeline: format!("{}/{}", keyed.pipeline.namespace, keyed.pipeline.name),
         subject: None,
@@ -172,34 +171,33 @@ pub async fn reveal(
         search(keyed, *token, &mut revealed).await?;
     }
     let line = audit::line(&revealed, subjects.len(), ground, user);
-    keyed.key_store.audit(line).await?;
+    keyed.vault.audit(line).await?;
     match (&asked.alias, subjects.len()) {
         (Some(alias), several @ 2..) => Err(RevealError::Ambiguous { alias: alias.clone(), subjects: several }),
         _ => Ok(revealed),
     }
 }
 
-/// Looks for a subject in every embedded table.
+/// Looks for a subject in every table and collection.
 async fn search(keyed: &mut Keyed<'_>, token: Token, revealed: &mut Revealed) -> Result<(), RevealError> {
     let pipeline = &keyed.pipeline;
     revealed.subject = Some(TokenText { root: keyed.ring.root_check(), token }.to_string());
     let space = &pipeline.event.space;
-    let entries = keyed.key_store.find(space.clone(), token).await?;
+    let entries = keyed.vault.find(space.clone(), token).await?;
     revealed.known = !entries.is_empty();
     revealed.shredded = entries.iter().filter(|entry| entry.row == KeyRow::Shredded).map(|e| e.class.clone()).collect();
     let opener = Opener { space, token, keys: keys(&keyed.ring, space, &token, &entries) };
     for sink in &pipeline.sinks {
-        let SinkTarget::Embedded { store, table } = &sink.target else { continue };
+        let Some(found) = open_records(pipeline, sink, &mut keyed.stores).await? else { continue };
         let reference = keyed.ring.reference(sink.audience, &token)?;
-        let from = keyed.stores.embedded(store, &format!("the sink {:?}", sink.name))?;
-        let records = from.records_of(table.clone(), reference).await?.unwrap_or_default();
+        let records = found.records.records_of(reference).await?.unwrap_or_default();
         revealed.known |= !records.is_empty();
         let records = records.into_iter().map(|record| open_record(&opener, &sink.name, record));
         revealed.sinks.push(Held {
             sink: sink.name.clone(),
             audience: sink.audience,
-            store: store.clone(),
-            table: table.clone(),
+            store: found.store,
+            table: found.table,
             records: records.collect::<Result<_, _>>()?,
         });
     }
@@ -267,9 +265,8 @@ fn not_searched(pipeline: &Pipeline) -> Vec<NotSearched> {
         .iter()
         .filter_map(|sink| {
             let why = match &sink.target {
-                SinkTarget::Embedded { .. } => return None,
+                SinkTarget::Embedded { .. } | SinkTarget::Cassandra(_) | SinkTarget::Mongodb(_) => return None,
                 SinkTarget::File { .. } => "a file has no index by subject; look for the reference in it",
-                SinkTarget::Cassandra(_) | SinkTarget::Mongodb(_) => "this command reads embedded tables only",
                 SinkTarget::Kafka(_) => "a topic has no index by subject",
             };
             Some(NotSearched { place: format!("the sink {}", sink.name), why })

@@ -1,29 +1,60 @@
-//! The delivering task: a batch goes to every sink at once, its dead letters to theirs, and then
-//! the source's offset is committed. A sink that is down is waited for; none is skipped.
+//! The delivering task: a batch goes to all sinks and its dead letters to theirs; when all of them
+//! hold it, and what came before it, whoever gave it is told. A few batches are under way at once,
+//! so that one store's answer is not what the next batch waits for.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::future::try_join_all;
-use lethe_core::record::OutgoingBatch;
-use lethe_stores::{Bookkeeping, DeadLetters, Sink, StoreError, bookkeeping::Progress};
+use lethe_core::{outcome::Outcome, reason::Rejection, record::OutgoingBatch};
+use lethe_stores::{Answer, DeadLetters, Sink, StoreError, Vault, bookkeeping::Progress};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
-use super::{Counts, Job, RunError, Transformed, Watch, pipeline_id};
+use super::{
+    Counts, Job, RunError, Transformed, Watch,
+    late::LateLetters,
+    part::Receipt,
+    patience::patiently,
+    pipeline_id,
+    sink_task::{self, Done, write},
+};
+use crate::{
+    clock::now,
+    observe::{DEAD_LETTER, PROGRESS, Tally},
+};
 
-/// The first pause after a store did not answer; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Batches under way to the sinks, at most.
+const WINDOW: usize = 4;
 
-/// Delivers batches in order.
+/// How long a stop waits for stores that don't answer. What is then left is read again.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// What the sinks' places are told through.
 pub(crate) struct Deliverer {
     id: String,
-    books: Arc<dyn Bookkeeping>,
+    vault: Arc<dyn Vault>,
     letters: Arc<dyn DeadLetters>,
     sinks: Vec<(String, Box<dyn Sink>)>,
     watch: Arc<Watch>,
+}
+
+/// A batch on its way.
+struct UnderWay {
+    of: Arc<Transformed>,
+    /// What each sink answered.
+    answers: Vec<Option<Vec<Answer>>>,
+    marks: Vec<Option<u64>>,
+    /// Whether its dead letters are written.
+    lettered: bool,
+}
+
+impl UnderWay {
+    fn is_done(&self) -> bool {
+        self.lettered && self.answers.iter().all(Option::is_some)
+    }
 }
 
 impl Deliverer {
@@ -31,7 +62,7 @@ impl Deliverer {
         let names = job.pipeline.sinks.iter().map(|sink| sink.name.clone());
         Self {
             id: pipeline_id(&job.pipeline),
-            books: job.books,
+            vault: job.vault,
             letters: job.letters,
             sinks: names.zip(job.sinks).collect(),
             watch,
@@ -44,48 +75,120 @@ impl Deliverer {
         for (name, sink) in &mut self.sinks {
             sink.restore(progress.marks.get(name).copied())?;
         }
-        self.books.commit(self.id.clone(), Progress { marks: self.marks(), ..Progress::default() }).await
+        let marks = self.marks();
+        if marks.is_empty() {
+            return Ok(());
+        }
+        self.vault.commit(self.id.clone(), Progress { marks, ..Progress::default() }).await
     }
 
     fn marks(&self) -> BTreeMap<String, u64> {
         self.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), sink.mark()?))).collect()
     }
 
-    /// Delivers one batch, then commits its offset.
-    pub(super) async fn deliver(&mut self, batch: Transformed, counts: &mut Counts) -> Result<(), RunError> {
-        let mut done = batch.counts;
-        self.write(&batch.outgoing, &mut done).await?;
-        if !batch.letters.is_empty() {
-            let letters = &self.letters;
-            patiently("deadLetter", &self.watch, || letters.write(batch.letters.clone())).await?;
+    /// Delivers batches until there are no more.
+    pub(super) async fn run(
+        self,
+        mut batches: mpsc::Receiver<Transformed>,
+        late: LateLetters,
+        acknowledge: &(dyn Fn(&Receipt) + Sync),
+        counts: &mut Counts,
+    ) -> Result<(), RunError> {
+        let Self { id, vault, letters, sinks, watch } = self;
+        let names: Vec<String> = sinks.iter().map(|(name, _)| name.clone()).collect();
+        let (done, mut answers) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        let mut queues = Vec::with_capacity(sinks.len());
+        for (at, (name, sink)) in sinks.into_iter().enumerate() {
+            let (queue, jobs) = mpsc::channel(WINDOW);
+            queues.push(queue);
+            tasks.spawn(sink_task::serve(at, name, sink, jobs, done.clone(), Arc::clone(&watch)));
         }
-        self.commit([(batch.stream.to_string(), batch.next_offset)].into()).await?;
-        self.watch.events.fetch_add(done.events, Ordering::Relaxed);
-        counts.merge(&done);
-        Ok(())
-    }
+        let (to_letters, letter_jobs) = mpsc::channel(WINDOW);
+        let (lettered, mut letters_done) = mpsc::unbounded_channel();
+        tasks.spawn(write_letters(Arc::clone(&letters), letter_jobs, lettered, Arc::clone(&watch)));
 
-    /// Writes a batch to each sink, all at once, and counts what they answer. It is durable when
-    /// this returns, and is not committed yet.
-    pub(crate) async fn write(&mut self, outgoing: &[OutgoingBatch], counts: &mut Counts) -> Result<(), StoreError> {
-        let watch = &self.watch;
-        let writes = self.sinks.iter_mut().zip(outgoing).map(|((name, sink), outgoing)| async move {
-            let outcomes = write(name, sink.as_mut(), outgoing, watch).await?;
-            Ok::<_, StoreError>((name.clone(), outcomes))
-        });
-        for (name, outcomes) in try_join_all(writes).await? {
-            let sink = counts.sinks.entry(name).or_default();
-            for outcome in outcomes {
-                sink.add(outcome, 1);
+        let mut finish = Finish { id, names, vault, letters, late, watch: Arc::clone(&watch) };
+        let mut window: VecDeque<UnderWay> = VecDeque::new();
+        let mut first = 0_u64;
+        let mut more = true;
+        let mut stop: Option<Instant> = None;
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        while more || !window.is_empty() {
+            tokio::select! {
+                batch = batches.recv(), if more && window.len() < WINDOW => match batch {
+                    None => more = false,
+                    Some(batch) => {
+                        let of = Arc::new(batch);
+                        let number = first + window.len() as u64;
+                        let mut under_way = UnderWay {
+                            answers: vec![None; queues.len()],
+                            marks: vec![None; queues.len()],
+                            lettered: of.letters.is_empty(),
+                            of: Arc::clone(&of),
+                        };
+                        for (at, queue) in queues.iter().enumerate() {
+                            let records = of.outgoing[at].records.len();
+                            if records == 0 {
+                                under_way.answers[at] = Some(Vec::new());
+                            } else if queue.send((number, Arc::clone(&of))).await.is_err() {
+                                // It ended with an error, which waits among the answers.
+                                break;
+                            } else if let Some(metrics) = watch.shown.metrics.sink(at) {
+                                metrics.handed(records);
+                            }
+                        }
+                        if !under_way.lettered && to_letters.send((number, of)).await.is_err() {
+                            tracing::debug!("the dead letter ended");
+                        }
+                        window.push_back(under_way);
+                    }
+                },
+                Some(Done { batch, sink, answers, mark }) = answers.recv() => {
+                    let answers = answers?;
+                    if let Some(under_way) = at(&mut window, first, batch) {
+                        under_way.answers[sink] = Some(answers);
+                        under_way.marks[sink] = mark;
+                    }
+                }
+                Some((batch, done)) = letters_done.recv() => {
+                    done?;
+                    if let Some(under_way) = at(&mut window, first, batch) {
+                        under_way.lettered = true;
+                    }
+                }
+                _ = tick.tick() => {
+                    if watch.stops()
+                        && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN
+                        && !window.is_empty()
+                    {
+                        return Err(RunError::Undelivered { batches: window.len(), after: DRAIN });
+                    }
+                }
+            }
+            while window.front().is_some_and(UnderWay::is_done) {
+                let Some(under_way) = window.pop_front() else { break };
+                first += 1;
+                finish.batch(under_way, acknowledge, counts).await?;
             }
         }
+        drop((queues, to_letters));
+        while tasks.join_next().await.is_some() {}
         Ok(())
     }
 
-    /// Commits offsets, with the marks of the sinks as they are now.
-    pub(crate) async fn commit(&self, offsets: BTreeMap<String, u64>) -> Result<(), StoreError> {
-        let progress = Progress { offsets, marks: self.marks() };
-        patiently("progress", &self.watch, || self.books.commit(self.id.clone(), progress.clone())).await
+    /// Writes a batch to each sink, all at once; answers what each says. It is durable when this
+    /// returns, and is not committed yet.
+    pub(crate) async fn write(&mut self, outgoing: &[OutgoingBatch]) -> Result<Vec<Vec<Answer>>, StoreError> {
+        let watch = &self.watch;
+        let writes = self.sinks.iter_mut().zip(outgoing);
+        try_join_all(writes.map(|((name, sink), outgoing)| write(name, sink.as_mut(), outgoing, watch))).await
+    }
+
+    /// Commits the marks of the sinks as they are now.
+    pub(crate) async fn commit_marks(&self) -> Result<(), StoreError> {
+        let progress = Progress { marks: self.marks(), ..Progress::default() };
+        patiently(PROGRESS, &self.watch, || self.vault.commit(self.id.clone(), progress.clone())).await
     }
 
     /// Removes dead letters that are delivered, or that nobody can open any more.
@@ -93,69 +196,105 @@ impl Deliverer {
         if keys.is_empty() {
             return Ok(());
         }
-        patiently("deadLetter", &self.watch, || self.letters.remove(self.id.clone(), keys.to_vec())).await
+        patiently(DEAD_LETTER, &self.watch, || self.letters.remove(self.id.clone(), keys.to_vec())).await
     }
 }
 
-async fn write(
-    name: &str,
-    sink: &mut dyn Sink,
-    batch: &OutgoingBatch,
-    watch: &Watch,
-) -> Result<Vec<lethe_core::outcome::Outcome>, StoreError> {
-    if batch.records.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match sink.write(batch).await {
-            Ok(outcomes) => {
-                resumed(name, watch);
-                return Ok(outcomes);
-            }
-            Err(error) => wait(name, error, &mut pause, watch).await?,
+fn at(window: &mut VecDeque<UnderWay>, first: u64, batch: u64) -> Option<&mut UnderWay> {
+    window.get_mut(usize::try_from(batch.checked_sub(first)?).ok()?)
+}
+
+async fn write_letters(
+    letters: Arc<dyn DeadLetters>,
+    mut jobs: mpsc::Receiver<sink_task::Job>,
+    done: mpsc::UnboundedSender<(u64, Result<(), StoreError>)>,
+    watch: Arc<Watch>,
+) {
+    while let Some((batch, of)) = jobs.recv().await {
+        let written = patiently(DEAD_LETTER, &watch, || letters.write(of.letters.clone())).await;
+        if done.send((batch, written)).is_err() {
+            return;
         }
     }
 }
 
-/// Asks a store again and again while it is not available.
-async fn patiently<T, F>(name: &str, watch: &Watch, mut ask: impl FnMut() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match ask().await {
-            Ok(answer) => {
-                resumed(name, watch);
-                return Ok(answer);
+/// What is done with a batch that every sink holds.
+struct Finish {
+    id: String,
+    names: Vec<String>,
+    vault: Arc<dyn Vault>,
+    letters: Arc<dyn DeadLetters>,
+    late: LateLetters,
+    watch: Arc<Watch>,
+}
+
+impl Finish {
+    async fn batch(
+        &mut self,
+        under_way: UnderWay,
+        acknowledge: &(dyn Fn(&Receipt) + Sync),
+        counts: &mut Counts,
+    ) -> Result<(), RunError> {
+        let UnderWay { of, answers, marks, .. } = under_way;
+        let mut done = of.counts.clone();
+        let mut letters_written = of.letters.len();
+        let mut refused: Vec<(usize, usize, Rejection)> = Vec::new();
+        for (sink, answers) in answers.into_iter().enumerate() {
+            let of_sink = done.sinks.entry(self.names[sink].clone()).or_default();
+            for (record, answer) in answers.unwrap_or_default().into_iter().enumerate() {
+                match answer {
+                    Ok(outcome) => of_sink.add(outcome, 1),
+                    Err(rejection) => refused.push((sink, record, rejection)),
+                }
             }
-            Err(error) => wait(name, error, &mut pause, watch).await?,
         }
+        if !refused.is_empty() {
+            let letters = self.late.seal(&of, &refused).await?;
+            for ((sink, _, rejection), letter) in refused.iter().zip(&letters) {
+                let outcome = if letter.is_some() { Outcome::Rejected } else { Outcome::Fenced };
+                done.sinks.entry(self.names[*sink].clone()).or_default().add(outcome, 1);
+                if letter.is_some() {
+                    *done.rejected.entry(rejection.reason.code()).or_default() += 1;
+                }
+            }
+            let letters: Vec<_> = letters.into_iter().flatten().collect();
+            patiently(DEAD_LETTER, &self.watch, || self.letters.write(letters.clone())).await?;
+            letters_written += letters.len();
+        }
+        self.commit(&of, &marks).await?;
+        for part in &of.parts {
+            acknowledge(&part.receipt);
+        }
+        self.watch.events.fetch_add(done.events, Ordering::Relaxed);
+        self.show(&of, &done, letters_written as u64);
+        counts.merge(&done);
+        Ok(())
     }
-}
 
-/// Waits before the next try; an error that time won't cure, or a wish to stop, ends the waiting.
-async fn wait(name: &str, error: StoreError, pause: &mut Duration, watch: &Watch) -> Result<(), StoreError> {
-    if !error.is_transient() || watch.stop.load(Ordering::Relaxed) {
-        return Err(error);
+    fn show(&self, of: &Transformed, done: &Counts, letters: u64) {
+        let metrics = &self.watch.shown.metrics;
+        metrics.done(done);
+        metrics.letters_written(letters);
+        let now = now();
+        let mut took = Tally::default();
+        for record in of.parts.iter().flat_map(|part| &part.batch.records) {
+            took.add_between(record.timestamp, now);
+        }
+        metrics.end_to_end().merge(&took);
     }
-    tracing::warn!(sink = name, error = %error, retry_in = ?*pause, "waiting for a store");
-    if let Ok(mut stalled) = watch.stalled.lock()
-        && stalled.is_none()
-    {
-        *stalled = Some((name.to_owned(), Instant::now()));
-    }
-    tokio::time::sleep(*pause).await;
-    *pause = (*pause * 2).min(LONGEST_PAUSE);
-    Ok(())
-}
 
-fn resumed(name: &str, watch: &Watch) {
-    if let Ok(mut stalled) = watch.stalled.lock()
-        && stalled.as_ref().is_some_and(|(waited_for, _)| waited_for == name)
-    {
-        tracing::info!(sink = name, "the store is back");
-        *stalled = None;
+    /// Marks first, where offsets lie elsewhere: a file that is cut back too little has lines twice,
+    /// one that is cut back too much would lose them.
+    async fn commit(&self, of: &Transformed, marks: &[Option<u64>]) -> Result<(), StoreError> {
+        let marks: BTreeMap<String, u64> =
+            self.names.iter().zip(marks).filter_map(|(name, mark)| Some((name.clone(), (*mark)?))).collect();
+        let in_books = of.parts.iter().filter(|part| matches!(part.receipt, Receipt::Books));
+        let offsets: BTreeMap<String, u64> =
+            in_books.map(|part| (part.batch.stream.to_string(), part.batch.next_offset)).collect();
+        if offsets.is_empty() && marks.is_empty() {
+            return Ok(());
+        }
+        let progress = Progress { offsets, marks };
+        patiently(PROGRESS, &self.watch, || self.vault.commit(self.id.clone(), progress.clone())).await
     }
 }

@@ -7,25 +7,25 @@ use lethe_core::{
     engine::{Engine, Identity, Record},
     keys::{DataKey, KeyRing, WrapContext, WrappedKey},
     letter::{self, OwnedRecord},
-    outcome::Outcome,
     pipeline::Pipeline,
-    reason::Rejection,
+    reason::{Reason, Rejection},
     record::Position,
     seal::{DAY_CLASS, DEAD_LETTER_CLASS, OpenError, SealError, SubjectCipher},
     subject::Subject,
 };
 use lethe_stores::{
-    DeadLetters, KeyStore, StoreError,
+    StoreError, Vault,
     dead_letter::{Letter, LetterKey},
     key_store::KeyRow,
 };
-use tokio::runtime::Handle;
 
 use super::{
-    Counts, Job, KeyError, fetch_subjects, pipeline_id,
-    subjects::{Absent, random},
+    Job, KeyError, Watch,
+    patience::patiently,
+    pipeline_id,
+    subjects::{Absent, fetch_patiently, random},
 };
-use crate::clock::day_of;
+use crate::{clock::day_of, observe::KEY_STORE};
 
 /// Why a dead letter can't be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,8 @@ pub(super) struct Refused {
     position: Position,
     rejection: Rejection,
     identity: Option<Identity>,
+    /// Indices of the sinks that lack it; `None`: all do.
+    sinks: Option<Vec<usize>>,
     /// The record, as a letter holds it: personal, lives until it is sealed.
     record: Vec<u8>,
 }
@@ -68,103 +70,112 @@ impl Refused {
             position: Position { stream: Arc::from(record.stream), offset: record.offset },
             rejection,
             identity,
+            sinks: None,
             record: letter::encode(record),
         }
+    }
+
+    pub(super) fn reason(&self) -> Reason {
+        self.rejection.reason
+    }
+
+    /// The same, of a record that some sinks hold.
+    pub(super) fn lacking(self, sinks: Vec<usize>) -> Self {
+        Self { sinks: Some(sinks), ..self }
     }
 }
 
 /// Seals dead letters of one pipeline.
 pub(super) struct LetterSealer {
     engine: Arc<Engine>,
-    key_store: Arc<dyn KeyStore>,
-    letters: Arc<dyn DeadLetters>,
+    vault: Arc<dyn Vault>,
+    watch: Arc<Watch>,
     pipeline: String,
     sinks: Vec<String>,
     day: Option<(String, SubjectCipher)>,
 }
 
 impl LetterSealer {
-    pub(super) fn new(job: &Job, engine: Arc<Engine>) -> Self {
+    pub(super) fn new(job: &Job, engine: Arc<Engine>, watch: Arc<Watch>) -> Self {
         Self {
             engine,
-            key_store: Arc::clone(&job.key_store),
-            letters: Arc::clone(&job.letters),
+            vault: Arc::clone(&job.vault),
+            watch,
             pipeline: pipeline_id(&job.pipeline),
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             day: None,
         }
     }
 
-    /// Seals rejected records and counts them: as rejected, or as fenced where the subject was
-    /// erased; nothing is kept of those.
-    pub(super) fn seal(
-        &mut self,
-        runtime: &Handle,
-        refused: &[Refused],
-        counts: &mut Counts,
-        now: i64,
-    ) -> Result<Vec<Letter>, LetterError> {
+    /// Seals rejected records: a letter for each, or `None` where its subject was erased; nothing is
+    /// kept of those.
+    pub(super) async fn seal(&mut self, refused: &[Refused], now: i64) -> Result<Vec<Option<Letter>>, LetterError> {
         if refused.is_empty() {
             return Ok(Vec::new());
         }
         let known: Vec<Identity> = refused.iter().filter_map(|one| one.identity.clone()).collect();
         let audiences = [self.engine.audiences()[0]];
-        let mut subjects = runtime
-            .block_on(fetch_subjects(
-                &*self.key_store,
-                self.engine.ring(),
-                self.engine.space(),
-                &[Arc::from(DEAD_LETTER_CLASS)],
-                &audiences,
-                &known,
-                Absent::Make,
-            ))?
-            .into_iter();
+        let classes = [Arc::from(DEAD_LETTER_CLASS)];
+        let mut subjects = fetch_patiently(
+            &self.watch,
+            &*self.vault,
+            self.engine.ring(),
+            self.engine.space(),
+            &classes,
+            &audiences,
+            &known,
+            Absent::Make,
+        )
+        .await?
+        .into_iter();
         let mut letters = Vec::with_capacity(refused.len());
         for one in refused {
             let subject = one.identity.as_ref().and_then(|_| subjects.next());
             if subject.as_ref().is_some_and(Subject::is_shredded) {
-                counts.everywhere(Outcome::Fenced);
+                letters.push(None);
                 continue;
             }
             let of_subject = subject.as_ref().and_then(|subject| Some((subject.token(), subject.cipher(0)?)));
-            counts.reject(one.rejection.reason);
             let key = self.engine.ring().position_key(&one.position);
             let mut sealed = Vec::with_capacity(one.record.len() + 32);
             let sealed_by = if let Some((token, cipher)) = of_subject {
                 cipher.seal_letter(&key, &one.record, &mut sealed)?;
                 LetterKey::Subject(*token)
             } else {
-                let (day, cipher) = self.day(runtime, now)?;
+                let (day, cipher) = self.day(now).await?;
                 cipher.seal_letter(&key, &one.record, &mut sealed)?;
                 LetterKey::Day(day.clone())
             };
-            letters.push(Letter {
+            let sinks = match &one.sinks {
+                None => self.sinks.clone(),
+                Some(lacking) => lacking.iter().map(|at| self.sinks[*at].clone()).collect(),
+            };
+            letters.push(Some(Letter {
                 key,
                 pipeline: self.pipeline.clone(),
                 position: one.position.clone(),
                 reason: Cow::Borrowed(one.rejection.reason.code()),
                 rule: one.rejection.rule.map(Cow::Borrowed),
                 path: one.rejection.path.as_ref().map(ToString::to_string),
-                sinks: self.sinks.clone(),
+                sinks,
                 sealed_by,
                 sealed,
-            });
+            }));
         }
         Ok(letters)
     }
 
     /// The cipher of the UTC day; made when the first letter of the day needs it.
-    fn day(&mut self, runtime: &Handle, now: i64) -> Result<&(String, SubjectCipher), LetterError> {
+    async fn day(&mut self, now: i64) -> Result<&(String, SubjectCipher), LetterError> {
         let today = day_of(now);
         if self.day.as_ref().is_none_or(|(day, _)| *day != today) {
             let ring = self.engine.ring();
             let context = WrapContext::Day { pipeline: &self.pipeline, day: &today };
             let key = DataKey::new(random()?);
             let candidate = ring.wrap(&context, &key, random()?).map_err(KeyError::from)?;
-            let wrapped = runtime
-                .block_on(self.letters.day_key(self.pipeline.clone(), today.clone(), candidate))?
-                .ok_or_else(|| LetterError::DayGone(today.clone()))?;
+            let ask = || self.vault.day_key(self.pipeline.clone(), today.clone(), candidate.clone());
+            let wrapped =
+                patiently(KEY_STORE, &self.watch, ask).await?.ok_or_else(|| LetterError::DayGone(today.clone()))?;
             self.day = Some((today.clone(), cipher(ring, &context, &wrapped, DAY_CLASS)?));
         }
         self.day.as_ref().ok_or(LetterError::DayGone(today))
@@ -192,12 +203,11 @@ pub async fn open_letter(
     letter: &Letter,
     ring: &KeyRing,
     space: &str,
-    key_store: &dyn KeyStore,
-    letters: &dyn DeadLetters,
+    vault: &dyn Vault,
 ) -> Result<Option<OwnedRecord>, LetterError> {
     let cipher = match &letter.sealed_by {
         LetterKey::Subject(token) => {
-            let entries = key_store.find(space.to_owned(), *token).await?;
+            let entries = vault.find(space.to_owned(), *token).await?;
             let row = entries.into_iter().find(|entry| entry.class == DEAD_LETTER_CLASS).map(|entry| entry.row);
             let wrapped = match row {
                 Some(KeyRow::Live(wrapped)) => wrapped,
@@ -208,7 +218,7 @@ pub async fn open_letter(
             cipher(ring, &context, &wrapped, DEAD_LETTER_CLASS)?
         }
         LetterKey::Day(day) => {
-            let wrapped = letters
+            let wrapped = vault
                 .find_day_key(letter.pipeline.clone(), day.clone())
                 .await?
                 .ok_or_else(|| LetterError::DayGone(day.clone()))?;

@@ -4,39 +4,51 @@
 
 mod counts;
 mod deliver;
+mod files;
+mod late;
 mod letters;
+mod part;
+mod patience;
 mod refill;
+mod sink_task;
 mod subjects;
+#[cfg(feature = "kafka")]
+mod topic;
 mod transform;
+mod watch;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 pub use counts::{Counts, SinkCounts};
 pub(crate) use deliver::Deliverer;
+use files::Reader;
+use late::LateLetters;
 use lethe_core::{
     engine::{Engine, EngineError},
     keys::KeyRing,
     pipeline::Pipeline,
 };
-use lethe_stores::{Bookkeeping, DeadLetters, KeyStore, Sink, Source, StoreError, bookkeeping::Progress};
+use lethe_stores::{DeadLetters, Sink, Source, StoreError, Vault, bookkeeping::Progress};
+use letters::LetterSealer;
 pub(crate) use letters::expire_before;
 pub use letters::{LetterError, open_letter};
+use part::Feed;
+pub use part::{Part, Receipt};
 pub use subjects::{Absent, KeyError, fetch_subjects};
 use tokio::{runtime::Handle, sync::mpsc};
+#[cfg(feature = "kafka")]
+pub use topic::TopicOrigin;
 pub use transform::{Transformed, Transformer};
+pub use watch::Watch;
+
+use crate::observe::Phase;
 
 /// Records of a batch. Large enough that a transaction is cheap, small enough that a batch lives
 /// in the cache and that a stop is quick.
 const BATCH: usize = 2_000;
 
-/// Batches under way between two threads.
-const DEPTH: usize = 3;
+/// Batches that wait between two threads; each has another one in its hands.
+const DEPTH: usize = 1;
 
 /// Everything a pipeline works with, opened.
 pub struct Job {
@@ -44,14 +56,21 @@ pub struct Job {
     pub pipeline: Pipeline,
     /// Its keys, already checked against the key store.
     pub ring: Arc<KeyRing>,
-    /// Where its subjects' keys lie.
-    pub key_store: Arc<dyn KeyStore>,
-    /// Where its progress lies.
-    pub books: Arc<dyn Bookkeeping>,
+    /// Where its subjects' keys lie, with its progress and the register of places.
+    pub vault: Arc<dyn Vault>,
     /// Where its dead letters lie.
     pub letters: Arc<dyn DeadLetters>,
     /// Its sinks, in the order of the pipeline.
     pub sinks: Vec<Box<dyn Sink>>,
+}
+
+/// Where events come from, to be opened.
+pub enum Origin {
+    /// Files, or standard input.
+    Files(OpenSource),
+    /// A topic.
+    #[cfg(feature = "kafka")]
+    Topic(Box<TopicOrigin>),
 }
 
 /// Why a run ended early.
@@ -69,24 +88,21 @@ pub enum RunError {
     /// The pipeline can't be compiled with these keys.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// It was told to stop, and stores did not answer.
+    #[error(
+        "stopped with {batches} batches undelivered: a store did not answer for {} s; nothing is lost, they are read \
+         again",
+        after.as_secs()
+    )]
+    Undelivered {
+        /// How many.
+        batches: usize,
+        /// How long they were waited for.
+        after: std::time::Duration,
+    },
     /// A thread ended without a word: a defect of Lethe itself.
     #[error("a thread of the pipeline {0} ended without an answer; please report this")]
     Lost(String),
-}
-
-/// What others may look at while a pipeline runs.
-#[derive(Default)]
-pub struct Watch {
-    /// Set it, and the pipeline stops when what is under way is delivered.
-    pub stop: AtomicBool,
-    /// Events delivered so far.
-    pub events: AtomicU64,
-    /// Bytes of the source read so far.
-    pub bytes: AtomicU64,
-    /// Bytes of the source in all; 0 where nobody knows.
-    pub total: AtomicU64,
-    /// The sink that is waited for, if any, and since when.
-    pub stalled: std::sync::Mutex<Option<(String, Instant)>>,
 }
 
 /// What a run did.
@@ -105,94 +121,89 @@ pub fn pipeline_id(pipeline: &Pipeline) -> String {
     format!("{}.{}", pipeline.namespace, pipeline.name)
 }
 
-/// Runs a pipeline until its source ends, or until [`Watch::stop`] is set. With `follow`, the end
+/// Runs a pipeline until its source ends, or until [`Watch::stop`]. With `follow`, the end
 /// of the source is where it waits for more.
-pub async fn run(job: Job, open: OpenSource, follow: bool, watch: Arc<Watch>) -> Result<Report, RunError> {
+pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> Result<Report, RunError> {
     let started = Instant::now();
     let id = pipeline_id(&job.pipeline);
-    let progress = job.books.progress(id.clone()).await?;
+    let progress = job.vault.progress(id.clone()).await?;
     let engine = Arc::new(Engine::new(&job.pipeline, Arc::clone(&job.ring))?);
-    let dedupes = job.pipeline.dedupe.is_some();
-    let mut transformer = Transformer::new(&job, Arc::clone(&engine), Handle::current());
+    let dedupe = job.pipeline.dedupe;
+    let mut transformer = Transformer::new(&job, Arc::clone(&engine), Handle::current(), Arc::clone(&watch));
+    let sealer = LetterSealer::new(&job, Arc::clone(&engine), Arc::clone(&watch));
+    let late = LateLetters::new(engine, sealer, transformer.refusals());
     let mut deliverer = Deliverer::new(job, Arc::clone(&watch));
     deliverer.restore(&progress).await?;
+    watch.shown.board.opened();
+    watch.shown.board.phase(Phase::Running);
 
     let (batches, mut to_transform) = mpsc::channel(DEPTH);
-    let (transformed, mut to_deliver) = mpsc::channel::<Transformed>(DEPTH);
-    let mut reader = Reader { open, progress, dedupes, follow, watch: Arc::clone(&watch) };
-
-    let reading = tokio::task::spawn_blocking(move || reader.read(&batches));
-    let transforming = tokio::task::spawn_blocking(move || -> Result<(), RunError> {
-        while let Some(batch) = to_transform.blocking_recv() {
-            let done = match batch {
-                Feed::Known(batch) => {
-                    transformer.remember(&batch)?;
-                    continue;
-                }
-                Feed::New(batch) => transformer.transform(&batch)?,
+    let (known, mut to_remember) = mpsc::channel(1);
+    let (transformed, to_deliver) = mpsc::channel::<Transformed>(DEPTH);
+    #[cfg(feature = "kafka")]
+    let flow = Arc::new(lethe_stores::kafka::Flow::default());
+    let reading = match origin {
+        Origin::Files(open) => {
+            drop(known);
+            let watch = Arc::clone(&watch);
+            let mut reader = Reader { open, progress, dedupes: dedupe.is_some(), follow, watch };
+            tokio::task::spawn_blocking(move || reader.read(&batches))
+        }
+        #[cfg(feature = "kafka")]
+        Origin::Topic(origin) => {
+            let reader = topic::TopicReader {
+                origin: *origin,
+                flow: Arc::clone(&flow),
+                follow,
+                dedupe_ids: dedupe.map(|rules| rules.max_ids),
+                known,
+                watch: Arc::clone(&watch),
+                ends: std::collections::BTreeMap::new(),
+                positions: std::collections::BTreeMap::new(),
+                told: Instant::now(),
             };
-            if transformed.blocking_send(done).is_err() {
-                break;
+            tokio::task::spawn_blocking(move || reader.read(&batches))
+        }
+    };
+    let runtime = Handle::current();
+    let transforming = tokio::task::spawn_blocking(move || -> Result<(), RunError> {
+        // What is new comes first; what is only to be remembered is done beside it.
+        while let Some(feed) = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                new = to_transform.recv() => new,
+                Some(known) = to_remember.recv() => Some(known),
+            }
+        }) {
+            match feed {
+                Feed::Known(batch) => transformer.remember(&batch)?,
+                #[cfg(feature = "kafka")]
+                Feed::Gone(streams) => transformer.forget(&streams),
+                Feed::New(parts) => {
+                    if transformed.blocking_send(transformer.transform(parts)?).is_err() {
+                        break;
+                    }
+                }
             }
         }
         Ok(())
     });
     let mut counts = Counts::default();
-    let mut delivered = Ok(());
-    while let Some(batch) = to_deliver.recv().await {
-        delivered = deliverer.deliver(batch, &mut counts).await;
-        if delivered.is_err() {
-            break;
-        }
+    let acknowledge = |receipt: &Receipt| match receipt {
+        Receipt::Books => {}
+        #[cfg(feature = "kafka")]
+        Receipt::Group(ticket) => flow.acknowledge(ticket),
+    };
+    let delivered = deliverer.run(to_deliver, late, &acknowledge, &mut counts).await;
+    if delivered.is_err() {
+        // The channels are closed: the threads before it end by themselves, once they look.
+        watch.stop();
     }
-    // A failed delivery closes the channels: the threads before it end by themselves.
-    drop(to_deliver);
     let transforming = transforming.await.map_err(|_| RunError::Lost(id.clone()))?;
     let reading = reading.await.map_err(|_| RunError::Lost(id))?;
     delivered?;
     transforming?;
     reading?;
+    watch.shown.board.phase(Phase::Stopped);
     Ok(Report { counts, took: started.elapsed() })
-}
-
-/// A batch for the transform thread.
-enum Feed {
-    /// Already delivered by an earlier run: only its ids count.
-    Known(lethe_core::record::IncomingBatch),
-    /// To be processed.
-    New(lethe_core::record::IncomingBatch),
-}
-
-/// The thread that reads.
-struct Reader {
-    open: OpenSource,
-    progress: Progress,
-    dedupes: bool,
-    follow: bool,
-    watch: Arc<Watch>,
-}
-
-impl Reader {
-    fn read(&mut self, batches: &mpsc::Sender<Feed>) -> Result<(), RunError> {
-        if self.dedupes {
-            refill::refill(&mut self.open, &self.progress, &self.watch, batches)?;
-        }
-        loop {
-            let mut source = (self.open)(&self.progress)?;
-            self.watch.total.store(source.total_bytes().unwrap_or(0), Ordering::Relaxed);
-            while !self.watch.stop.load(Ordering::Relaxed) {
-                let Some(batch) = source.next_batch(BATCH)? else { break };
-                self.watch.bytes.store(source.bytes_read(), Ordering::Relaxed);
-                self.progress.offsets.insert(batch.stream.to_string(), batch.next_offset);
-                if batches.blocking_send(Feed::New(batch)).is_err() {
-                    return Ok(());
-                }
-            }
-            if !self.follow || self.watch.stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            // A file tells nobody that it grew: look again, a few times a second.
-            std::thread::sleep(std::time::Duration::from_millis(300));
-        }
-    }
 }

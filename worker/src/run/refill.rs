@@ -1,12 +1,10 @@
 //! Fills the dedupe cache again after a restart: ids of records before the committed offset are
 //! read, not delivered.
 
-use std::sync::atomic::Ordering;
-
 use lethe_stores::bookkeeping::Progress;
 use tokio::sync::mpsc;
 
-use super::{BATCH, Feed, OpenSource, RunError, Watch};
+use super::{BATCH, OpenSource, RunError, Watch, part::Feed};
 
 /// Gives every record before the committed offsets to the transform thread, to remember its id.
 pub(super) fn refill(
@@ -21,7 +19,7 @@ pub(super) fn refill(
     let mut open_streams: Vec<&str> =
         progress.offsets.iter().filter(|(_, offset)| **offset > 0).map(|(stream, _)| stream.as_str()).collect();
     let mut source = open(&Progress::default())?;
-    while !open_streams.is_empty() && !watch.stop.load(Ordering::Relaxed) {
+    while !open_streams.is_empty() && !watch.stops() {
         let Some(mut batch) = source.next_batch(BATCH)? else { break };
         let committed = progress.offsets.get(&*batch.stream).copied().unwrap_or(0);
         if batch.next_offset >= committed {

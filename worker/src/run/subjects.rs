@@ -1,6 +1,6 @@
 //! Keys of subjects: fetched from the key store, made where there are none, kept in a cache.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use lethe_core::{
     engine::Identity,
@@ -14,6 +14,9 @@ use lethe_stores::{
     KeyStore, StoreError,
     key_store::{KeyRow, SubjectWant},
 };
+
+use super::{Watch, patience::Patience};
+use crate::observe::KEY_STORE;
 
 /// Why a subject's keys can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,32 @@ pub enum Absent {
     Make,
     /// Another takes its place for once, and is kept nowhere: for what is written to no sink.
     Imagine,
+}
+
+/// As [`fetch_subjects`], and waits for a key store that is not available.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that a key depends on")]
+pub(super) async fn fetch_patiently(
+    watch: &Watch,
+    store: &dyn KeyStore,
+    ring: &KeyRing,
+    space: &str,
+    classes: &[Arc<str>],
+    audiences: &[Audience],
+    wants: &[Identity],
+    absent: Absent,
+) -> Result<Vec<Subject>, KeyError> {
+    let mut patience = Patience::new(KEY_STORE, watch);
+    loop {
+        let asked = Instant::now();
+        match fetch_subjects(store, ring, space, classes, audiences, wants, absent).await {
+            Err(KeyError::Store(error)) => patience.wait(error).await?,
+            answer => {
+                patience.resumed();
+                watch.shown.metrics.key_store(asked.elapsed());
+                return answer;
+            }
+        }
+    }
 }
 
 /// Fetches subjects with their ciphers of `classes`, in the order of `wants`.

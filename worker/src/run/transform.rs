@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use lethe_core::{
@@ -13,29 +14,36 @@ use lethe_core::{
     reason::{Reason, Rejection},
     record::{Incoming, IncomingBatch, OutgoingBatch},
     subject::{Subject, SubjectCache},
+    version::IdDigest,
 };
 use lethe_crds::profile_pipeline::Audience;
-use lethe_stores::{KeyStore, dead_letter::Letter, key_store::KeyRow};
+use lethe_stores::{Vault, dead_letter::Letter, key_store::KeyRow};
 use tokio::runtime::Handle;
 
 use super::{
-    Counts, Job, RunError, SinkCounts,
+    Counts, Job, RunError, SinkCounts, Watch,
     letters::{LetterSealer, Refused},
-    subjects::{Absent, fetch_subjects},
+    part::Part,
+    subjects::{Absent, fetch_patiently},
 };
-use crate::clock::now;
+use crate::{clock::now, observe::Heart};
 
 /// Subjects whose keys are kept at hand, at most: about 1 KiB each.
 const CACHED_SUBJECTS: usize = 100_000;
+/// The thread is stuck when a batch takes longer, waiting for stores aside.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// Ids of events that a sink refused after they had set out, with their streams.
+pub(super) type Refusals = Arc<Mutex<Vec<(Arc<str>, IdDigest)>>>;
 
 /// A batch on its way to the sinks.
 pub struct Transformed {
-    /// The stream it is of.
-    pub stream: Arc<str>,
-    /// Offset to commit once all of it is delivered.
-    pub next_offset: u64,
+    /// What it was made of, with whom to tell.
+    pub parts: Vec<Part>,
     /// Records for each sink.
     pub outgoing: Vec<OutgoingBatch>,
+    /// For each part the number of records of each sink up to its end.
+    pub ends: Vec<Vec<usize>>,
     /// Dead letters.
     pub letters: Vec<Letter>,
     /// What was decided before any sink saw it.
@@ -45,35 +53,44 @@ pub struct Transformed {
 /// Transforms batches. One a thread.
 pub struct Transformer {
     engine: Arc<Engine>,
-    key_store: Arc<dyn KeyStore>,
+    vault: Arc<dyn Vault>,
+    watch: Arc<Watch>,
     runtime: Handle,
     audiences: Vec<Audience>,
     sinks: Vec<String>,
     dedupe_rules: Option<DedupeRules>,
     dedupe: HashMap<Arc<str>, Dedupe>,
+    refused: Refusals,
     subjects: SubjectCache,
     sealer: LetterSealer,
     absent: Absent,
     scratch: Scratch,
     ahead: Scratch,
+    /// Subjects of this batch that were at hand, and that were not.
+    found: (u64, u64),
+    heart: Heart,
 }
 
 impl Transformer {
     /// Makes one for a job.
-    pub fn new(job: &Job, engine: Arc<Engine>, runtime: Handle) -> Self {
+    pub fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>) -> Self {
         Self {
             audiences: engine.audiences().to_vec(),
-            sealer: LetterSealer::new(job, Arc::clone(&engine)),
+            sealer: LetterSealer::new(job, Arc::clone(&engine), Arc::clone(&watch)),
             engine,
-            key_store: Arc::clone(&job.key_store),
+            vault: Arc::clone(&job.vault),
+            heart: watch.shown.pulse.heart("the thread that transforms", STUCK),
+            watch,
             runtime,
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             dedupe_rules: job.pipeline.dedupe,
             dedupe: HashMap::new(),
+            refused: Refusals::default(),
             subjects: SubjectCache::new(CACHED_SUBJECTS),
             absent: Absent::Make,
             scratch: Scratch::default(),
             ahead: Scratch::default(),
+            found: (0, 0),
         }
     }
 
@@ -91,6 +108,7 @@ impl Transformer {
         }
         let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
         let now = now();
+        self.heart.beat();
         for (at, incoming) in batch.records.iter().enumerate() {
             let _verdict = self.process(batch, at, &record(batch, incoming), now, &mut outgoing)?;
             for written in &mut outgoing {
@@ -98,37 +116,85 @@ impl Transformer {
                 written.records.clear();
             }
         }
+        self.tell();
         Ok(())
     }
 
-    /// Transforms a batch.
-    pub fn transform(&mut self, batch: &IncomingBatch) -> Result<Transformed, RunError> {
+    /// Where sinks say which events they refused: those ids may come again.
+    pub(super) fn refusals(&self) -> Refusals {
+        Arc::clone(&self.refused)
+    }
+
+    /// Forgets the ids of streams that went to somebody else.
+    #[cfg(feature = "kafka")]
+    pub(super) fn forget(&mut self, streams: &[Arc<str>]) {
+        for stream in streams {
+            self.dedupe.remove(stream);
+        }
+    }
+
+    /// Transforms parts, in their order.
+    pub fn transform(&mut self, parts: Vec<Part>) -> Result<Transformed, RunError> {
+        self.forget_refused();
         let mut counts = Counts {
             sinks: self.sinks.iter().map(|sink| (sink.clone(), SinkCounts::default())).collect(),
             ..Counts::default()
         };
         let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
         let mut refused = Vec::new();
+        let mut ends = Vec::with_capacity(parts.len());
         let now = now();
-        for (at, incoming) in batch.records.iter().enumerate() {
-            let record = record(batch, incoming);
-            counts.events += 1;
-            counts.bytes += record.value.map_or(0, <[u8]>::len) as u64;
-            match self.process(batch, at, &record, now, &mut outgoing)? {
-                Ok(Outcome::Delivered) => {
-                    for (sink, written) in self.sinks.iter().zip(self.scratch.written()) {
-                        // What was appended is counted by what its sink answers.
-                        if let (Written::Expired, Some(counts)) = (written, counts.sinks.get_mut(sink)) {
-                            counts.add(Outcome::Expired, 1);
+        self.heart.beat();
+        for Part { batch, .. } in &parts {
+            for (at, incoming) in batch.records.iter().enumerate() {
+                let record = record(batch, incoming);
+                counts.events += 1;
+                counts.bytes += record.value.map_or(0, <[u8]>::len) as u64;
+                match self.process(batch, at, &record, now, &mut outgoing)? {
+                    Ok(Outcome::Delivered) => {
+                        for (sink, written) in self.sinks.iter().zip(self.scratch.written()) {
+                            // What was appended is counted by what its sink answers.
+                            if let (Written::Expired, Some(counts)) = (written, counts.sinks.get_mut(sink)) {
+                                counts.add(Outcome::Expired, 1);
+                            }
                         }
                     }
+                    Ok(outcome) => counts.everywhere(outcome),
+                    Err(rejection) => refused.push(self.refuse(&record, rejection)),
                 }
-                Ok(outcome) => counts.everywhere(outcome),
-                Err(rejection) => refused.push(self.refuse(&record, rejection)),
+            }
+            ends.push(outgoing.iter().map(|batch| batch.records.len()).collect());
+        }
+        self.heart.rest();
+        let sealed = self.runtime.block_on(self.sealer.seal(&refused, now))?;
+        for (one, letter) in refused.iter().zip(&sealed) {
+            match letter {
+                Some(_) => counts.reject(one.reason()),
+                None => counts.everywhere(Outcome::Fenced),
             }
         }
-        let letters = self.sealer.seal(&self.runtime, &refused, &mut counts, now)?;
-        Ok(Transformed { stream: Arc::clone(&batch.stream), next_offset: batch.next_offset, outgoing, letters, counts })
+        let letters = sealed.into_iter().flatten().collect();
+        self.watch.shown.metrics.read(counts.events, counts.bytes);
+        self.tell();
+        Ok(Transformed { parts, outgoing, ends, letters, counts })
+    }
+
+    /// Shows how it went, and that it waits for the next batch.
+    fn tell(&mut self) {
+        let (hits, misses) = std::mem::take(&mut self.found);
+        let metrics = &self.watch.shown.metrics;
+        metrics.subjects(self.subjects.len(), hits, misses);
+        metrics.dedupe_ids(self.dedupe.values().map(Dedupe::len).sum());
+        self.heart.rest();
+    }
+
+    fn forget_refused(&mut self) {
+        let refused = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        for (stream, id) in refused {
+            if let Some(dedupe) = self.dedupe.get_mut(&stream) {
+                dedupe.forget(&id);
+            }
+        }
     }
 
     /// Transforms the record at `at` alone, and makes no dead letter of it. `Delivered` means that
@@ -157,7 +223,7 @@ impl Transformer {
         let Ok(identity) = self.engine.identify(&record(batch, &batch.records[at]), &mut self.scratch) else {
             return Ok(false);
         };
-        let entries = self.runtime.block_on(self.key_store.find(self.engine.space().to_owned(), identity.token))?;
+        let entries = self.runtime.block_on(self.vault.find(self.engine.space().to_owned(), identity.token))?;
         Ok(entries.iter().any(|entry| entry.row == KeyRow::Shredded))
     }
 
@@ -215,11 +281,15 @@ impl Transformer {
     fn subject(&mut self, batch: &IncomingBatch, at: usize) -> Result<Option<Arc<Subject>>, RunError> {
         let Some(who) = self.scratch.who() else { return Ok(None) };
         if let Some(subject) = self.subjects.get(who) {
+            self.found.0 += 1;
             return Ok(Some(subject));
         }
+        self.found.1 += 1;
         let (keys, wants) = self.unknown(batch, at);
-        let fetched = self.runtime.block_on(fetch_subjects(
-            &*self.key_store,
+        self.heart.rest();
+        let fetched = self.runtime.block_on(fetch_patiently(
+            &self.watch,
+            &*self.vault,
             self.engine.ring(),
             self.engine.space(),
             self.engine.classes(),
@@ -227,6 +297,7 @@ impl Transformer {
             &wants,
             self.absent,
         ))?;
+        self.heart.beat();
         for (key, subject) in keys.iter().zip(fetched) {
             self.subjects.insert(key, Arc::new(subject));
         }
@@ -270,7 +341,7 @@ fn dedupe<'d>(all: &'d mut HashMap<Arc<str>, Dedupe>, rules: DedupeRules, stream
     all.entry(Arc::clone(stream)).or_insert_with(|| Dedupe::new(rules.window, rules.max_ids))
 }
 
-fn record<'b>(batch: &'b IncomingBatch, incoming: &Incoming) -> Record<'b> {
+pub(super) fn record<'b>(batch: &'b IncomingBatch, incoming: &Incoming) -> Record<'b> {
     Record {
         stream: &batch.stream,
         offset: incoming.offset,

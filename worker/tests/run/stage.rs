@@ -5,16 +5,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use lethe_core::{keys::KeyRing, outcome::Outcome, record::IncomingBatch};
 use lethe_crds::load::{Resources, read_paths};
 use lethe_stores::{Source, StoreError};
 use lethe_worker::{
-    open::{OpenOptions, Opened, open},
+    open::{OpenOptions, Opened, about, open},
     redrive::{RedriveOptions, Redriven, redrive},
-    run::{OpenSource, Report, RunError, Watch, run},
+    run::{OpenSource, Origin, Report, RunError, Watch, run},
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
@@ -135,6 +135,10 @@ impl Stage {
         read_paths(&["pipeline.yaml", "store.yaml", "keys.yaml"].map(|name| self.path(name))).unwrap()
     }
 
+    fn watch(&self) -> Arc<Watch> {
+        Watch::new(about(&self.resources(), None, &OpenOptions::default()).unwrap())
+    }
+
     /// Runs to the end of the source.
     pub async fn run(&self) -> Report {
         self.run_with(&OpenOptions::default()).await
@@ -145,16 +149,16 @@ impl Stage {
     }
 
     async fn run_with(&self, options: &OpenOptions) -> Report {
-        let Opened { job, source, .. } = open(&self.resources(), None, options).await.unwrap();
-        run(job, source, false, Arc::new(Watch::default())).await.unwrap()
+        let Opened { job, origin, .. } = open(&self.resources(), None, options).await.unwrap();
+        run(job, origin, false, self.watch()).await.unwrap()
     }
 
     /// Reads batches of `size` events, and is stopped when it has read `batches` of them.
     pub async fn run_and_stop(&self, size: usize, batches: usize) -> Report {
-        let watch = Arc::new(Watch::default());
+        let watch = self.watch();
         let stop = Arc::clone(&watch);
         let then = move || {
-            stop.stop.store(true, Ordering::Relaxed);
+            stop.stop();
             Ok(())
         };
         self.run_small(size, batches, watch, then).await.unwrap()
@@ -163,7 +167,7 @@ impl Stage {
     /// As [`Stage::run_and_stop`], but the source fails: nothing is drained in good order.
     pub async fn run_and_fail(&self, size: usize, batches: usize) -> RunError {
         let fail = || Err(StoreError::Failed { store: "file".to_owned(), message: "on purpose".to_owned() });
-        self.run_small(size, batches, Arc::default(), fail).await.err().unwrap()
+        self.run_small(size, batches, self.watch(), fail).await.err().unwrap()
     }
 
     async fn run_small(
@@ -173,10 +177,11 @@ impl Stage {
         watch: Arc<Watch>,
         then: impl FnMut() -> Result<(), StoreError> + Clone + Send + 'static,
     ) -> Result<Report, RunError> {
-        let Opened { job, source, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
-        let progress = job.books.progress("default.profiles".to_owned()).await.unwrap();
-        let source = small_batches(source, size, batches, !progress.offsets.is_empty(), then);
-        run(job, source, false, watch).await
+        let Opened { job, origin, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
+        let progress = job.vault.progress("default.profiles".to_owned()).await.unwrap();
+        let Origin::Files(files) = origin else { panic!("the source is a file") };
+        let files = small_batches(files, size, batches, !progress.offsets.is_empty(), then);
+        run(job, Origin::Files(files), false, watch).await
     }
 
     pub async fn redrive(&self) -> Redriven {
@@ -186,7 +191,7 @@ impl Stage {
     pub async fn redrive_with(&self, options: RedriveOptions) -> Redriven {
         let how = OpenOptions { dry_run: options.dry_run, ..OpenOptions::default() };
         let Opened { job, .. } = open(&self.resources(), None, &how).await.unwrap();
-        redrive(job, options, Arc::new(Watch::default())).await.unwrap()
+        redrive(job, options, self.watch()).await.unwrap()
     }
 
     /// Runs the program itself. The manifests are given; `input` is its standard input.

@@ -1,11 +1,11 @@
 //! Which keys Secret is meant, and which stores hold what its masters wrap.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use clap::Args;
-use lethe_core::keys::KeyRing;
+use lethe_core::{keys::KeyRing, pipeline::KEY_DATABASE as DATABASE};
 use lethe_crds::load::{Resources, Secret};
-use lethe_stores::{Bookkeeping, KeyStore, StoreError, embedded::EmbeddedStore, key_store::KeyCheck};
+use lethe_stores::{StoreError, Vault, key_store::KeyCheck};
 
 use crate::{
     cli::{Failure, files::Files, spaces::namespace},
@@ -22,10 +22,14 @@ pub(super) struct Access {
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
 
-    /// A DataStore that holds keys, beside those of the pipelines that name the Secret. May be given several
-    /// times.
+    /// A DataStore that holds keys, beside those of the pipelines that name the Secret; NAME/DATABASE where its
+    /// keyspace or database is not `lethe`. May be given several times.
     #[arg(long, value_name = "NAME")]
     store: Vec<String>,
+
+    /// Allow stores that are not on this machine.
+    #[arg(long)]
+    live: bool,
 }
 
 /// A keys Secret with the stores that its keys are used with.
@@ -35,7 +39,7 @@ pub(super) struct Keyring<'r> {
     pub stores: Vec<KeyStoreInUse>,
 }
 
-/// A key store, with the stores of the dead letters that belong to it.
+/// A key store in use.
 pub(super) struct KeyStoreInUse {
     /// Name of the DataStore.
     pub name: String,
@@ -45,14 +49,18 @@ pub(super) struct KeyStoreInUse {
 
 /// A key store that is there.
 pub(super) struct OpenKeyStore {
-    pub store: Arc<EmbeddedStore>,
+    pub store: Arc<dyn Vault>,
     /// Check values of every key it was used with.
     pub known: Vec<KeyCheck>,
-    /// Where keys of days lie: the store itself and those of the register, each once.
-    pub letters: Vec<Arc<EmbeddedStore>>,
 }
 
-const LETTERS: &str = "lethe_dead_letter";
+/// Looking makes no store.
+const ACCESS: lethe_stores::Access = lethe_stores::Access::Look;
+
+/// Two DataStores may name one file.
+fn same(a: &Arc<dyn Vault>, b: &Arc<dyn Vault>) -> bool {
+    Arc::as_ptr(a).cast::<()>() == Arc::as_ptr(b).cast::<()>()
+}
 
 impl Access {
     /// Finds the Secret and opens the stores. None is made: one that isn't there is told as such.
@@ -67,15 +75,15 @@ impl Access {
                 secret.name
             )));
         }
-        let mut stores = Stores::new(resources, &secret.namespace);
+        let mut stores = Stores::new(resources, &secret.namespace, ACCESS, self.live);
         let mut found: Vec<KeyStoreInUse> = Vec::new();
-        for name in names {
-            let open = match existing(resources, &mut stores, &secret.namespace, &name, "the key store")? {
-                Some(store) => Some(open(resources, &mut stores, secret, store).await?),
+        for (name, database) in names {
+            let open = match stores.find_vault(&name, &database, "the key store").await? {
+                Some(store) => Some(OpenKeyStore { known: store.checks().await?, store }),
                 None => None,
             };
             let again = |other: &KeyStoreInUse| match (&other.open, &open) {
-                (Some(other), Some(open)) => Arc::ptr_eq(&other.store, &open.store),
+                (Some(other), Some(open)) => same(&other.store, &open.store),
                 _ => false,
             };
             if !found.iter().any(again) {
@@ -115,62 +123,21 @@ impl Access {
         }
     }
 
-    /// DataStores of the pipelines that name the Secret, and those given.
-    fn store_names(&self, resources: &Resources, secret: &Secret) -> BTreeSet<String> {
+    /// DataStores of the pipelines that name the Secret, and those given, with their databases.
+    fn store_names(&self, resources: &Resources, secret: &Secret) -> BTreeSet<(String, String)> {
         let pipelines = resources.pipelines().filter(|pipeline| {
             namespace(pipeline) == secret.namespace && pipeline.spec.keys.secret_ref.name == secret.name
         });
-        let of_pipelines = pipelines.map(|pipeline| pipeline.spec.keys.store_ref.name.clone());
-        of_pipelines.chain(self.store.iter().cloned()).collect()
+        let of_pipelines = pipelines.map(|pipeline| {
+            let keys = &pipeline.spec.keys;
+            (keys.store_ref.name.clone(), keys.database.clone().unwrap_or_else(|| DATABASE.to_owned()))
+        });
+        let given = self.store.iter().map(|store| match store.split_once('/') {
+            Some((name, database)) => (name.to_owned(), database.to_owned()),
+            None => (store.clone(), DATABASE.to_owned()),
+        });
+        of_pipelines.chain(given).collect()
     }
-}
-
-/// The store of a DataStore, if its file is there: looking makes none.
-fn existing(
-    resources: &Resources,
-    stores: &mut Stores<'_>,
-    namespace: &str,
-    name: &str,
-    what: &str,
-) -> Result<Option<Arc<EmbeddedStore>>, Failure> {
-    let declared = resources.data_store(namespace, name).and_then(|store| store.spec.embedded.as_ref());
-    if declared.is_some_and(|embedded| !Path::new(&embedded.path).exists()) {
-        return Ok(None);
-    }
-    Ok(Some(stores.embedded(name, what)?))
-}
-
-async fn open(
-    resources: &Resources,
-    stores: &mut Stores<'_>,
-    secret: &Secret,
-    store: Arc<EmbeddedStore>,
-) -> Result<OpenKeyStore, Failure> {
-    let known = store.checks().await?;
-    let mut letters = vec![Arc::clone(&store)];
-    let mut add = |other: Arc<EmbeddedStore>| {
-        if !letters.iter().any(|there| Arc::ptr_eq(there, &other)) {
-            letters.push(other);
-        }
-    };
-    // The register knows of pipelines that are not among the manifests.
-    let places = store.places().await?;
-    for place in places.iter().filter(|place| place.name == LETTERS) {
-        match existing(resources, stores, &secret.namespace, &place.store, "a dead letter")? {
-            Some(other) => add(other),
-            None => return Err(not_there(&place.store, "dead letters lie in it").into()),
-        }
-    }
-    for pipeline in resources.pipelines().filter(|pipeline| namespace(pipeline) == secret.namespace) {
-        let embedded = pipeline.spec.dead_letter.as_ref().and_then(|letters| letters.embedded.as_ref());
-        if let Some(name) = embedded.map(|embedded| &embedded.store_ref.name)
-            && pipeline.spec.keys.secret_ref.name == secret.name
-            && let Some(other) = existing(resources, stores, &secret.namespace, name, "a dead letter")?
-        {
-            add(other);
-        }
-    }
-    Ok(OpenKeyStore { store, known, letters })
 }
 
 impl Keyring<'_> {
@@ -190,7 +157,7 @@ fn not_there(name: &str, why: &str) -> StoreError {
     StoreError::Mismatch {
         store: name.to_owned(),
         message: format!(
-            "its file does not exist here, but {why}; run the command in the folder where the pipeline runs"
+            "it is not there yet, but {why}; of an embedded store, run the command in the folder where the pipeline runs"
         ),
     }
 }

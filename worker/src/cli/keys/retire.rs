@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 use lethe_core::keys::{KeyName, KeyRing};
-use lethe_stores::{KeyStore, key_store::KeyCheck};
+use lethe_stores::key_store::KeyCheck;
 use serde_json::json;
 
 use super::{

@@ -3,7 +3,7 @@
 
 use indicatif::ProgressBar;
 use lethe_core::keys::{KeyRing, WrapContext, WrappedKey};
-use lethe_stores::{DeadLetters, KeyStore, embedded::EmbeddedStore, key_store::KeyRow};
+use lethe_stores::{Vault, key_store::KeyRow};
 
 use super::{access::OpenKeyStore, random};
 use crate::cli::Failure;
@@ -35,37 +35,26 @@ impl Wrapped {
 
 /// How many live keys a master wraps.
 pub(super) async fn count(open: &OpenKeyStore, master: u32) -> Result<Wrapped, Failure> {
-    let mut days = 0;
-    for letters in &open.letters {
-        days += letters.count_day_keys_wrapped_by(master).await?;
-    }
+    let days = open.store.count_day_keys_wrapped_by(master).await?;
     Ok(Wrapped { subjects: open.store.count_wrapped_by(master).await?, days })
 }
 
 /// Whether another master than the current one wraps a live key.
 pub(super) async fn any_by_others(open: &OpenKeyStore, current: u32) -> Result<bool, Failure> {
-    for letters in &open.letters {
-        if !letters.day_keys_wrapped_by_others(current, 1).await?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(!open.store.wrapped_by_others(current, 1).await?.is_empty())
+    let days = open.store.day_keys_wrapped_by_others(current, 1).await?;
+    Ok(!days.is_empty() || !open.store.wrapped_by_others(current, 1).await?.is_empty())
 }
 
 /// Wraps every live key by the current master.
 pub(super) async fn rewrap(ring: &KeyRing, open: &OpenKeyStore, bar: &ProgressBar) -> Result<Wrapped, Failure> {
-    let mut done = Wrapped { subjects: subjects(ring, &open.store, bar).await?, days: 0 };
-    for letters in &open.letters {
-        done.days += days(ring, letters, bar).await?;
-    }
+    let done =
+        Wrapped { subjects: subjects(ring, &*open.store, bar).await?, days: days(ring, &*open.store, bar).await? };
     // The older wrapping of a key is in no file any more.
-    for letters in &open.letters {
-        letters.checkpoint().await?;
-    }
+    open.store.purge().await?;
     Ok(done)
 }
 
-async fn subjects(ring: &KeyRing, store: &EmbeddedStore, bar: &ProgressBar) -> Result<u64, Failure> {
+async fn subjects(ring: &KeyRing, store: &dyn Vault, bar: &ProgressBar) -> Result<u64, Failure> {
     let mut turns = Turns::default();
     loop {
         let old = store.wrapped_by_others(ring.current_master(), BATCH).await?;
@@ -84,10 +73,10 @@ async fn subjects(ring: &KeyRing, store: &EmbeddedStore, bar: &ProgressBar) -> R
     }
 }
 
-async fn days(ring: &KeyRing, letters: &EmbeddedStore, bar: &ProgressBar) -> Result<u64, Failure> {
+async fn days(ring: &KeyRing, store: &dyn Vault, bar: &ProgressBar) -> Result<u64, Failure> {
     let mut turns = Turns::default();
     loop {
-        let old = letters.day_keys_wrapped_by_others(ring.current_master(), BATCH).await?;
+        let old = store.day_keys_wrapped_by_others(ring.current_master(), BATCH).await?;
         if old.is_empty() {
             return Ok(turns.done);
         }
@@ -97,7 +86,7 @@ async fn days(ring: &KeyRing, letters: &EmbeddedStore, bar: &ProgressBar) -> Res
             let new = again(ring, &context, &day.key)?;
             pairs.push((day, new));
         }
-        turns.took(letters.rewrap_day_keys(pairs).await?, bar)?;
+        turns.took(store.rewrap_day_keys(pairs).await?, bar)?;
     }
 }
 

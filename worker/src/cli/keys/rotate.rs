@@ -13,7 +13,6 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use lethe_core::keys::KeyRing;
-use lethe_stores::KeyStore;
 use serde_json::json;
 
 use super::{

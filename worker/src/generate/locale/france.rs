@@ -64,6 +64,8 @@ pub(super) const FRANCE: Locale = Locale {
     mobiles: &["+33 1 99 00 ## ##", "+33 3 53 01 ## ##", "+33 5 36 49 ## ##"],
     iban: ("FR", "0000000000#############"),
     national_id: ("INSEE", "0 00 00 00 ### ### ##"),
+    language: "fr-FR",
+    currency: ("EUR", 100),
     timezone: ("+1:00", "Brussels, Copenhagen, Madrid, Paris"),
     corner: (440_000, 0),
     size: (40_000, 50_000),

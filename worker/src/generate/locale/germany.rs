@@ -64,6 +64,8 @@ pub(super) const GERMANY: Locale = Locale {
     mobiles: &["+49 171 39200 ##", "+49 176 04069 0##", "+49 152 28817386", "+49 172 9925904"],
     iban: ("DE", "00000000##########"),
     national_id: ("Ausweis", "X00#######"),
+    language: "de-DE",
+    currency: ("EUR", 100),
     timezone: ("+1:00", "Berlin, Amsterdam, Rome"),
     corner: (482_000, 80_000),
     size: (50_000, 55_000),

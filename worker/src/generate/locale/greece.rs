@@ -48,6 +48,8 @@ pub(super) const GREECE: Locale = Locale {
     mobiles: &["+33 4 65 71 ## ##", "+49 171 39200 ##"],
     iban: ("GR", "0000000################"),
     national_id: ("ΑΔΤ", "ΧΧ 0#####"),
+    language: "el-GR",
+    currency: ("EUR", 100),
     timezone: ("+2:00", "Athens, Helsinki, Cairo"),
     corner: (370_000, 210_000),
     size: (30_000, 40_000),

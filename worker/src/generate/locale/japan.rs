@@ -41,6 +41,8 @@ pub(super) const JAPAN: Locale = Locale {
     // No IBAN there: an account abroad.
     iban: ("GB", "TEST000000########"),
     national_id: ("個人番号", "0000 #### ####"),
+    language: "ja-JP",
+    currency: ("JPY", 160),
     timezone: ("+9:00", "Tokyo, Seoul, Osaka, Sapporo, Yakutsk"),
     corner: (340_000, 1_350_000),
     size: (40_000, 50_000),

@@ -53,6 +53,10 @@ pub(super) struct Locale {
     pub(super) iban: (&'static str, &'static str),
     /// What the national id is called, and its pattern.
     pub(super) national_id: (&'static str, &'static str),
+    /// Language and region, as a browser says them.
+    pub(super) language: &'static str,
+    /// ISO 4217 code, and how many of its minor units a euro is about.
+    pub(super) currency: (&'static str, u64),
     /// Offset from UTC, and a place of that time zone.
     pub(super) timezone: (&'static str, &'static str),
     /// South-west corner of a box within the country, and its size, in ten-thousandths of a degree.

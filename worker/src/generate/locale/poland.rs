@@ -66,6 +66,8 @@ pub(super) const POLAND: Locale = Locale {
     iban: ("PL", "00000000################"),
     // A PESEL's third and fourth digits are a month; there is no month 00.
     national_id: ("PESEL", "##00#######"),
+    language: "pl-PL",
+    currency: ("PLN", 430),
     timezone: ("+1:00", "Warsaw, Prague, Vienna"),
     corner: (500_000, 160_000),
     size: (40_000, 70_000),

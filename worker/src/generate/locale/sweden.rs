@@ -49,6 +49,8 @@ pub(super) const SWEDEN: Locale = Locale {
     iban: ("SE", "00000000############"),
     // Its month would be 00.
     national_id: ("Personnummer", "19##00##-####"),
+    language: "sv-SE",
+    currency: ("SEK", 1120),
     timezone: ("+1:00", "Stockholm, Copenhagen, Oslo"),
     corner: (560_000, 130_000),
     size: (80_000, 30_000),

@@ -64,6 +64,8 @@ pub(super) const UNITED_KINGDOM: Locale = Locale {
     iban: ("GB", "TEST000000########"),
     // QQ is the prefix of specimens.
     national_id: ("NINO", "QQ ## ## ## C"),
+    language: "en-GB",
+    currency: ("GBP", 85),
     timezone: ("+0:00", "Western Europe Time, London, Lisbon, Casablanca"),
     corner: (510_000, -30_000),
     size: (60_000, 30_000),

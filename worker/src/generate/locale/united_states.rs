@@ -57,6 +57,8 @@ pub(super) const UNITED_STATES: Locale = Locale {
     iban: ("DE", "00000000##########"),
     // The Social Security Administration gives out no number that begins with 666.
     national_id: ("SSN", "666-##-####"),
+    language: "en-US",
+    currency: ("USD", 108),
     timezone: ("-7:00", "Mountain Time (US & Canada)"),
     corner: (340_000, -1_150_000),
     size: (120_000, 300_000),

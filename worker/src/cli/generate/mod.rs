@@ -1,24 +1,29 @@
-//! `generate`: test data, to a file or into a pipe.
+//! `generate`: test data, to a file, into a pipe or into a topic.
+
+mod destination;
+mod topic;
 
 use std::{
-    fs::{self, File},
-    io::{self, IsTerminal, Write, stderr, stdout},
-    path::{Path, PathBuf},
+    io::{self, stdout},
     time::{Duration, Instant},
 };
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::{
+    destination::{Destination, Rate, create},
+    topic::TopicArgs,
+};
 use super::{
     Failure, Output,
+    bar::bar,
     table::{number, table},
 };
-use crate::generate::{GenerateOptions, Generator, Kind, Summary};
+use crate::generate::{GenerateOptions, Generator, Kind, Lines, Pace, Summary, Target, TargetError, pour};
 
-/// Make up a stream of profile events, about people who do not exist.
+/// Make up a stream of events, about people who do not exist.
 ///
 /// Writes a JSON object a line, as fast as a disk takes them and in constant memory. With --seed the
 /// same options give the same bytes, today and in a year.
@@ -41,23 +46,32 @@ pub(super) struct Generate {
     #[arg(long, value_name = "N")]
     subjects: Option<u64>,
 
-    /// Time of the first event, RFC 3339; each line comes 0 to 20 ms after the one before. Left out:
+    /// Time of the first event, RFC 3339; each line comes 0 to 20 ms after the one before, in a clickstream
+    /// more slowly at first, while the shop fills. Left out:
     /// 2026-01-01T00:00:00Z when --seed is given, so that bytes repeat; else so long before now that no
     /// event lies in the future.
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
 
-    /// Write to this file instead of standard output. A file that is there is left alone.
-    #[arg(long, value_name = "FILE")]
-    to: Option<PathBuf>,
+    /// Write to this file instead of standard output, or to a topic: `kafka` (a file of that name is
+    /// ./kafka). A file that is there is left alone.
+    #[arg(long, value_name = "FILE|kafka")]
+    to: Option<Destination>,
 
     /// Overwrite the file of --to.
     #[arg(long, requires = "to")]
     force: bool,
 
+    /// Write no more than so many records a second, as in 500/s or 0.2/s. Left out: as many as go.
+    #[arg(long, value_name = "N/s")]
+    rate: Option<Rate>,
+
     /// Print how many lines of each sort were made, to standard error.
     #[arg(long)]
     summary: bool,
+
+    #[command(flatten)]
+    topic: TopicArgs,
 
     #[command(flatten)]
     rates: Rates,
@@ -98,6 +112,8 @@ enum Shape {
     Account,
     /// A result of randomuser.me, about 1,300 bytes: examples/randomuser reads it.
     RandomUser,
+    /// A step of a visit to a shop, about 800 bytes: examples/clickstream reads it.
+    Clickstream,
 }
 
 const EXAMPLES: &str = "\
@@ -105,42 +121,59 @@ Examples:
   lethe-worker generate account --count 5 | jq .
   lethe-worker generate account --count 1000000 --to profiles.ndjson \\
     --duplicates 0.02 --invalid 0.01 --not-json 0.001 --no-consent 0.05 --late 0.02 --deletes 0.005 --summary
-  lethe-worker generate random-user --seed 7 --count 50000 --to randomuser.ndjson";
-
-/// Bytes that are gathered before they are written.
-const CHUNK: usize = 256 * 1024;
-/// The longest line is far shorter than this, so that a chunk never grows.
-const ROOM: usize = 64 * 1024;
-/// How often progress is shown.
-const SHOW: Duration = Duration::from_millis(120);
+  lethe-worker generate random-user --seed 7 --count 50000 --to randomuser.ndjson
+  lethe-worker generate clickstream --count 50000000 --subjects 1000000 --to kafka --bootstrap localhost:9092 \\
+    --topic clicks --rate 20000/s";
 
 impl Generate {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
         let options = self.options()?;
         let mut generator = Generator::new(options.clone()).map_err(|error| Failure::Usage(error.to_string()))?;
+        if self.topic.is_given() && self.to != Some(Destination::Kafka) {
+            return Err(Failure::Usage(
+                "--topic, --bootstrap, --store, -f and --tombstones are for --to kafka".to_owned(),
+            ));
+        }
         let started = Instant::now();
         match &self.to {
-            Some(path) => {
+            Some(Destination::File(path)) => {
                 let file = create(path, self.force)?;
-                let bar = bar(options.count);
-                write_all(&mut generator, file, |line| bar.set_position(line))
-                    .map_err(|error| Failure::Other(format!("failed to write {}: {error}", path.display())))?;
-                bar.finish_and_clear();
+                self.pour(&mut generator, &mut Lines::new(file), options.count).map_err(|error| match error {
+                    TargetError::Io(error) => Failure::Other(format!("failed to write {}: {error}", path.display())),
+                    TargetError::Store(error) => error.into(),
+                })?;
             }
-            None => match write_all(&mut generator, stdout().lock(), |_| ()) {
+            Some(Destination::Kafka) => {
+                let mut topic = self.topic.open()?;
+                self.pour(&mut generator, &mut topic, options.count).map_err(failure)?;
+            }
+            None => match pour(&mut generator, &mut Lines::new(stdout().lock()), self.pace(), |_| ()) {
                 // `| head` has seen enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                written => written.map_err(|error| Failure::Other(format!("failed to write events: {error}")))?,
+                Err(TargetError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written.map_err(failure)?,
             },
         }
         self.report(&options, generator.summary(), started.elapsed(), output);
         Ok(())
     }
 
+    /// Writes everything under a bar.
+    fn pour(&self, generator: &mut Generator, target: &mut dyn Target, count: u64) -> Result<(), TargetError> {
+        let bar = bar(Some(count), "{human_pos} lines, {per_sec}, {eta} left");
+        pour(generator, target, self.pace(), |line| bar.set_position(line))?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn pace(&self) -> Option<Pace> {
+        self.rate.map(|rate| Pace::new(rate.milli.get()))
+    }
+
     fn options(&self) -> Result<GenerateOptions, Failure> {
         let kind = match self.kind {
             Shape::Account => Kind::Account,
             Shape::RandomUser => Kind::RandomUser,
+            Shape::Clickstream => Kind::Clickstream,
         };
         let seed = match self.seed {
             Some(seed) => seed,
@@ -193,51 +226,11 @@ fn before_now(span_millis: u64) -> Result<Timestamp, Failure> {
     })
 }
 
-/// Opens the file to write. A pipe or a device can't be overwritten: it is just opened.
-fn create(path: &Path, force: bool) -> Result<File, Failure> {
-    let special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    let mut options = File::options();
-    options.write(true);
-    if force || special {
-        options.create(true).truncate(!special);
-    } else {
-        options.create_new(true);
+fn failure(error: TargetError) -> Failure {
+    match error {
+        TargetError::Io(error) => Failure::Other(format!("failed to write events: {error}")),
+        TargetError::Store(error) => error.into(),
     }
-    options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("{} is there already; overwrite it with --force", path.display()))
-        }
-        _ => Failure::Other(format!("failed to open {}: {error}", path.display())),
-    })
-}
-
-/// Writes every line, in large pieces; tells how many lines were written so far now and then.
-fn write_all(generator: &mut Generator, mut to: impl Write, mut progress: impl FnMut(u64)) -> io::Result<()> {
-    let mut chunk = Vec::with_capacity(CHUNK + ROOM);
-    let mut shown = Instant::now();
-    loop {
-        let more = generator.next_into(&mut chunk);
-        if chunk.len() >= CHUNK || !more {
-            to.write_all(&chunk)?;
-            chunk.clear();
-            if shown.elapsed() >= SHOW {
-                progress(generator.summary().lines);
-                shown = Instant::now();
-            }
-        }
-        if !more {
-            return to.flush();
-        }
-    }
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn bar(lines: u64) -> ProgressBar {
-    if !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {human_pos} lines, {per_sec}, {eta} left");
-    ProgressBar::new(lines).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn text(options: &GenerateOptions, summary: &Summary) -> String {
@@ -250,7 +243,7 @@ fn text(options: &GenerateOptions, summary: &Summary) -> String {
         ("late", summary.late),
         ("deletes", summary.deletes),
         ("all", summary.lines),
-        ("with personal data in the note", summary.personal_notes),
+        ("with personal data in a note or a search", summary.personal_notes),
     ];
     let rows: Vec<_> = sorts.iter().map(|(sort, lines)| vec![(*sort).to_owned(), number(*lines)]).collect();
     let table = table(&["SORT".to_owned(), "LINES".to_owned()], &rows, 1);

@@ -1,0 +1,146 @@
+//! Connections that can't be made, or that broke: names, logins, TLS.
+
+use scylla::errors::{
+    BrokenConnectionError, BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError,
+    ConnectionSetupRequestErrorKind, DbError, FrameHeaderParseError,
+};
+
+use super::{Fault, Words, no_node, of_db, of_use_keyspace};
+
+pub(super) fn of_pool(error: &ConnectionPoolError) -> Fault {
+    match error {
+        ConnectionPoolError::Broken { last_connection_error } => of_connection(last_connection_error),
+        ConnectionPoolError::Initializing => Fault::unavailable("the connections are not ready yet"),
+        _ => no_node(),
+    }
+}
+
+fn of_connection(error: &ConnectionError) -> Fault {
+    match error {
+        ConnectionError::ConnectTimeout => Fault::unavailable("a node didn't take the connection in time"),
+        ConnectionError::IoError(error) => of_io(error),
+        ConnectionError::BrokenConnection(error) => of_broken(error),
+        ConnectionError::ConnectionSetupRequestError(error) => match error.get_error() {
+            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) => Fault::Mismatch(
+                "the login was refused; look at the keys username and password of the Secret that the DataStore's \
+                 credentials name"
+                    .to_owned(),
+            ),
+            ConnectionSetupRequestErrorKind::DbError(error, words) => of_db(error, words, Words::Show),
+            ConnectionSetupRequestErrorKind::MissingAuthentication => Fault::Mismatch(
+                "the nodes ask for a login; name a Secret with the keys username and password in the DataStore's \
+                 credentials"
+                    .to_owned(),
+            ),
+            ConnectionSetupRequestErrorKind::StartAuthSessionError(_)
+            | ConnectionSetupRequestErrorKind::AuthChallengeEvaluationError(_)
+            | ConnectionSetupRequestErrorKind::AuthFinishError(_) => {
+                Fault::failed("the nodes ask for a way to log in that Lethe doesn't know; it knows name and password")
+            }
+            ConnectionSetupRequestErrorKind::BrokenConnection(error) => of_broken(error),
+            _ => Fault::unavailable("a node doesn't answer as Cassandra does; look at its address, and at tls"),
+        },
+        ConnectionError::UseKeyspaceError(error) => of_use_keyspace(error),
+        _ => no_node(),
+    }
+}
+
+/// A node that refuses a client's certificate says so when the connection is made already.
+pub(super) fn of_broken(error: &BrokenConnectionError) -> Fault {
+    match error.downcast_ref() {
+        Some(
+            BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(error))
+            | BrokenConnectionErrorKind::WriteError(error),
+        ) if tls_error(error).is_some() => of_io(error),
+        _ => {
+            Fault::unavailable("the connection was closed; a node ended, or one side speaks TLS and the other doesn't")
+        }
+    }
+}
+
+fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn of_io(error: &std::io::Error) -> Fault {
+    use std::io::ErrorKind;
+    if let Some(error) = tls_error(error) {
+        return of_tls(error);
+    }
+    Fault::unavailable(match error.kind() {
+        ErrorKind::ConnectionRefused => "the connection was refused; nothing listens there",
+        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+            "the connection was closed; a node ended, or one side speaks TLS and the other doesn't"
+        }
+        ErrorKind::TimedOut => "a node doesn't answer",
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no way to a node from here",
+        _ => "a connection failed",
+    })
+}
+
+fn of_tls(error: &rustls::Error) -> Fault {
+    use rustls::{AlertDescription, CertificateError, Error};
+    Fault::Mismatch(
+        match error {
+            Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => {
+                "a node's certificate names neither its address nor a host of contactPoints; name a host that the \
+                 certificate names, or make a certificate with the node's address"
+            }
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+                "a node's certificate isn't signed by an authority that is trusted; name the authority's certificate \
+                 in tls.caSecretRef"
+            }
+            Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+                "a node's certificate has expired; renew it"
+            }
+            Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+                "a node's certificate isn't valid yet; look at the clocks"
+            }
+            Error::InvalidCertificate(_) => "a node's certificate can't be used",
+            Error::InvalidMessage(_) | Error::InappropriateMessage { .. } => {
+                "a node doesn't speak TLS on this port; name its TLS port, or remove tls from the DataStore"
+            }
+            Error::AlertReceived(
+                AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::UnknownCA
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::CertificateExpired
+                | AlertDescription::HandshakeFailure,
+            ) => "a node refuses this client's certificate, or the lack of one; look at tls.clientSecretRef",
+            _ => return Fault::unavailable("a TLS connection failed"),
+        }
+        .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use scylla::errors::NewSessionError;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_a_node_refuses_is_told_however_late_it_says_so() {
+        let refused = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+        let io = std::io::Error::new(std::io::ErrorKind::InvalidData, refused);
+        let late = BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(io));
+        let fault = of_broken(&late.into());
+        assert!(matches!(&fault, Fault::Mismatch(message) if message.contains("tls.clientSecretRef")), "{fault:?}");
+        let ended = BrokenConnectionErrorKind::WriteError(std::io::ErrorKind::BrokenPipe.into());
+        assert!(matches!(of_broken(&ended.into()), Fault::Unavailable(_)));
+    }
+
+    #[test]
+    fn a_wrong_name_in_a_certificate_is_told() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName);
+        let io = ConnectionError::IoError(Arc::new(std::io::Error::new(std::io::ErrorKind::InvalidData, tls)));
+        let error = NewSessionError::MetadataError(ConnectionPoolError::Broken { last_connection_error: io }.into());
+        let fault = Fault::from(error);
+        assert!(matches!(&fault, Fault::Mismatch(message) if message.contains("names neither")), "{fault:?}");
+    }
+}

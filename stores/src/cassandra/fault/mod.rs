@@ -1,0 +1,366 @@
+//! What goes wrong in Cassandra, told without a value. The only place that reads the driver's errors;
+//! those of connections are in `connection`.
+//!
+//! A server's own words are shown only of statements that carry no value (`Words::Show`): of others
+//! they may quote one.
+
+mod connection;
+
+use scylla::errors::{
+    BadQuery, DbError, ExecutionError, MetadataError, MetadataFetchErrorKind, NewSessionError, NextPageError,
+    NextRowError, PagerExecutionError, PrepareError, RequestAttemptError, RequestError, SchemaAgreementError,
+    UseKeyspaceError,
+};
+
+use self::connection::{of_broken, of_pool};
+use crate::StoreError;
+
+/// A failure before it is known of which store.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// Trying again later may help. A write may have been carried out.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What is there is not what was declared.
+    #[error("{0}")]
+    Mismatch(String),
+    /// Trying again won't help.
+    #[error("{0}")]
+    Failed(String),
+    /// The server takes no mutation of this size.
+    #[error("the server takes no row of this size")]
+    TooLarge,
+}
+
+/// Whether a server's own words may be shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Show,
+    Hide,
+}
+
+impl Fault {
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Fault::Unavailable(message.into())
+    }
+
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Fault::Failed(message.into())
+    }
+
+    /// The same, as an answer of the store `store`.
+    pub(super) fn at(self, store: &str) -> StoreError {
+        let store = store.to_owned();
+        match self {
+            Fault::Unavailable(message) => StoreError::Unavailable { store, message },
+            Fault::Mismatch(message) => StoreError::Mismatch { store, message },
+            Fault::Failed(message) => StoreError::Failed { store, message },
+            Fault::TooLarge => StoreError::Failed { store, message: "the server takes no row of this size".to_owned() },
+        }
+    }
+
+    /// What a statement tells of the user's rights that a node refuses anyway, after it looked at them.
+    pub(super) fn of_rights(error: ExecutionError) -> Option<Self> {
+        match error {
+            ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _)) => None,
+            error => Some(error.into()),
+        }
+    }
+
+    /// A statement without values failed: one that makes or describes tables.
+    pub(super) fn of_schema(error: &ExecutionError) -> Self {
+        of_execution(error, Words::Show)
+    }
+}
+
+impl From<ExecutionError> for Fault {
+    fn from(error: ExecutionError) -> Self {
+        of_execution(&error, Words::Hide)
+    }
+}
+
+/// What is prepared holds marks, no values.
+impl From<PrepareError> for Fault {
+    fn from(error: PrepareError) -> Self {
+        of_prepare(&error)
+    }
+}
+
+impl From<NewSessionError> for Fault {
+    fn from(error: NewSessionError) -> Self {
+        match error {
+            NewSessionError::FailedToResolveAnyHostname(_) => {
+                Fault::unavailable("no contact point has an address that DNS knows; look at contactPoints")
+            }
+            NewSessionError::EmptyKnownNodesList => Fault::Mismatch("contactPoints names no node; name one".to_owned()),
+            NewSessionError::MetadataError(error) => of_metadata(&error),
+            NewSessionError::UseKeyspaceError(error) => of_use_keyspace(&error),
+            _ => Fault::failed("the driver refuses its settings"),
+        }
+    }
+}
+
+/// Whether a node knows no such table or keyspace yet, or knows it by half.
+pub(super) fn is_unknown(error: &PrepareError) -> bool {
+    let PrepareError::AllAttemptsFailed { first_attempt: RequestAttemptError::DbError(error, said) } = error else {
+        return false;
+    };
+    match error {
+        DbError::Invalid => said.contains("does not exist"),
+        DbError::ServerError => said.contains("Unknown CF"),
+        _ => false,
+    }
+}
+
+/// An answer that isn't the rows it should be.
+pub(super) fn unexpected() -> Fault {
+    Fault::failed("the server answered with other rows than were asked for; its tables may be another version's")
+}
+
+fn of_execution(error: &ExecutionError, words: Words) -> Fault {
+    match error {
+        ExecutionError::BadQuery(BadQuery::SerializationError(_)) => Fault::Mismatch(
+            "a column has another type than when the table was checked; start the worker again".to_owned(),
+        ),
+        ExecutionError::BadQuery(_) => Fault::failed("the driver can't send a statement"),
+        ExecutionError::EmptyPlan => no_node(),
+        ExecutionError::PrepareError(error) => of_prepare(error),
+        ExecutionError::ConnectionPoolError(error) => of_pool(error),
+        ExecutionError::LastAttemptError(error) => of_attempt(error, words),
+        ExecutionError::RequestTimeout(_) => timed_out(),
+        ExecutionError::UseKeyspaceError(error) => of_use_keyspace(error),
+        ExecutionError::SchemaAgreementError(error) => of_agreement(error),
+        ExecutionError::MetadataError(error) => of_metadata(error),
+        _ => Fault::failed("the driver could not carry out a statement"),
+    }
+}
+
+fn of_prepare(error: &PrepareError) -> Fault {
+    match error {
+        PrepareError::ConnectionPoolError(error) => of_pool(error),
+        PrepareError::AllAttemptsFailed { first_attempt } => of_attempt(first_attempt, Words::Show),
+        _ => Fault::unavailable("the nodes disagree about a statement; they may be of two versions"),
+    }
+}
+
+fn of_use_keyspace(error: &UseKeyspaceError) -> Fault {
+    match error {
+        UseKeyspaceError::RequestError(error) => of_attempt(error, Words::Show),
+        UseKeyspaceError::RequestTimeout(_) => timed_out(),
+        _ => Fault::failed("a keyspace can't be used"),
+    }
+}
+
+fn of_agreement(error: &SchemaAgreementError) -> Fault {
+    match error {
+        SchemaAgreementError::ConnectionPoolError(error) => of_pool(error),
+        SchemaAgreementError::PrepareError(error) => of_prepare(error),
+        SchemaAgreementError::RequestError(error) => of_attempt(error, Words::Show),
+        _ => Fault::unavailable("the nodes don't agree on the tables yet; one of them may be down"),
+    }
+}
+
+fn of_metadata(error: &MetadataError) -> Fault {
+    match error {
+        MetadataError::ConnectionPoolError(error) => of_pool(error),
+        MetadataError::FetchError(fetch) => match &fetch.error {
+            MetadataFetchErrorKind::PrepareError(error) => of_attempt(error, Words::Show),
+            MetadataFetchErrorKind::NextRowError(NextRowError::NextPageError(NextPageError::RequestFailure(error))) => {
+                of_request(error)
+            }
+            _ => Fault::unavailable(format!("the nodes could not be listed from {}", fetch.table)),
+        },
+        _ => Fault::unavailable("the nodes could not be listed"),
+    }
+}
+
+fn of_request(error: &RequestError) -> Fault {
+    match error {
+        RequestError::EmptyPlan => no_node(),
+        RequestError::ConnectionPoolError(error) => of_pool(error),
+        RequestError::RequestTimeout(_) => timed_out(),
+        RequestError::LastAttemptError(error) => of_attempt(error, Words::Hide),
+        _ => Fault::unavailable("a request failed"),
+    }
+}
+
+/// Pages of a scan.
+impl From<PagerExecutionError> for Fault {
+    fn from(error: PagerExecutionError) -> Self {
+        match error {
+            PagerExecutionError::PrepareError(error) => of_prepare(&error),
+            PagerExecutionError::NextPageError(NextPageError::RequestFailure(error)) => of_request(&error),
+            _ => Fault::unavailable("a table could not be read to its end"),
+        }
+    }
+}
+
+fn no_node() -> Fault {
+    Fault::unavailable("no node of the local data centre can be reached")
+}
+
+fn timed_out() -> Fault {
+    Fault::unavailable("no answer in time; the nodes are slow or can't be reached")
+}
+
+fn of_attempt(error: &RequestAttemptError, words: Words) -> Fault {
+    match error {
+        RequestAttemptError::DbError(error, said) => of_db(error, said, words),
+        RequestAttemptError::BrokenConnectionError(error) => of_broken(error),
+        RequestAttemptError::UnableToAllocStreamId => Fault::unavailable("too many requests wait for answers"),
+        RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_) => {
+            Fault::failed("a statement can't be written in the protocol")
+        }
+        _ => Fault::unavailable("a node's answer can't be read"),
+    }
+}
+
+fn of_db(error: &DbError, said: &str, words: Words) -> Fault {
+    if is_too_large(said) {
+        return Fault::TooLarge;
+    }
+    let shown = |what: &str| match words {
+        Words::Show => format!("{what}: {said}"),
+        Words::Hide => what.to_owned(),
+    };
+    match error {
+        DbError::Unavailable { required, alive, .. } => {
+            Fault::unavailable(format!("{alive} replicas are up of {required} that are needed"))
+        }
+        DbError::WriteTimeout { received, required, .. } | DbError::ReadTimeout { received, required, .. } => {
+            Fault::unavailable(format!("{received} replicas answered in time of {required} that are needed"))
+        }
+        DbError::WriteFailure { numfailures, .. } | DbError::ReadFailure { numfailures, .. } => {
+            Fault::unavailable(format!("{numfailures} replicas failed; their logs say why (a full disk?)"))
+        }
+        DbError::Overloaded | DbError::RateLimitReached { .. } => Fault::unavailable("the nodes are overloaded"),
+        DbError::IsBootstrapping => Fault::unavailable("a node is still starting"),
+        DbError::TruncateError | DbError::ServerError => {
+            Fault::unavailable(shown("a node failed at a statement; its log says why"))
+        }
+        DbError::Unauthorized => Fault::Mismatch(of_permission(said)),
+        DbError::AuthenticationError => Fault::Mismatch("the login was refused".to_owned()),
+        DbError::Invalid if said.contains("maximum supported expiration date") => Fault::Mismatch(
+            "rows would expire later than this Cassandra can write (2038-01-19); lower maxAge, or set the nodes' \
+             storage_compatibility_mode to NONE"
+                .to_owned(),
+        ),
+        DbError::Invalid | DbError::SyntaxError | DbError::ConfigError | DbError::AlreadyExists { .. } => {
+            Fault::Mismatch(shown("the server refuses a statement; its tables are not as they were declared"))
+        }
+        DbError::Unprepared { .. } => Fault::unavailable("a node forgot a statement"),
+        _ => Fault::failed(format!("the server answered with error {:#06x}", error.code(&<_>::default()))),
+    }
+}
+
+/// Cassandra's answer to a mutation above `max_mutation_size`, or a message above
+/// `native_transport_max_message_size`.
+fn is_too_large(said: &str) -> bool {
+    said.contains("oversized mutation")
+        || said.contains("is too large for the maximum size")
+        || said.contains("Request is too big")
+}
+
+/// `User lethe has no MODIFY permission on <table shop.people> or any of its parents`: which right on
+/// what is no personal data, and the cure.
+fn of_permission(said: &str) -> String {
+    let right = said.split_once(" has no ").and_then(|(_, rest)| rest.split_once(" permission on <"));
+    let named = right.and_then(|(right, rest)| rest.split_once('>').map(|(what, _)| (right, what)));
+    match named {
+        Some((right, what)) => {
+            let on = match what.split_once(' ') {
+                Some(("table" | "keyspace", _)) | None => what.to_owned(),
+                Some(_) => what.to_uppercase(),
+            };
+            format!("the user may not {right} {what}; let an administrator run: GRANT {right} ON {on} TO <the user>")
+        }
+        None => "the user may not do what is needed; grant it SELECT and MODIFY on the table, and CREATE on its \
+                 keyspace where Lethe makes the table"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scylla::errors::WriteType;
+
+    use super::*;
+
+    fn answered(error: DbError, said: &str) -> Fault {
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, said.to_owned())).into()
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_unavailable() {
+        let consistency = scylla::statement::Consistency::Quorum;
+        for error in [
+            DbError::Overloaded,
+            DbError::IsBootstrapping,
+            DbError::ServerError,
+            DbError::Unavailable { consistency, required: 2, alive: 1 },
+            DbError::WriteTimeout { consistency, received: 1, required: 2, write_type: WriteType::Simple },
+            DbError::WriteFailure {
+                consistency,
+                received: 1,
+                required: 2,
+                numfailures: 1,
+                write_type: WriteType::Simple,
+            },
+        ] {
+            let fault = answered(error, "secret");
+            assert!(matches!(&fault, Fault::Unavailable(message) if !message.contains("secret")), "{fault:?}");
+            assert!(fault.at("profiles").is_transient());
+        }
+    }
+
+    #[test]
+    fn a_right_that_is_missing_is_named_with_its_cure() {
+        let said = "User lethe has no MODIFY permission on <table shop.people> or any of its parents";
+        assert_eq!(
+            answered(DbError::Unauthorized, said),
+            Fault::Mismatch(
+                "the user may not MODIFY table shop.people; let an administrator run: GRANT MODIFY ON table \
+                 shop.people TO <the user>"
+                    .to_owned()
+            )
+        );
+        let said = "User lethe has no CREATE permission on <all keyspaces> or any of its parents";
+        assert!(answered(DbError::Unauthorized, said).to_string().contains("GRANT CREATE ON ALL KEYSPACES TO"));
+        assert!(answered(DbError::Unauthorized, "no").to_string().contains("grant it SELECT"));
+    }
+
+    #[test]
+    fn a_server_s_words_are_shown_only_of_statements_without_values() {
+        let error = || ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, "x@y".into()));
+        assert!(!Fault::from(error()).to_string().contains("x@y"));
+        assert!(Fault::of_schema(&error()).to_string().contains("x@y"));
+    }
+
+    #[test]
+    fn a_row_that_is_too_large_is_told_from_other_refusals() {
+        let said = "Rejected an oversized mutation (9437227/8388608) for keyspace: shop";
+        assert_eq!(answered(DbError::Invalid, said), Fault::TooLarge);
+    }
+
+    #[test]
+    fn a_table_that_a_node_does_not_know_yet_is_told_from_a_wrong_statement() {
+        let is_unknown = |error, said: &str| {
+            let first_attempt = RequestAttemptError::DbError(error, said.to_owned());
+            is_unknown(&PrepareError::AllAttemptsFailed { first_attempt })
+        };
+        assert!(is_unknown(DbError::Invalid, "table people does not exist"));
+        assert!(is_unknown(DbError::ServerError, "java.lang.IllegalArgumentException: Unknown CF a9c5dab0"));
+        assert!(!is_unknown(DbError::Invalid, "Undefined column name plan in table shop.people"));
+        assert!(!is_unknown(DbError::Unauthorized, "table people does not exist"));
+    }
+
+    #[test]
+    fn a_right_is_told_from_a_refusal_that_was_asked_for() {
+        let of = |error| {
+            Fault::of_rights(ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, "no".into())))
+        };
+        assert_eq!(of(DbError::Invalid), None);
+        assert!(matches!(of(DbError::Unauthorized), Some(Fault::Mismatch(message)) if message.contains("grant it")));
+        assert!(matches!(of(DbError::Overloaded), Some(Fault::Unavailable(_))));
+    }
+}

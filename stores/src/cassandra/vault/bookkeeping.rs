@@ -1,0 +1,89 @@
+//! How far pipelines have come, and the register of places.
+
+use std::collections::BTreeSet;
+
+use futures::future::BoxFuture;
+use scylla::statement::{
+    Consistency,
+    batch::{Batch, BatchType},
+};
+
+use super::{CassandraVault, Inner};
+use crate::{
+    Bookkeeping, StoreError,
+    bookkeeping::{Place, Progress},
+    cassandra::fault::{Fault, unexpected},
+};
+
+impl Bookkeeping for CassandraVault {
+    fn progress(&self, pipeline: String) -> BoxFuture<'_, Result<Progress, StoreError>> {
+        Box::pin(self.told(self.inner.progress(pipeline)))
+    }
+
+    fn commit(&self, pipeline: String, progress: Progress) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.told(self.inner.commit(pipeline, progress)))
+    }
+
+    fn forget(&self, pipeline: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.told(self.inner.write(&self.inner.cql.forget, (pipeline,))))
+    }
+
+    fn register(&self, pipeline: String, places: Vec<Place>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.told(async move {
+            for place in &places {
+                let values = (&place.store, &place.name, &place.space, &place.form, &pipeline);
+                self.inner.write(&self.inner.cql.register, values).await?;
+            }
+            Ok(())
+        }))
+    }
+
+    fn places(&self) -> BoxFuture<'_, Result<Vec<Place>, StoreError>> {
+        Box::pin(self.told(self.inner.places()))
+    }
+}
+
+impl Inner {
+    async fn progress(&self, pipeline: String) -> Result<Progress, Fault> {
+        let mut progress = Progress::default();
+        let rows = self.rows(&self.cql.progress, (pipeline,)).await?;
+        for row in rows.rows::<(String, String, i64)>().map_err(|_| unexpected())? {
+            let (kind, name, value) = row.map_err(|_| unexpected())?;
+            let map = if kind == "offset" { &mut progress.offsets } else { &mut progress.marks };
+            map.insert(name, value.unsigned_abs());
+        }
+        Ok(progress)
+    }
+
+    /// One partition, so one mutation: all of it is there, or none.
+    async fn commit(&self, pipeline: String, progress: Progress) -> Result<(), Fault> {
+        let mut values = Vec::new();
+        for (kind, map) in [("offset", &progress.offsets), ("mark", &progress.marks)] {
+            for (name, value) in map {
+                let value = i64::try_from(*value)
+                    .map_err(|_| Fault::failed(format!("an {kind} of 2^63 bytes or more can't be kept")))?;
+                values.push((&pipeline, kind, name, value));
+            }
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let statements = values.iter().map(|_| self.cql.commit.clone().into()).collect();
+        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+        batch.set_consistency(Consistency::Quorum);
+        batch.set_is_idempotent(true);
+        self.store.session().batch(&batch, values).await?;
+        Ok(())
+    }
+
+    async fn places(&self) -> Result<Vec<Place>, Fault> {
+        let rows = self.rows(&self.cql.places, ()).await?;
+        let rows = rows.rows::<(String, String, String, String)>().map_err(|_| unexpected())?;
+        // A place that two pipelines write is one place.
+        let places: BTreeSet<Place> = rows
+            .map(|row| row.map(|(store, name, space, form)| Place { store, name, space, form }))
+            .collect::<Result<_, _>>()
+            .map_err(|_| unexpected())?;
+        Ok(places.into_iter().collect())
+    }
+}

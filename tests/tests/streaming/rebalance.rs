@@ -1,0 +1,84 @@
+//! Partitions that leave while reading is paused, and return; and those that wait while others have a backlog.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use lethe_stores::kafka::{ConsumerOptions, Flow, Gathered, KafkaConsumer, Limits};
+
+use crate::{
+    stage::{PARTITIONS, Stage},
+    topics::{Sent, eventually},
+};
+
+const LIMITS: Limits = Limits { records: 1_000, bytes: 1 << 20 };
+
+fn member(stage: &Stage) -> KafkaConsumer {
+    let options = ConsumerOptions {
+        topic: stage.source(),
+        group: stage.group(),
+        from_earliest: true,
+        from_start: false,
+        drain: Duration::from_secs(1),
+    };
+    KafkaConsumer::join(&stage.connection(), &options, Arc::new(Flow::default())).unwrap()
+}
+
+/// Polls; answers which partitions records came from.
+fn poll(member: &mut KafkaConsumer) -> BTreeSet<i32> {
+    let mut gathered = Gathered::default();
+    member.poll(&mut gathered, LIMITS, Duration::from_millis(10)).unwrap();
+    member.changes();
+    gathered.into_batches().map(|(partition, _)| partition).collect()
+}
+
+#[test]
+fn a_partition_that_left_while_it_was_paused_is_read_when_it_returns() {
+    let (stage, all) = (Stage::new(), PARTITIONS.unsigned_abs() as usize);
+    stage.produce((0..200).map(|number| Sent::event(&format!("person-{number}"), "{}")));
+    let mut first = member(&stage);
+    first.pause(true);
+    eventually("the first has all partitions", || {
+        poll(&mut first);
+        first.partitions().len() == all
+    });
+    let mut second = member(&stage);
+    eventually("each has half of them", || {
+        poll(&mut first);
+        poll(&mut second);
+        first.partitions().len() == all / 2 && second.partitions().len() == all / 2
+    });
+    first.pause(false);
+    second.leave();
+    // What was not acknowledged is given again, to whoever reads it.
+    let mut read = BTreeSet::new();
+    eventually("records of all partitions come", || {
+        read.extend(poll(&mut first));
+        read.len() == all
+    });
+}
+
+#[test]
+fn a_backlog_of_one_partition_keeps_no_other_back_where_reading_stops_again_and_again() {
+    let (stage, all) = (Stage::new(), PARTITIONS.unsigned_abs() as usize);
+    let value = "x".repeat(2_000);
+    let record = |number: i32| Sent { partition: Some(number % PARTITIONS), ..Sent::event("person", &value) };
+    stage.produce((0..2_000 * PARTITIONS).map(record));
+    let mut reader = member(&stage);
+    eventually("it has all partitions", || {
+        poll(&mut reader);
+        reader.partitions().len() == all
+    });
+    // A turn takes less than what the client fetches of one partition.
+    let mut read = BTreeSet::new();
+    for _ in 0..all {
+        let mut came = BTreeSet::new();
+        eventually("records come", || {
+            came = poll(&mut reader);
+            !came.is_empty()
+        });
+        reader.pause(true);
+        while !poll(&mut reader).is_empty() {}
+        read.extend(came);
+        reader.pause(false);
+    }
+    assert_eq!(read.len(), all, "{read:?}");
+}

@@ -1,0 +1,302 @@
+//! Topics of the tests' Kafka: made, filled, read to their end, dropped.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
+    message::{Header, Headers, OwnedHeaders},
+    metadata::MetadataPartition,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+
+/// What a broker that is well may take to answer.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A record to write.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Milliseconds since 1970; `None`: now.
+    pub timestamp: Option<i64>,
+    /// Its partition; `None`: by its key.
+    pub partition: Option<i32>,
+}
+
+impl Sent {
+    /// An event under its subject's id.
+    pub fn event(key: &str, value: &str) -> Self {
+        Self { key: Some(key.into()), value: Some(value.into()), ..Self::default() }
+    }
+
+    /// A record without a value.
+    pub fn tombstone(key: &str) -> Self {
+        Self { key: Some(key.into()), ..Self::default() }
+    }
+}
+
+/// A record as it lies in a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: u64,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Record {
+    /// All its bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        let headers = self.headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]);
+        let parts = [self.key.as_deref(), self.value.as_deref()].into_iter().flatten().chain(headers);
+        parts.flat_map(|part| [part, b"\n"].concat()).collect()
+    }
+
+    /// The text of a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
+        Some(String::from_utf8(value.clone()).unwrap())
+    }
+}
+
+/// The topics of a cluster that wants no login.
+pub struct Topics {
+    bootstrap: String,
+    meter: OnceLock<BaseConsumer>,
+}
+
+impl Topics {
+    /// Of the cluster at `host:port`.
+    pub fn at(bootstrap: &str) -> Self {
+        Self { bootstrap: bootstrap.to_owned(), meter: OnceLock::new() }
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("allow.auto.create.topics", "false");
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.config().create().unwrap()
+    }
+
+    /// Makes a topic that keeps what it is given, however old. Answers when it can be used.
+    pub fn create(&self, topic: &str, partitions: i32) {
+        self.create_with(topic, partitions, &[("retention.ms", "-1")]);
+    }
+
+    /// Makes a topic with settings.
+    pub fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+        let made = wait(self.admin().create_topics([&new], &options())).unwrap();
+        for answer in made {
+            answer.unwrap();
+        }
+        let reader = self.reader("create");
+        eventually("the topic is known", || {
+            (0..partitions).all(|partition| reader.fetch_watermarks(topic, partition, PATIENCE).is_ok())
+        });
+    }
+
+    /// Removes topics and groups; those that are absent are none the less gone.
+    pub fn remove(&self, topics: &[String], groups: &[String]) {
+        let admin = self.admin();
+        let _ = wait(admin.delete_topics(&names(topics), &options()));
+        let _ = wait(admin.delete_groups(&names(groups), &options()));
+    }
+
+    /// Writes records in their order; answers when brokers hold them.
+    pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = Sent>) {
+        let mut config = self.config();
+        config.set("enable.idempotence", "true").set("linger.ms", "5").set("partitioner", "murmur2_random");
+        let reports = Reports::default();
+        let producer: BaseProducer<Reports> = config.create_with_context(reports.clone()).unwrap();
+        for sent in records {
+            let headers = sent
+                .headers
+                .iter()
+                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).headers(headers);
+            record.key = sent.key.as_deref();
+            record.payload = sent.value.as_deref();
+            record.timestamp = sent.timestamp;
+            record.partition = sent.partition;
+            let mut waiting = Some(record);
+            while let Some(record) = waiting.take() {
+                match producer.send(record) {
+                    Ok(()) => {}
+                    Err((KafkaError::MessageProduction(Code::QueueFull), record)) => {
+                        producer.poll(Duration::from_millis(10));
+                        waiting = Some(record);
+                    }
+                    Err((error, _)) => panic!("{error}"),
+                }
+            }
+            producer.poll(Duration::ZERO);
+        }
+        producer.flush(PATIENCE).unwrap();
+        assert_eq!(reports.0.load(Ordering::Relaxed), 0, "records of the test are lost");
+    }
+
+    /// A client that asks for a group, and doesn't join it.
+    pub fn reader(&self, group: &str) -> BaseConsumer {
+        let mut config = self.config();
+        config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        config.create().unwrap()
+    }
+
+    /// How many records a topic was given; 0 where it was not made.
+    pub fn count(&self, topic: &str) -> u64 {
+        let reader = self.meter.get_or_init(|| self.reader("meter"));
+        let ends = partitions(reader, topic, PATIENCE).unwrap().into_iter();
+        // A partition that has no leader yet holds nothing.
+        let end =
+            |partition| reader.fetch_watermarks(topic, partition, PATIENCE).map_or(0, |(_, end)| end.unsigned_abs());
+        ends.map(end).sum()
+    }
+
+    /// Removes what lies before these offsets, as the retention of a topic does.
+    pub fn remove_before(&self, topic: &str, offsets: &BTreeMap<i32, u64>) {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(i64::try_from(*offset).unwrap())).unwrap();
+        }
+        for element in wait(self.admin().delete_records(&list, &options())).unwrap().elements() {
+            element.error().unwrap();
+        }
+    }
+
+    /// Everything that a topic holds, by partition and offset.
+    pub fn read(&self, topic: &str) -> Vec<Record> {
+        let reader = self.reader("read");
+        let mut list = TopicPartitionList::new();
+        let mut open: BTreeMap<i32, i64> = BTreeMap::new();
+        for partition in partitions(&reader, topic, PATIENCE).unwrap() {
+            let (low, high) = reader.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+            if low < high {
+                list.add_partition_offset(topic, partition, Offset::Offset(low)).unwrap();
+                open.insert(partition, high);
+            }
+        }
+        reader.assign(&list).unwrap();
+        let mut records = Vec::new();
+        let mut heard = Instant::now();
+        while !open.is_empty() {
+            match reader.poll(Duration::from_millis(100)) {
+                None => assert!(heard.elapsed() < PATIENCE, "{topic} gives nothing"),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
+                Some(Err(error)) => panic!("{topic}: {error}"),
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    if message.offset() + 1 >= open.get(&message.partition()).copied().unwrap_or(0) {
+                        open.remove(&message.partition());
+                    }
+                    let headers = message.headers().into_iter().flat_map(Headers::iter);
+                    records.push(Record {
+                        partition: message.partition(),
+                        offset: message.offset().unsigned_abs(),
+                        timestamp: message.timestamp().to_millis().unwrap(),
+                        key: message.key().map(<[u8]>::to_vec),
+                        value: message.payload().map(<[u8]>::to_vec),
+                        headers: headers.map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect(),
+                    });
+                }
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+}
+
+/// Counts records that are lost.
+#[derive(Clone, Default)]
+struct Reports(Arc<AtomicU64>);
+
+impl ClientContext for Reports {}
+
+impl rdkafka::producer::ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, report: &rdkafka::message::DeliveryResult<'_>, (): ()) {
+        self.0.fetch_add(u64::from(report.is_err()), Ordering::Relaxed);
+    }
+}
+
+fn names(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Waits until something is so; fails the test if it takes too long.
+#[track_caller]
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    within(PATIENCE, what, is_so);
+}
+
+/// As [`eventually`], with a bound of its own.
+#[track_caller]
+pub fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < bound, "not within {bound:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// By partition: an offset of it, and where it ends.
+pub type Offsets = BTreeMap<i32, (u64, u64)>;
+
+/// How far a group has committed each partition of a topic, and the partition's end; an error where
+/// brokers don't answer in time.
+pub fn committed(topic: &str, group: &BaseConsumer, patience: Duration) -> KafkaResult<Offsets> {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions(group, topic, patience)? {
+        list.add_partition(topic, partition);
+    }
+    let committed = group.committed_offsets(list, patience)?;
+    let ends = committed.elements().into_iter().map(|element| {
+        let (low, high) = group.fetch_watermarks(topic, element.partition(), patience)?;
+        let at = if let Offset::Offset(at) = element.offset() { at } else { low };
+        Ok((element.partition(), (at.unsigned_abs(), high.unsigned_abs())))
+    });
+    ends.collect()
+}
+
+fn partitions(reader: &BaseConsumer, topic: &str, patience: Duration) -> KafkaResult<Vec<i32>> {
+    let metadata = reader.fetch_metadata(Some(topic), patience)?;
+    Ok(metadata.topics()[0].partitions().iter().map(MetadataPartition::id).collect())
+}

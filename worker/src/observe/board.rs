@@ -1,0 +1,432 @@
+//! What a pipeline is doing now. The runtime writes here once per batch, `/status`, `/readyz` and
+//! the gauges of partitions read.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::clock::now;
+
+/// Partitions that are shown one by one; the rest is summed.
+pub(super) const SHOWN: usize = 1_000;
+/// Milliseconds between two log lines about the same store.
+const QUIET: i64 = 30_000;
+
+/// How far the life of a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Stores are being opened.
+    #[default]
+    Starting,
+    /// Events flow, or are waited for.
+    Running,
+    /// It was asked to stop; what is under way is delivered.
+    Draining,
+    /// Nothing is under way any more.
+    Stopped,
+}
+
+/// What a worker does, for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub enum State {
+    /// Stores are being opened.
+    #[default]
+    Starting,
+    /// Events flow; for some partitions, ids of earlier events are still being read for dedupe.
+    Warming,
+    /// Events flow, or are waited for.
+    Running,
+    /// A store doesn't answer, and is waited for.
+    Stalled,
+    /// It was asked to stop; what is under way is delivered.
+    Draining,
+    /// Nothing is under way any more.
+    Stopped,
+}
+
+/// Where events come from, in words of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A topic.
+    Kafka {
+        /// The topic.
+        topic: String,
+        /// The consumer group.
+        group: String,
+    },
+    /// Files.
+    File {
+        /// As it is declared.
+        path: String,
+    },
+}
+
+/// One partition that this worker reads. What isn't known yet is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// Everything before this offset is delivered.
+    pub committed: Option<u64>,
+    /// Everything before this offset was read.
+    pub position: Option<u64>,
+    /// The offset after the newest record of the topic.
+    pub high_watermark: Option<u64>,
+    /// It is not read because the sinks are behind.
+    pub paused: bool,
+}
+
+impl Partition {
+    /// Records that are not delivered yet, where that is known.
+    pub(super) fn lag(&self) -> Option<u64> {
+        Some(self.high_watermark?.saturating_sub(self.committed.or(self.position)?))
+    }
+}
+
+/// A store that is waited for, or was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// Since when; `None` once it answered again.
+    pub(super) since: Option<i64>,
+    /// How often it was asked since.
+    tries: u64,
+    /// When it last said so.
+    pub(super) at: i64,
+    /// What it said. A store's message holds no values.
+    pub(super) message: String,
+    /// When the log last had a line about it.
+    said: Option<i64>,
+    /// Whether the log knows that it is waited for.
+    told: bool,
+}
+
+/// What a line in the log says of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// How long it is waited for.
+    pub(super) seconds: i64,
+    /// How often it was asked.
+    pub(super) tries: u64,
+}
+
+/// What is on the board.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) source: Source,
+    pub(super) phase: Phase,
+    pub(super) opened: bool,
+    pub(super) connected: bool,
+    /// `None` before the first assignment.
+    pub(super) assigned: Option<BTreeMap<i32, Partition>>,
+    /// Partitions for which ids of earlier events are still being read.
+    pub(super) warming: BTreeSet<i32>,
+    pub(super) bytes_read: u64,
+    pub(super) bytes_total: u64,
+    pub(super) troubles: BTreeMap<String, Trouble>,
+    pub(super) unclassified: Vec<String>,
+    pub(super) state: State,
+    pub(super) since: i64,
+}
+
+impl Facts {
+    /// The store that is waited for longest.
+    pub(super) fn stalled(&self) -> Option<(&str, i64)> {
+        let stalled = self.troubles.iter().filter_map(|(name, trouble)| Some((name.as_str(), trouble.since?)));
+        stalled.min_by_key(|(_, since)| *since)
+    }
+
+    fn derive(&self) -> State {
+        match self.phase {
+            Phase::Stopped => State::Stopped,
+            Phase::Draining => State::Draining,
+            Phase::Starting => State::Starting,
+            Phase::Running if self.stalled().is_some() => State::Stalled,
+            Phase::Running if !self.warming.is_empty() => State::Warming,
+            Phase::Running => State::Running,
+        }
+    }
+}
+
+/// What a pipeline is doing now.
+#[derive(Debug)]
+pub struct Board(Mutex<Facts>);
+
+impl Board {
+    pub(super) fn new(source: Source, now: i64) -> Self {
+        Self(Mutex::new(Facts {
+            source,
+            phase: Phase::default(),
+            opened: false,
+            connected: false,
+            assigned: None,
+            warming: BTreeSet::new(),
+            bytes_read: 0,
+            bytes_total: 0,
+            troubles: BTreeMap::new(),
+            unclassified: Vec::new(),
+            state: State::default(),
+            since: now,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, now: i64, change: impl FnOnce(&mut Facts)) {
+        let mut facts = self.lock();
+        change(&mut facts);
+        let state = facts.derive();
+        if state != facts.state {
+            (facts.state, facts.since) = (state, now);
+        }
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        self.lock().clone()
+    }
+
+    /// How far the life of the run is; it doesn't go back.
+    pub fn phase(&self, phase: Phase) {
+        self.change(now(), |facts| facts.phase = facts.phase.max(phase));
+    }
+
+    /// Every store is open: the key store, the sinks, the dead letter.
+    pub fn opened(&self) {
+        self.change(now(), |facts| facts.opened = true);
+    }
+
+    /// Whether a broker answers.
+    pub fn connected(&self, connected: bool) {
+        self.change(now(), |facts| facts.connected = connected);
+    }
+
+    /// These partitions are read from now on, too; none is an assignment as well.
+    pub fn assign(&self, partitions: impl IntoIterator<Item = i32>) {
+        self.change(now(), |facts| {
+            let assigned = facts.assigned.get_or_insert_default();
+            for partition in partitions {
+                assigned.entry(partition).or_default();
+            }
+        });
+    }
+
+    /// These partitions are read no more.
+    pub fn revoke(&self, partitions: impl IntoIterator<Item = i32>) {
+        self.change(now(), |facts| {
+            for partition in partitions {
+                facts.warming.remove(&partition);
+                if let Some(assigned) = &mut facts.assigned {
+                    assigned.remove(&partition);
+                }
+            }
+        });
+    }
+
+    /// Notes how far partitions are. One that was revoked meanwhile stays away.
+    pub fn partitions(&self, notes: impl IntoIterator<Item = (i32, Partition)>) {
+        self.change(now(), |facts| {
+            for (partition, note) in notes {
+                if let Some(known) = facts.assigned.as_mut().and_then(|assigned| assigned.get_mut(&partition)) {
+                    *known = note;
+                }
+            }
+        });
+    }
+
+    /// Whether ids of earlier events of these partitions are still being read for dedupe.
+    pub fn warming(&self, partitions: impl IntoIterator<Item = i32>, warming: bool) {
+        self.change(now(), |facts| {
+            for partition in partitions {
+                if warming {
+                    facts.warming.insert(partition)
+                } else {
+                    facts.warming.remove(&partition)
+                };
+            }
+        });
+    }
+
+    /// Notes how far files are read; a total of 0 is one that nobody knows.
+    pub fn file(&self, bytes_read: u64, bytes_total: u64) {
+        self.change(now(), |facts| (facts.bytes_read, facts.bytes_total) = (bytes_read, bytes_total));
+    }
+
+    /// How far files are read, as [`Board::file`] noted it.
+    pub fn bytes(&self) -> (u64, u64) {
+        let facts = self.lock();
+        (facts.bytes_read, facts.bytes_total)
+    }
+
+    /// Stores that are waited for, and for how many seconds.
+    pub fn waits(&self) -> Vec<(String, i64)> {
+        let (facts, now) = (self.lock(), now());
+        let seconds = |since: i64| (now - since).max(0) / 1_000;
+        let waits = facts.troubles.iter().filter_map(|(name, trouble)| Some((name.clone(), seconds(trouble.since?))));
+        waits.collect()
+    }
+
+    /// Paths that were seen and no field declares, made of declared segments and `*`.
+    pub fn unclassified(&self, paths: Vec<String>) {
+        self.change(now(), |facts| facts.unclassified = paths);
+    }
+
+    /// A store doesn't answer. What the log should say of it, if it is time to say something.
+    pub(super) fn stalled(&self, now: i64, name: &str, message: String) -> Option<Line> {
+        let mut line = None;
+        self.change(now, |facts| {
+            let trouble = facts.troubles.entry(name.to_owned()).or_default();
+            let since = *trouble.since.get_or_insert(now);
+            trouble.tries += 1;
+            (trouble.at, trouble.message) = (now, message);
+            if trouble.said.is_none_or(|said| now - said >= QUIET) {
+                (trouble.said, trouble.told) = (Some(now), true);
+                line = Some(Line { seconds: (now - since).max(0) / 1_000, tries: trouble.tries });
+            }
+        });
+        line
+    }
+
+    /// A store answers. What it said last stays to be read. A log that said that it is waited for
+    /// says that it is back.
+    pub(super) fn resumed(&self, now: i64, name: &str) -> Option<Line> {
+        // Nearly always there is nothing to change.
+        if self.lock().troubles.get(name).is_none_or(|trouble| trouble.since.is_none()) {
+            return None;
+        }
+        let mut line = None;
+        self.change(now, |facts| {
+            let Some(trouble) = facts.troubles.get_mut(name) else { return };
+            let Some(since) = trouble.since.take() else { return };
+            let tries = std::mem::take(&mut trouble.tries);
+            if std::mem::take(&mut trouble.told) {
+                line = Some(Line { seconds: (now - since).max(0) / 1_000, tries });
+            }
+        });
+        line
+    }
+
+    /// Whether it can do its work, or why not. A store that stops answering later doesn't make it
+    /// unready: another pod would wait for the same store, and evictions would be held up meanwhile.
+    pub fn ready(&self) -> Result<String, String> {
+        self.ready_at(now())
+    }
+
+    pub(super) fn ready_at(&self, now: i64) -> Result<String, String> {
+        let facts = self.lock();
+        match facts.phase {
+            Phase::Draining => return Err("draining: what is under way is delivered, nothing new is read".to_owned()),
+            Phase::Stopped => return Err("stopped".to_owned()),
+            Phase::Starting | Phase::Running => {}
+        }
+        let waits =
+            facts.stalled().map(|(name, since)| format!("waiting for {name} since {} s", (now - since).max(0) / 1_000));
+        if !facts.opened {
+            return Err(waits.map_or_else(
+                || "starting: the stores are not open yet".to_owned(),
+                |waits| format!("starting: {waits}"),
+            ));
+        }
+        if let Source::Kafka { topic, .. } = &facts.source
+            && facts.assigned.is_none()
+            && !facts.connected
+        {
+            return Err(format!("starting: no broker has answered for topic {topic} yet"));
+        }
+        Ok(waits.map_or_else(|| "ready".to_owned(), |waits| format!("ready; {waits}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kafka() -> Board {
+        Board::new(Source::Kafka { topic: "user_profiles".to_owned(), group: "lethe.shop.profiles".to_owned() }, 0)
+    }
+
+    fn state(board: &Board) -> State {
+        board.facts().state
+    }
+
+    #[test]
+    fn a_worker_is_ready_once_its_stores_are_open_and_a_broker_answers() {
+        let board = kafka();
+        assert_eq!(board.ready(), Err("starting: the stores are not open yet".to_owned()));
+        board.opened();
+        board.phase(Phase::Running);
+        assert_eq!(board.ready(), Err("starting: no broker has answered for topic user_profiles yet".to_owned()));
+        board.connected(true);
+        assert_eq!(board.ready(), Ok("ready".to_owned()));
+    }
+
+    #[test]
+    fn a_worker_without_a_partition_is_ready() {
+        let board = kafka();
+        board.opened();
+        board.assign([]);
+        assert_eq!(board.ready(), Ok("ready".to_owned()));
+    }
+
+    #[test]
+    fn a_store_that_goes_down_leaves_a_worker_ready_and_shows() {
+        let board = kafka();
+        board.opened();
+        board.assign([0]);
+        board.phase(Phase::Running);
+        board.stalled(1_000, "profiles", "cassandra is not available: no host answers".to_owned());
+        board.stalled(61_000, "profiles", "cassandra is not available: no host answers".to_owned());
+        assert_eq!(board.ready_at(76_500), Ok("ready; waiting for profiles since 75 s".to_owned()));
+        assert_eq!(state(&board), State::Stalled);
+        board.resumed(77_000, "profiles");
+        assert_eq!((board.ready(), state(&board)), (Ok("ready".to_owned()), State::Running));
+        assert_eq!(board.facts().troubles["profiles"].at, 61_000, "what it said last stays");
+    }
+
+    #[test]
+    fn a_store_that_can_t_be_opened_keeps_a_worker_unready_and_is_named() {
+        let board = kafka();
+        board.stalled(0, "profiles", String::new());
+        assert_eq!(board.ready_at(9_000), Err("starting: waiting for profiles since 9 s".to_owned()));
+    }
+
+    #[test]
+    fn a_worker_that_drains_is_not_ready() {
+        let board = kafka();
+        board.opened();
+        board.assign([0]);
+        board.phase(Phase::Draining);
+        assert!(board.ready().is_err_and(|why| why.starts_with("draining")));
+    }
+
+    #[test]
+    fn a_worker_warms_while_any_of_its_partitions_does() {
+        let board = kafka();
+        board.assign([0, 1]);
+        board.phase(Phase::Running);
+        board.warming([1], true);
+        assert_eq!(state(&board), State::Warming);
+        board.revoke([1]);
+        assert_eq!(state(&board), State::Running);
+    }
+
+    #[test]
+    fn what_is_noted_of_a_revoked_partition_is_dropped() {
+        let board = kafka();
+        board.assign([0]);
+        board.revoke([0]);
+        board.partitions([(0, Partition { position: Some(7), ..Partition::default() })]);
+        assert_eq!(board.facts().assigned, Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn lag_is_counted_from_what_is_delivered() {
+        let mut partition = Partition { position: Some(90), high_watermark: Some(100), ..Partition::default() };
+        assert_eq!(partition.lag(), Some(10));
+        partition.committed = Some(40);
+        assert_eq!(partition.lag(), Some(60));
+        partition.committed = Some(101);
+        assert_eq!(partition.lag(), Some(0), "a watermark that was read earlier");
+        partition.high_watermark = None;
+        assert_eq!(partition.lag(), None);
+    }
+}

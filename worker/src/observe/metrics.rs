@@ -1,0 +1,409 @@
+//! Counters and histograms of a pipeline. Every series is made when the pipeline is, so that
+//! recording is an addition per batch and no look-up, and a rate is right from the first event on.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use lethe_core::{outcome::Outcome, reason::Reason};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    registry::{Metric, Registry},
+};
+
+use super::{
+    About,
+    board::Board,
+    histogram::Histogram,
+    places::Places,
+    process::Process,
+    rates::Totals,
+    stalls::OTHERS,
+    table::{self, Described},
+};
+use crate::{clock::now, run::Counts};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfSink {
+    sink: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfOutcome {
+    sink: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfReason {
+    reason: &'static str,
+}
+
+/// Counters and histograms of a pipeline.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    events_read: Counter,
+    bytes_read: Counter,
+    rejected: [Counter; Reason::ALL.len()],
+    expired_unread: Counter,
+    letters_written: Counter,
+    letters_expired: Counter,
+    end_to_end: Histogram,
+    sinks: Vec<SinkMetrics>,
+    retries: Family<OfSink, Counter>,
+    rebalances: Counter,
+    cache_entries: Gauge,
+    cache_hits: Counter,
+    cache_misses: Counter,
+    key_store: Histogram,
+    dedupe_ids: Gauge,
+}
+
+/// Counters and histograms of one sink.
+#[derive(Debug)]
+pub struct SinkMetrics {
+    name: String,
+    outcomes: [Counter; Outcome::ALL.len()],
+    write: Histogram,
+    in_flight: Gauge,
+    sent_again: Counter,
+}
+
+impl Metrics {
+    pub(super) fn new(about: &About, board: &Arc<Board>) -> Self {
+        let mut root = Registry::default();
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        register(&mut root, &table::BUILD, version);
+        root.register_collector(Box::new(Process { started: now() as f64 / 1e3 }));
+
+        let label = (Cow::Borrowed("pipeline"), Cow::Owned(about.pipeline.clone()));
+        let registry = root.sub_registry_with_label(label);
+        let stores: Vec<String> = about.sinks.iter().map(String::as_str).chain(OTHERS).map(str::to_owned).collect();
+        let rejected = registered::<Family<OfReason, Counter>>(registry, &table::REJECTED);
+        let retries = registered::<Family<OfSink, Counter>>(registry, &table::RETRIES);
+        for sink in stores.iter().cloned() {
+            retries.get_or_create_owned(&OfSink { sink });
+        }
+        let sinks = SinkMetrics::all(registry, &about.sinks);
+        let metrics = Self {
+            events_read: registered(registry, &table::EVENTS_READ),
+            bytes_read: registered(registry, &table::BYTES_READ),
+            rejected: Reason::ALL.map(|reason| rejected.get_or_create_owned(&OfReason { reason: reason.code() })),
+            expired_unread: registered(registry, &table::EXPIRED_UNREAD),
+            letters_written: registered(registry, &table::LETTERS_WRITTEN),
+            letters_expired: registered(registry, &table::LETTERS_EXPIRED),
+            end_to_end: registered(registry, &table::END_TO_END),
+            sinks,
+            retries,
+            rebalances: registered(registry, &table::REBALANCES),
+            cache_entries: registered(registry, &table::CACHE_ENTRIES),
+            cache_hits: registered(registry, &table::CACHE_HITS),
+            cache_misses: registered(registry, &table::CACHE_MISSES),
+            key_store: registered(registry, &table::KEY_STORE_TIME),
+            dedupe_ids: registered(registry, &table::DEDUPE_IDS),
+            registry: Registry::default(),
+        };
+        registry.register_collector(Box::new(Places { board: Arc::clone(board), stores }));
+        Self { registry: root, ..metrics }
+    }
+
+    /// All of them, in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String can't fail, and the formats of our own metrics don't.
+        let _ = encode(&mut out, &self.registry);
+        out
+    }
+
+    /// Counts what was read from the source.
+    pub fn read(&self, events: u64, bytes: u64) {
+        self.events_read.inc_by(events);
+        self.bytes_read.inc_by(bytes);
+    }
+
+    /// Counts what became of a batch, once all of it is durable.
+    pub fn done(&self, counts: &Counts) {
+        for sink in &self.sinks {
+            if let Some(of_sink) = counts.sinks.get(&sink.name) {
+                for outcome in Outcome::ALL {
+                    sink.count(outcome, of_sink.get(outcome));
+                }
+            }
+        }
+        for reason in Reason::ALL {
+            if let Some(events) = counts.rejected.get(reason.code()) {
+                self.rejected[reason as usize].inc_by(*events);
+            }
+        }
+    }
+
+    /// Counters and histograms of a sink, by its place in the pipeline.
+    pub fn sink(&self, at: usize) -> Option<&SinkMetrics> {
+        self.sinks.get(at)
+    }
+
+    /// Counts events that the source dropped before they were read.
+    pub fn expired_unread(&self, events: u64) {
+        self.expired_unread.inc_by(events);
+    }
+
+    /// Counts dead letters that are durable.
+    pub fn letters_written(&self, letters: u64) {
+        self.letters_written.inc_by(letters);
+    }
+
+    /// Counts dead letters whose time was up.
+    pub fn letters_expired(&self, letters: u64) {
+        self.letters_expired.inc_by(letters);
+    }
+
+    /// Times from records to their acknowledgement by all; record a batch by a [`super::Tally`].
+    pub fn end_to_end(&self) -> &Histogram {
+        &self.end_to_end
+    }
+
+    /// Records the time that the key store took to answer.
+    pub fn key_store(&self, took: Duration) {
+        self.key_store.record(took);
+    }
+
+    /// Counts an assignment of partitions.
+    pub fn rebalanced(&self) {
+        self.rebalances.inc();
+    }
+
+    /// Notes how many subjects are at hand, and counts those of a batch that were and were not.
+    pub fn subjects(&self, entries: usize, hits: u64, misses: u64) {
+        self.cache_entries.set(entries as i64);
+        self.cache_hits.inc_by(hits);
+        self.cache_misses.inc_by(misses);
+    }
+
+    /// Notes how many ids are kept for dedupe.
+    pub fn dedupe_ids(&self, ids: usize) {
+        self.dedupe_ids.set(ids as i64);
+    }
+
+    pub(super) fn retried(&self, name: &str) {
+        if let Some(counter) = self.retries.get(&OfSink { sink: name.to_owned() }) {
+            counter.inc();
+        }
+    }
+
+    pub(super) fn retries(&self, name: &str) -> u64 {
+        self.retries.get(&OfSink { sink: name.to_owned() }).map_or(0, |counter| counter.get())
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        let of_sink = |sink: &SinkMetrics| sink.outcomes.iter().map(Counter::get).sum();
+        Totals {
+            events: self.events_read.get(),
+            bytes: self.bytes_read.get(),
+            sinks: self.sinks.iter().map(of_sink).collect(),
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            expired_unread: self.expired_unread.get(),
+            letters_written: self.letters_written.get(),
+            letters_expired: self.letters_expired.get(),
+            rejected: Reason::ALL.map(|reason| (reason.code(), self.rejected[reason as usize].get())),
+            cache: (self.cache_entries.get(), self.cache_hits.get(), self.cache_misses.get()),
+            dedupe_ids: self.dedupe_ids.get(),
+        }
+    }
+}
+
+/// Values that `/status` shows.
+pub(super) struct Snapshot {
+    pub(super) expired_unread: u64,
+    pub(super) letters_written: u64,
+    pub(super) letters_expired: u64,
+    pub(super) rejected: [(&'static str, u64); Reason::ALL.len()],
+    /// Entries, hits, misses.
+    pub(super) cache: (i64, u64, u64),
+    pub(super) dedupe_ids: i64,
+}
+
+impl SinkMetrics {
+    fn all(registry: &mut Registry, names: &[String]) -> Vec<Self> {
+        let events = registered::<Family<OfOutcome, Counter>>(registry, &table::EVENTS);
+        let write = registered::<Family<OfSink, Histogram>>(registry, &table::SINK_WRITE);
+        let in_flight = registered::<Family<OfSink, Gauge>>(registry, &table::IN_FLIGHT);
+        let sent_again = registered::<Family<OfSink, Counter>>(registry, &table::SENT_AGAIN);
+        let one = |name: &String| {
+            let of_sink = OfSink { sink: name.clone() };
+            let of_outcome = |outcome: Outcome| OfOutcome { sink: name.clone(), outcome: outcome.name() };
+            Self {
+                name: name.clone(),
+                outcomes: Outcome::ALL.map(|outcome| events.get_or_create_owned(&of_outcome(outcome))),
+                write: write.get_or_create_owned(&of_sink),
+                in_flight: in_flight.get_or_create_owned(&of_sink),
+                sent_again: sent_again.get_or_create_owned(&of_sink),
+            }
+        };
+        names.iter().map(one).collect()
+    }
+
+    /// Counts events that had an outcome here.
+    pub fn count(&self, outcome: Outcome, events: u64) {
+        if events > 0 {
+            self.outcomes[outcome as usize].inc_by(events);
+        }
+    }
+
+    /// A batch was handed over.
+    pub fn handed(&self, events: usize) {
+        self.in_flight.inc_by(events as i64);
+    }
+
+    /// A batch that was handed over is durable, or given up.
+    pub fn answered(&self, events: usize, took: Duration) {
+        self.in_flight.dec_by(events as i64);
+        self.write.record(took);
+    }
+
+    /// Counts records that were sent to an output topic once more.
+    pub fn sent_again(&self, records: u64) {
+        self.sent_again.inc_by(records);
+    }
+
+    pub(super) fn outcome(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize].get()
+    }
+
+    pub(super) fn in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+}
+
+fn register(registry: &mut Registry, described: &Described, metric: impl Metric) {
+    registry.register(described.family(), described.help(), metric);
+}
+
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, described: &Described) -> M {
+    let metric = M::default();
+    register(registry, described, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::observe::{
+        Partition,
+        table::ALL,
+        testing::{kafka, labels},
+    };
+
+    #[test]
+    fn every_metric_of_the_table_is_exposed_and_no_other() {
+        let instruments = kafka();
+        instruments.board.assign([0]);
+        let text = instruments.metrics.text();
+        let exposed: BTreeSet<(&str, &str)> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        let described: BTreeSet<(&str, &str)> = ALL.iter().map(|one| (one.family(), one.kind.name())).collect();
+        assert_eq!(exposed, described);
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn every_series_has_the_labels_of_the_table() {
+        let instruments = kafka();
+        instruments.board.assign([0]);
+        for line in instruments.metrics.text().lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            let of = |name: &str| ALL.iter().find(|one| one.name == name);
+            let described = of(name).or_else(|| of(base?)).unwrap();
+            let mut wanted: BTreeSet<&str> = described.labels.iter().copied().collect();
+            if !described.is_of_the_process() {
+                wanted.insert("pipeline");
+            }
+            let all = labels(line);
+            let found: BTreeSet<&str> = all.iter().map(|(label, _)| *label).filter(|label| *label != "le").collect();
+            assert_eq!(found, wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_value_of_a_label_is_a_word_of_the_manifest_or_of_a_closed_list() {
+        let instruments = kafka();
+        instruments.board.assign(0..2_000);
+        let mut words: BTreeSet<String> = ["shop.profiles", "profiles", "history", "user_profiles", "other"]
+            .into_iter()
+            .chain(OTHERS)
+            .chain([env!("CARGO_PKG_VERSION")])
+            .chain(Outcome::ALL.map(Outcome::name))
+            .chain(Reason::ALL.map(Reason::code))
+            .map(str::to_owned)
+            .collect();
+        words.extend((0..1_000).map(|partition: i32| partition.to_string()));
+        let text = instruments.metrics.text();
+        for (label, value) in text.lines().flat_map(labels) {
+            assert!(label == "le" || words.contains(value), "{label}={value}");
+        }
+    }
+
+    #[test]
+    fn partitions_beyond_the_cap_are_summed() {
+        let instruments = kafka();
+        instruments.board.assign(0..1_003);
+        let far = Partition { committed: Some(10), high_watermark: Some(15), paused: true, ..Partition::default() };
+        instruments.board.partitions((0..1_003).map(|partition| (partition, far)));
+        instruments.board.warming([1_001], true);
+        let text = instruments.metrics.text();
+        let of = |name: &str, partition: &str| {
+            let begin =
+                format!("{name}{{pipeline=\"shop.profiles\",topic=\"user_profiles\",partition=\"{partition}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&begin)?.parse::<u64>().ok())
+        };
+        assert_eq!(
+            (of("lethe_consumer_lag_records", "999"), of("lethe_consumer_lag_records", "1000")),
+            (Some(5), None)
+        );
+        assert_eq!(
+            (of("lethe_consumer_lag_records", "other"), of("lethe_consumer_paused", "other")),
+            (Some(15), Some(3))
+        );
+        assert_eq!(of("lethe_warming", "other"), Some(1));
+        assert!(text.contains("lethe_assigned_partitions{pipeline=\"shop.profiles\"} 1003\n"));
+    }
+
+    #[test]
+    fn what_became_of_a_batch_is_counted_by_sink_and_by_reason() {
+        let instruments = kafka();
+        let mut counts = Counts::default();
+        for sink in ["profiles", "history"] {
+            counts.sinks.entry(sink.to_owned()).or_default().add(Outcome::Delivered, 7);
+        }
+        counts.reject(Reason::NotJson);
+        instruments.metrics.done(&counts);
+        instruments.metrics.done(&counts);
+        let text = instruments.metrics.text();
+        for line in [
+            "lethe_events_total{pipeline=\"shop.profiles\",sink=\"history\",outcome=\"delivered\"} 14",
+            "lethe_events_total{pipeline=\"shop.profiles\",sink=\"profiles\",outcome=\"rejected\"} 2",
+            "lethe_events_total{pipeline=\"shop.profiles\",sink=\"profiles\",outcome=\"fenced\"} 0",
+            "lethe_events_rejected_total{pipeline=\"shop.profiles\",reason=\"NotJson\"} 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn what_a_sink_was_handed_is_in_flight_until_it_answers() {
+        let instruments = kafka();
+        let sink = instruments.metrics.sink(0).unwrap();
+        sink.handed(500);
+        sink.handed(20);
+        sink.answered(500, Duration::from_millis(3));
+        assert_eq!(sink.in_flight(), 20);
+    }
+}

@@ -1,0 +1,252 @@
+//! The server of `/livez`, `/readyz`, `/metrics` and `/status`. It only reads, knows nobody and
+//! tells nothing of an event.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
+
+use super::Instruments;
+
+/// How often counters are looked at for rates.
+const SAMPLE: Duration = Duration::from_secs(5);
+/// How long answers under way may take once the run has ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Why nobody can ask this worker.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address}: {}; {}", says(.source), advice(.source))]
+pub struct ListenError {
+    /// Where it was to listen.
+    pub address: SocketAddr,
+    /// Why it can't.
+    pub source: io::Error,
+}
+
+fn says(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "change --listen to another port, or to port 0 for any that is free",
+        io::ErrorKind::AddrNotAvailable => "change --listen to 127.0.0.1 or 0.0.0.0 with a port",
+        _ => "change --listen, or leave it out",
+    }
+}
+
+/// An address that is taken, before anything answers there.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes an address. Done before any store is opened, so that a wrong one costs nothing.
+    pub async fn new(address: SocketAddr) -> Result<Self, ListenError> {
+        let failed = |source| ListenError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens: with the port that port 0 became.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers from now on.
+    pub fn serve(self, instruments: Arc<Instruments>) -> Serving {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let sampled = Arc::clone(&instruments);
+        let server = axum::serve(self.listener, router(instruments)).with_graceful_shutdown(async move {
+            let _ = stopped.await;
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            loop {
+                sampled.sample();
+                tokio::time::sleep(SAMPLE).await;
+            }
+        });
+        let server = tokio::spawn(async move {
+            // Accepting goes on after an error of one connection: this ends only when it is told to.
+            let _ = server.await;
+        });
+        Serving { stop, server, _sampling: tasks }
+    }
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Serving {
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+    /// Ends with it.
+    _sampling: JoinSet<()>,
+}
+
+impl Serving {
+    /// Lets answers under way end, for two seconds at most.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(());
+        if tokio::time::timeout(PATIENCE, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+fn router(instruments: Arc<Instruments>) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .fallback((
+            StatusCode::NOT_FOUND,
+            [(header::CONTENT_TYPE, TEXT)],
+            "there are /livez /readyz /metrics /status\n",
+        ))
+        .with_state(instruments)
+}
+
+async fn livez(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
+    probe(instruments.pulse.stuck().map_or_else(|| Ok("alive".to_owned()), Err))
+}
+
+async fn readyz(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
+    probe(instruments.board.ready())
+}
+
+fn probe(answer: Result<String, String>) -> impl IntoResponse {
+    let (code, words) = match answer {
+        Ok(words) => (StatusCode::OK, words),
+        Err(words) => (StatusCode::SERVICE_UNAVAILABLE, words),
+    };
+    (code, [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-store")], words + "\n")
+}
+
+async fn metrics(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, METRICS), (header::CACHE_CONTROL, "no-store")], instruments.metrics.text())
+}
+
+async fn status(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
+    // Numbers and words: this can't fail, and if it did an empty answer is no lie.
+    let body = serde_json::to_string_pretty(&instruments.status()).unwrap_or_default() + "\n";
+    ([(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")], body)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Instant;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+    use crate::observe::{Phase, testing::kafka};
+
+    fn any() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    async fn ask(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn code(address: SocketAddr, path: &str) -> u16 {
+        ask(address, path).await.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_asked_whether_it_lives_and_whether_it_is_ready() {
+        let instruments = kafka();
+        let bound = Bound::new(any()).await.unwrap();
+        let address = bound.address();
+        let serving = bound.serve(Arc::clone(&instruments));
+        assert_eq!((code(address, "/livez").await, code(address, "/readyz").await), (200, 503));
+        assert!(ask(address, "/readyz").await.ends_with("starting: the stores are not open yet\n"));
+        instruments.board.opened();
+        instruments.board.assign([0]);
+        instruments.board.phase(Phase::Running);
+        assert_eq!(code(address, "/readyz").await, 200);
+        let heart = instruments.pulse.heart("the poll loop", Duration::ZERO);
+        heart.beat();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let stuck = ask(address, "/livez").await;
+        assert!(stuck.contains(" 503 ") && stuck.contains("the poll loop has not turned"), "{stuck}");
+        serving.stop().await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn metrics_and_status_say_what_they_are() {
+        let bound = Bound::new(any()).await.unwrap();
+        let address = bound.address();
+        let serving = bound.serve(kafka());
+        let metrics = ask(address, "/metrics").await;
+        assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+        assert!(metrics.ends_with("# EOF\n"));
+        let status = ask(address, "/status").await;
+        assert!(status.contains("content-type: application/json\r\n"));
+        let (_, body) = status.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["state"], "Starting");
+        assert_eq!(code(address, "/").await, 404);
+        serving.stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_said_with_what_to_change() {
+        let bound = Bound::new(any()).await.unwrap();
+        let error = Bound::new(bound.address()).await.unwrap_err().to_string();
+        let wanted = format!(
+            "can't listen on {}: another process listens there; change --listen to another port, or to port 0 for any \
+             that is free",
+            bound.address()
+        );
+        assert_eq!(error, wanted);
+    }
+
+    #[tokio::test]
+    async fn somebody_who_keeps_a_connection_open_doesn_t_hold_up_the_end() {
+        let bound = Bound::new(any()).await.unwrap();
+        let address = bound.address();
+        let serving = bound.serve(kafka());
+        let mut half = TcpStream::connect(address).await.unwrap();
+        half.write_all(b"GET /status HTTP/1.1\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let begun = Instant::now();
+        serving.stop().await;
+        assert!(begun.elapsed() < PATIENCE + Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,145 @@
+//! What to declare about what was found.
+
+use lethe_core::detect::DetectKind;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    KINDS, kind_name,
+    places::{Place, Places},
+    report::declarable,
+};
+
+/// A field of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suggestion {
+    /// Where it is.
+    pub path: String,
+    /// What kind of data it is, in the words of the taxonomy.
+    pub category: &'static str,
+    /// Steps that clean it.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub clean: &'static [&'static str],
+    /// How it is protected.
+    pub protect: Protection,
+    /// What it holds.
+    #[serde(skip)]
+    pub why: String,
+}
+
+/// A protection that is suggested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Protection {
+    /// Sealed.
+    Encrypt,
+    /// A network.
+    Network,
+    /// Searched again for each event.
+    RedactDetected,
+}
+
+impl Protection {
+    /// Its name in a manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protection::Encrypt => "encrypt",
+            Protection::Network => "generalize",
+            Protection::RedactDetected => "redactDetected",
+        }
+    }
+
+    /// It as it stands in a manifest, in YAML of one line.
+    pub const fn to_yaml(self) -> &'static str {
+        match self {
+            Protection::Encrypt => "{encrypt: {}}",
+            Protection::Network => "{generalize: {ip: {v4: 24, v6: 48}}}",
+            Protection::RedactDetected => "{redactDetected: {}}",
+        }
+    }
+
+    /// The same as JSON.
+    pub fn to_json(self) -> Value {
+        match self {
+            Protection::Encrypt => json!({"encrypt": {}}),
+            Protection::Network => json!({"generalize": {"ip": {"v4": 24, "v6": 48}}}),
+            Protection::RedactDetected => json!({"redactDetected": {}}),
+        }
+    }
+}
+
+/// What to declare, by path.
+pub(super) fn suggestions(places: &Places) -> Vec<Suggestion> {
+    let mut all: Vec<Suggestion> = places
+        .all()
+        .filter(|(_, place)| place.found.iter().chain(&place.in_key).any(|tally| tally.events > 0))
+        .filter_map(|(at, place)| {
+            let (path, map) = declarable(places, at)?;
+            Some(if map { of_map(path) } else { of_texts(path, place) })
+        })
+        .collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all.dedup_by(|a, b| a.path == b.path);
+    // Those above come first.
+    let mut kept: Vec<Suggestion> = Vec::new();
+    for field in all {
+        if !kept.iter().any(|above| field.path.starts_with(&format!("{}/", above.path))) {
+            kept.push(field);
+        }
+    }
+    kept
+}
+
+/// Keys of a map are data, and have no path of their own: the map is sealed whole.
+fn of_map(path: String) -> Suggestion {
+    Suggestion {
+        path,
+        category: "user.content",
+        clean: &[],
+        protect: Protection::Encrypt,
+        why: "a map with personal data in it".to_owned(),
+    }
+}
+
+fn of_texts(path: String, place: &Place) -> Suggestion {
+    let whole: u64 = place.found.iter().map(|tally| tally.whole).sum();
+    let (main, most) = KINDS
+        .into_iter()
+        .zip(place.found)
+        .max_by_key(|(kind, tally)| (tally.whole, tally.events, std::cmp::Reverse(*kind as u8)))
+        .unwrap_or((DetectKind::Email, place.found[0]));
+    let why = place
+        .found
+        .iter()
+        .zip(KINDS)
+        .filter(|(tally, _)| tally.events > 0)
+        .map(|(tally, kind)| format!("{} in {} of {} events", kind_name(kind), tally.events, place.events))
+        .collect::<Vec<_>>()
+        .join(", ");
+    // Values that are nothing else, or a text that holds it among other things?
+    if whole * 2 < place.texts {
+        return Suggestion { path, category: "user.content", clean: &[], protect: Protection::RedactDetected, why };
+    }
+    let pure = most.whole == whole;
+    let (category, clean, protect): (_, &'static [&'static str], _) = match main {
+        DetectKind::Email if pure => ("user.contact.email", &["Trim", "Lowercase"], Protection::Encrypt),
+        DetectKind::Email => ("user.contact.email", &["Trim"], Protection::Encrypt),
+        // To bring it to one form would reject numbers without a country code.
+        DetectKind::Phone => ("user.contact.phone_number", &["Trim"], Protection::Encrypt),
+        DetectKind::Card => ("user.financial.credit_card", &["Trim"], Protection::Encrypt),
+        DetectKind::Iban => ("user.financial.bank_account", &["Trim"], Protection::Encrypt),
+        // What is no address can't be made less precise: the event would be rejected.
+        DetectKind::Ipv4 | DetectKind::Ipv6 if whole == place.texts && only_addresses(place) => {
+            ("user.device.ip_address", &["Trim"], Protection::Network)
+        }
+        DetectKind::Ipv4 | DetectKind::Ipv6 => ("user.device.ip_address", &["Trim"], Protection::Encrypt),
+    };
+    Suggestion { path, category, clean, protect, why }
+}
+
+fn only_addresses(place: &Place) -> bool {
+    KINDS.iter().zip(place.found).all(|(kind, tally)| match kind {
+        DetectKind::Ipv4 | DetectKind::Ipv6 => true,
+        DetectKind::Email | DetectKind::Phone | DetectKind::Card | DetectKind::Iban => tally.events == 0,
+    })
+}

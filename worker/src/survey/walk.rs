@@ -1,0 +1,103 @@
+//! One walk over the JSON of an event: every string is looked through at its place.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::{Survey, places::ROOT};
+
+/// Walks through an event. Without a survey it only tells whether that works, so that nothing is
+/// counted of what ends half-way.
+pub(super) fn through(survey: Option<&mut Survey>, text: &str) -> Result<(), serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Value { survey, place: ROOT }.deserialize(&mut reader)?;
+    reader.end()
+}
+
+/// A value at a place.
+struct Value<'s> {
+    survey: Option<&'s mut Survey>,
+    place: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        if let Some(survey) = self.survey {
+            survey.look(self.place, text);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
+        let place = self.survey.as_mut().map_or(ROOT, |survey| survey.places.element(self.place));
+        while elements.next_element_seed(Value { survey: self.survey.as_deref_mut(), place })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(place) = members.next_key_seed(Key { survey: self.survey.as_deref_mut(), place: self.place })? {
+            members.next_value_seed(Value { survey: self.survey.as_deref_mut(), place })?;
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// A key of the object at a place: answers the place of its value.
+struct Key<'s> {
+    survey: Option<&'s mut Survey>,
+    place: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<usize, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<usize, E> {
+        Ok(self.survey.map_or(ROOT, |survey| survey.member(self.place, key)))
+    }
+}
