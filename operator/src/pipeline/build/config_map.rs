@@ -1,0 +1,23 @@
+//! What workers read. Never changed: another plan is another ConfigMap, so that a pod that starts again reads what it
+//! read before.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt;
+use lethe_crds::ProfilePipeline;
+
+use super::metadata;
+use crate::{names, pipeline::config::Config};
+
+pub(super) fn build(pipeline: &ProfilePipeline, config: &Config) -> ConfigMap {
+    ConfigMap {
+        metadata: metadata(pipeline, names::config(&pipeline.name_any(), &config.hash)),
+        data: Some(BTreeMap::from([
+            ("pipeline.json".to_owned(), config.pipeline.clone()),
+            ("stores.json".to_owned(), config.stores.clone()),
+        ])),
+        immutable: Some(true),
+        ..ConfigMap::default()
+    }
+}

@@ -1,0 +1,32 @@
+//! Where workers' metrics are found: headless, a name for each pod.
+
+use k8s_openapi::{
+    api::core::v1::{Service, ServicePort, ServiceSpec},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use kube::ResourceExt;
+use lethe_crds::ProfilePipeline;
+
+use super::{PORT, metadata, worker};
+use crate::names;
+
+pub(super) fn build(pipeline: &ProfilePipeline) -> Service {
+    Service {
+        metadata: metadata(pipeline, worker(pipeline)),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            selector: Some(names::selector(&pipeline.name_any())),
+            // A worker that is not ready is the one whose metrics matter.
+            publish_not_ready_addresses: Some(true),
+            ports: Some(vec![ServicePort {
+                name: Some("http".to_owned()),
+                port: PORT,
+                protocol: Some("TCP".to_owned()),
+                target_port: Some(IntOrString::String("http".to_owned())),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}

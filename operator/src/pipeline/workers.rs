@@ -1,0 +1,184 @@
+//! What the workers of a pipeline say of themselves: their `/status`, asked of each ready pod and added up.
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+use futures::{StreamExt, stream};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::Pod,
+};
+use kube::{Api, ResourceExt, api::ListParams};
+use lethe_crds::{
+    ProfilePipeline,
+    profile_pipeline::{RejectedStatus, WorkersStatus},
+};
+use serde::Deserialize;
+
+use super::build::PORT;
+use crate::{context::Context, fault::Fault, names};
+
+/// How long a worker is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The most that one may say.
+const MOST: usize = 4 << 20;
+/// Workers that are asked at a time.
+const AT_ONCE: usize = 16;
+/// Entries of a list in a status.
+const SHOWN: usize = 32;
+
+/// What is read of a worker's answer; the rest is its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Said {
+    rates: Rates,
+    source: Source,
+    dead_letters: DeadLetters,
+    unclassified_fields: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Rates {
+    events_per_second: f64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Partition {
+    lag: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct DeadLetters {
+    written: i64,
+    by_reason: BTreeMap<String, i64>,
+}
+
+/// Asks the workers of a Deployment. One that doesn't answer is not counted.
+pub async fn look(
+    pipeline: &ProfilePipeline,
+    deployment: &Deployment,
+    context: &Context,
+) -> Result<WorkersStatus, Fault> {
+    let addresses = addresses(pipeline, deployment, context).await?;
+    let answers = stream::iter(addresses).map(ask).buffer_unordered(AT_ONCE).filter_map(std::future::ready);
+    Ok(sum(&answers.collect::<Vec<_>>().await))
+}
+
+/// Addresses of the ready pods, found by who owns them: a label alone proves nothing.
+async fn addresses(
+    pipeline: &ProfilePipeline,
+    deployment: &Deployment,
+    context: &Context,
+) -> Result<Vec<IpAddr>, Fault> {
+    let namespace = pipeline.namespace().unwrap_or_default();
+    let parameters = ListParams::default().labels(&format!("{}={}", names::PIPELINE, pipeline.name_any()));
+    let sets: Api<ReplicaSet> = Api::namespaced(context.client.clone(), &namespace);
+    let sets = sets.list_metadata(&parameters).await.map_err(Fault::api("list the ReplicaSets of the workers"))?;
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let pods = pods.list(&parameters).await.map_err(Fault::api("list the pods of the workers"))?;
+    let of = |owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference], uid: Option<&String>| {
+        owners.iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid)
+    };
+    let sets: Vec<String> = sets
+        .iter()
+        .filter(|set| of(set.owner_references(), deployment.metadata.uid.as_ref()))
+        .filter_map(ResourceExt::uid)
+        .collect();
+    let ours = pods.into_iter().filter(|pod| sets.iter().any(|set| of(pod.owner_references(), Some(set))));
+    Ok(ours.filter_map(|pod| pod.status?.pod_ip?.parse().ok()).collect())
+}
+
+async fn ask(address: IpAddr) -> Option<Said> {
+    let client: Client<HttpConnector, Empty<hyper::body::Bytes>> =
+        Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
+    let uri = format!("http://{host}:{PORT}/status").parse().ok()?;
+    let asked = async {
+        let answer = client.get(uri).await.ok()?;
+        let body = Limited::new(answer.into_body(), MOST).collect().await.ok()?.to_bytes();
+        serde_json::from_slice(&body).ok()
+    };
+    tokio::time::timeout(PATIENCE, asked).await.ok()?
+}
+
+fn sum(all: &[Said]) -> WorkersStatus {
+    let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
+    for (reason, events) in all.iter().flat_map(|said| &said.dead_letters.by_reason) {
+        *reasons.entry(reason).or_insert(0) += events;
+    }
+    let mut rejected: Vec<RejectedStatus> = reasons
+        .into_iter()
+        .map(|(reason, events)| RejectedStatus { reason: reason.to_owned(), events: rounded(events) })
+        .collect();
+    rejected.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.reason.cmp(&b.reason)));
+    rejected.truncate(SHOWN);
+    let mut unclassified: Vec<String> = all.iter().flat_map(|said| said.unclassified_fields.clone()).collect();
+    unclassified.sort();
+    unclassified.dedup();
+    let total = unclassified.len();
+    unclassified.truncate(SHOWN);
+    let lags: Vec<i64> =
+        all.iter().flat_map(|said| &said.source.partitions).filter_map(|partition| partition.lag).collect();
+    let rate: f64 = all.iter().map(|said| said.rates.events_per_second).sum();
+    WorkersStatus {
+        answered: all.len() as i32,
+        lag: (!lags.is_empty()).then(|| rounded(lags.iter().sum())),
+        events_per_minute: rounded((rate * 60.0) as i64),
+        dead_letters: rounded(all.iter().map(|said| said.dead_letters.written).sum()),
+        rejected,
+        unclassified,
+        unclassified_total: (total > 0).then_some(total as i32),
+    }
+}
+
+/// Two significant digits: a status is written when what it says is another thing, not for each event.
+fn rounded(number: i64) -> i64 {
+    let mut unit = 1;
+    while number / unit >= 100 {
+        unit *= 10;
+    }
+    number / unit * unit
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_have_two_significant_digits() {
+        for (number, wanted) in [(0, 0), (9, 9), (99, 99), (100, 100), (123, 120), (98_765, 98_000), (1_999, 1_900)] {
+            assert_eq!(rounded(number), wanted);
+        }
+    }
+
+    #[test]
+    fn workers_are_added_up_and_an_answer_of_another_version_counts_as_far_as_it_is_known() {
+        let said = |lag: i64, reason: &str| {
+            let value = json!({"rates": {"eventsPerSecond": 2.5}, "somethingNew": true,
+                "source": {"topic": "x", "partitions": [{"lag": lag}, {"lag": null}]},
+                "deadLetters": {"written": 3, "byReason": {reason: 3}}, "unclassifiedFields": ["/note", "/a/*"]});
+            serde_json::from_value::<Said>(value).unwrap()
+        };
+        let sum = sum(&[said(100, "NotJson"), said(23, "SchemaViolation"), serde_json::from_str("{}").unwrap()]);
+        assert_eq!((sum.answered, sum.lag, sum.events_per_minute, sum.dead_letters), (3, Some(120), 300, 6));
+        assert_eq!((sum.rejected.len(), sum.unclassified_total), (2, Some(2)));
+        assert_eq!(sum.unclassified, ["/a/*", "/note"]);
+        assert_eq!(super::sum(&[]), WorkersStatus::default());
+    }
+}

@@ -1,0 +1,184 @@
+//! What the operator counts. Labels come from short lists: no name of an object, no text of an error.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfOutcome {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfError {
+    kind: &'static str,
+    error: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfRequest {
+    verb: &'static str,
+    code: String,
+}
+
+/// The operator's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconciles: Family<OfOutcome, Counter>,
+    errors: Family<OfError, Counter>,
+    took: Family<OfKind, Histogram, fn() -> Histogram>,
+    in_flight: Family<OfKind, Gauge>,
+    watch_errors: Family<OfKind, Counter>,
+    requests: Family<OfRequest, Counter>,
+    leads: Gauge,
+    objects: Family<OfKind, Gauge<i64>>,
+    renewed: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("lethe_operator");
+        let took: Family<OfKind, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0]));
+        let metrics = Self {
+            reconciles: Family::default(),
+            errors: Family::default(),
+            took,
+            in_flight: Family::default(),
+            watch_errors: Family::default(),
+            requests: Family::default(),
+            leads: Gauge::default(),
+            objects: Family::default(),
+            renewed: Gauge::default(),
+            registry: Registry::default(),
+        };
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", version);
+        registry.register("reconciles", "Reconciles that ended, by outcome", metrics.reconciles.clone());
+        registry.register("reconcile_errors", "Reconciles that failed, by error", metrics.errors.clone());
+        registry.register("reconcile_duration_seconds", "How long reconciles took", metrics.took.clone());
+        registry.register("reconciles_in_flight", "Reconciles under way", metrics.in_flight.clone());
+        registry.register("watch_errors", "Watches that were cut off", metrics.watch_errors.clone());
+        registry.register("api_requests", "Requests to the API server that were answered", metrics.requests.clone());
+        registry.register("objects", "Objects that are watched", metrics.objects.clone());
+        registry.register("leader", "1 while this process leads", metrics.leads.clone());
+        registry.register(
+            "lease_renewed_boottime_seconds",
+            "When the lease was renewed last, by the machine's clock since its start",
+            metrics.renewed.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// A reconcile begins.
+    pub fn begun(&self, kind: &'static str) {
+        self.in_flight.get_or_create(&OfKind { kind }).inc();
+    }
+
+    /// A reconcile ended: with a word for its error, if it failed.
+    pub fn ended(&self, kind: &'static str, took: Duration, error: Option<&'static str>) {
+        self.in_flight.get_or_create(&OfKind { kind }).dec();
+        self.took.get_or_create(&OfKind { kind }).observe(took.as_secs_f64());
+        let outcome = if error.is_some() { "error" } else { "success" };
+        self.reconciles.get_or_create(&OfOutcome { kind, outcome }).inc();
+        if let Some(error) = error {
+            self.errors.get_or_create(&OfError { kind, error }).inc();
+        }
+    }
+
+    /// A watch was cut off.
+    pub fn watch_failed(&self, kind: &'static str) {
+        self.watch_errors.get_or_create(&OfKind { kind }).inc();
+    }
+
+    /// How many objects there are of a kind.
+    pub fn objects(&self, kind: &'static str, count: usize) {
+        self.objects.get_or_create(&OfKind { kind }).set(count as i64);
+    }
+
+    /// The API server answered with this status, or not at all.
+    pub fn asked(&self, verb: &'static str, code: Option<u16>) {
+        let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.requests.get_or_create(&OfRequest { verb, code }).inc();
+    }
+
+    /// Whether this process leads, and when its lease was renewed.
+    pub fn leads(&self, leads: bool, renewed: Duration) {
+        self.leads.set(i64::from(leads));
+        self.renewed.set(renewed.as_secs_f64());
+    }
+
+    /// All of them, as OpenMetrics text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String can't fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Counts a reconcile from its beginning to its end, however it ends.
+pub struct Count {
+    metrics: Arc<Metrics>,
+    kind: &'static str,
+    since: std::time::Instant,
+    error: Option<&'static str>,
+}
+
+impl Count {
+    /// One begins.
+    pub fn begin(metrics: &Arc<Metrics>, kind: &'static str) -> Self {
+        metrics.begun(kind);
+        Self { metrics: Arc::clone(metrics), kind, since: std::time::Instant::now(), error: Some("cancelled") }
+    }
+
+    /// It came to its end: with a word for its error, if it failed.
+    pub fn end(mut self, error: Option<&'static str>) {
+        self.error = error;
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.metrics.ended(self.kind, self.since.elapsed(), self.error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reconcile_is_counted_once_by_outcome_and_by_error() {
+        let metrics = Arc::new(Metrics::default());
+        Count::begin(&metrics, "ProfilePipeline").end(None);
+        Count::begin(&metrics, "ProfilePipeline").end(Some("conflict"));
+        metrics.asked("patch", Some(409));
+        let text = metrics.text();
+        for line in [
+            "lethe_operator_reconciles_total{kind=\"ProfilePipeline\",outcome=\"success\"} 1",
+            "lethe_operator_reconcile_errors_total{kind=\"ProfilePipeline\",error=\"conflict\"} 1",
+            "lethe_operator_reconciles_in_flight{kind=\"ProfilePipeline\"} 0",
+            "lethe_operator_api_requests_total{verb=\"patch\",code=\"409\"} 1",
+            "lethe_operator_reconcile_duration_seconds_count{kind=\"ProfilePipeline\"} 2",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The operator as a process, with the rights of `deploy/rbac.yaml` and no others, on a real API server. No pod runs
+//! here: what the kubelet would say, a test says.
+#![allow(clippy::unwrap_used)]
+
+mod crowd;
+mod house;
+mod leader;
+mod pipelines;
+mod stores;

@@ -1,0 +1,3 @@
+module lethe.dev/tests/engines/pause
+
+go 1.24.0
