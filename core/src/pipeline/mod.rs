@@ -31,6 +31,8 @@ pub use check::Checked;
 pub use mistake::{Mistake, Severity, code};
 pub use plan_table::{Fate, PlanLine, PlanSink, PlanTable, Topic};
 pub use pointer::{Pointer, PointerError, Segment};
+#[cfg(test)]
+pub(crate) use schema::endless;
 pub use surroundings::{KEYS_SECRET_TYPE, SecretSight, StoreKind, StoreKindError, Surroundings};
 
 use lethe_crds::profile_pipeline::{

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Tape, walk};
 use crate::{
-    pipeline::testing,
+    pipeline::{endless, testing},
     plan::Plan,
     reason::{Reason, Rejection},
 };
@@ -110,6 +110,10 @@ proptest! {
     fn the_walk_and_the_jsonschema_crate_agree(schema in schema(), events in vec(event(), 4..12)) {
         // What can't be compiled (a reference to nothing) is no schema.
         let Ok(validator) = jsonschema::draft202012::new(&schema) else { return Ok(()) };
+        // What never goes into the event says nothing, and `lint` refuses it.
+        if endless(&schema).is_some() {
+            return Ok(());
+        }
         let mut pipeline = testing::pipeline();
         pipeline.event.schema = Some(schema.clone());
         let plan = Plan::new(&pipeline).unwrap();

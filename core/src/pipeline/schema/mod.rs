@@ -8,6 +8,8 @@ mod view;
 use lethe_crds::profile_pipeline::EventSchema;
 use serde_json::Value;
 
+#[cfg(test)]
+pub(crate) use subschemas::endless;
 pub(super) use view::{Look, Types, View};
 
 use super::{

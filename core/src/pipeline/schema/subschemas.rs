@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 /// Keywords whose value is a schema.
@@ -70,14 +71,15 @@ pub(super) fn depth(value: &Value) -> usize {
     deepest
 }
 
-/// The schema that a reference of the form `#`, `#/...` leads to. Anchors are not followed.
+/// The schema that a reference of the form `#`, `#/...` leads to. Anchors are not followed. A percent sign is an escape
+/// of URIs.
 pub(super) fn target<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
-    root.pointer(reference.strip_prefix('#')?)
+    root.pointer(&percent_decode_str(reference.strip_prefix('#')?).decode_utf8().ok()?)
 }
 
 /// A reference that leads back to its own schema without a step into the event: a validator that
 /// followed it would never end. Answers the reference.
-pub(super) fn endless(root: &Value) -> Option<String> {
+pub(crate) fn endless(root: &Value) -> Option<String> {
     let mut done = HashMap::new();
     let mut found = None;
     walk_values(root, &mut |schema| {
@@ -178,6 +180,7 @@ mod tests {
         assert!(
             endless(&json!({"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}})).is_some()
         );
+        assert!(endless(&json!({"$defs": {"one": {"not": {"$ref": "#/$defs/o%6Ee"}}}})).is_some(), "an escape of URIs");
         assert_eq!(endless(&json!({"properties": {"child": {"$ref": "#"}}})), None);
         assert_eq!(
             endless(&json!({"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}], "$defs": {"a": {}}})),
