@@ -45,6 +45,10 @@ fn of_connection(error: &ConnectionError) -> Fault {
     }
 }
 
+/// What a node says when it refuses a client's certificate may be lost with the connection.
+const CLOSED: &str = "the connection was closed; a node ended, or one side speaks TLS and the other doesn't, or a node wants \
+                      (another) certificate of the client: tls.clientSecretRef";
+
 /// A node that refuses a client's certificate says so when the connection is made already.
 pub(super) fn of_broken(error: &BrokenConnectionError) -> Fault {
     match error.downcast_ref() {
@@ -52,9 +56,7 @@ pub(super) fn of_broken(error: &BrokenConnectionError) -> Fault {
             BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(error))
             | BrokenConnectionErrorKind::WriteError(error),
         ) if tls_error(error).is_some() => of_io(error),
-        _ => {
-            Fault::unavailable("the connection was closed; a node ended, or one side speaks TLS and the other doesn't")
-        }
+        _ => Fault::unavailable(CLOSED),
     }
 }
 
@@ -69,9 +71,7 @@ fn of_io(error: &std::io::Error) -> Fault {
     }
     Fault::unavailable(match error.kind() {
         ErrorKind::ConnectionRefused => "the connection was refused; nothing listens there",
-        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
-            "the connection was closed; a node ended, or one side speaks TLS and the other doesn't"
-        }
+        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => CLOSED,
         ErrorKind::TimedOut => "a node doesn't answer",
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no way to a node from here",
         _ => "a connection failed",
