@@ -66,6 +66,12 @@ use crate::{
         description = "Workers that run.",
         json_path = ".status.replicas"
     ),
+    printcolumn(
+        name = "Lag",
+        type_ = "integer",
+        description = "Events that wait in the source, to two digits.",
+        json_path = ".status.workers.lag"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Message",

@@ -42,6 +42,9 @@ pub struct WorkersStatus {
     /// Records between what is committed and the ends of the partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<i64>,
+    /// Members of the consumer group that are not workers of this pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strangers: Option<i32>,
     /// Events that were processed, per minute.
     pub events_per_minute: i64,
     /// Dead letters since the workers started.

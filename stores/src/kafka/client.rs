@@ -19,12 +19,15 @@ use crate::{StoreError, connection::KafkaConnection};
 /// How long a store is waited for when it is opened.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What brokers know every client as.
+pub(super) const CLIENT: &str = "lethe-worker";
+
 /// What every client is configured with.
 pub(super) fn config(connection: &KafkaConnection) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", connection.bootstrap_servers.join(","))
-        .set("client.id", "lethe-worker")
+        .set("client.id", CLIENT)
         .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "2000")

@@ -12,11 +12,13 @@ use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode as Code},
+    groups::GroupInfo,
+    producer::Producer,
 };
 
 use super::{
     Flow, Gathered, Limits,
-    client::{Voice, config},
+    client::{CLIENT, Voice, asking, config},
     fault::{of_code, of_kafka},
     rebalance::{Assigned, Change, Group, PartitionView, add},
     turns::Turns,
@@ -42,6 +44,25 @@ pub struct ConsumerOptions {
     pub from_start: bool,
     /// How long what is under way may take when partitions go.
     pub drain: Duration,
+    /// Whose member it is: another member of the group that says so, too, works for the same.
+    pub identity: Option<String>,
+}
+
+impl ConsumerOptions {
+    /// What brokers know it as.
+    fn client_id(&self) -> String {
+        self.identity.as_ref().map_or_else(|| CLIENT.to_owned(), |identity| format!("{CLIENT}/{identity}"))
+    }
+}
+
+/// Members of the group that say to work for somebody else, or don't say for whom. Blocks.
+pub fn strangers(connection: &KafkaConnection, options: &ConsumerOptions) -> Result<usize, StoreError> {
+    let own = options.client_id();
+    asking(connection, |client, timeout| {
+        let groups = client.client().fetch_group_list(Some(&options.group), timeout)?;
+        let members = groups.groups().iter().flat_map(GroupInfo::members);
+        Ok(members.filter(|member| member.client_id() != own).count())
+    })
 }
 
 /// A member of a consumer group.
@@ -63,6 +84,7 @@ impl KafkaConsumer {
     pub fn join(connection: &KafkaConnection, options: &ConsumerOptions, flow: Arc<Flow>) -> Result<Self, StoreError> {
         let mut config = config(connection);
         config
+            .set("client.id", options.client_id())
             .set("group.id", &options.group)
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")

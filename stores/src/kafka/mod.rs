@@ -18,7 +18,7 @@ mod topic;
 mod turns;
 
 pub use client::probe;
-pub use consumer::{ConsumerOptions, KafkaConsumer};
+pub use consumer::{ConsumerOptions, KafkaConsumer, strangers};
 pub use dead_letter::KafkaLetters;
 pub use feeder::Feeder;
 pub use flow::Flow;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use lethe_stores::kafka::{ConsumerOptions, Flow, Gathered, KafkaConsumer, Limits};
+use lethe_stores::kafka::{ConsumerOptions, Flow, Gathered, KafkaConsumer, Limits, strangers};
 
 use crate::{
     stage::{PARTITIONS, Stage},
@@ -12,14 +12,22 @@ use crate::{
 const LIMITS: Limits = Limits { records: 1_000, bytes: 1 << 20 };
 
 fn member(stage: &Stage) -> KafkaConsumer {
-    let options = ConsumerOptions {
+    member_for(stage, None)
+}
+
+fn member_for(stage: &Stage, identity: Option<&str>) -> KafkaConsumer {
+    KafkaConsumer::join(&stage.connection(), &options(stage, identity), Arc::new(Flow::default())).unwrap()
+}
+
+fn options(stage: &Stage, identity: Option<&str>) -> ConsumerOptions {
+    ConsumerOptions {
         topic: stage.source(),
         group: stage.group(),
         from_earliest: true,
         from_start: false,
         drain: Duration::from_secs(1),
-    };
-    KafkaConsumer::join(&stage.connection(), &options, Arc::new(Flow::default())).unwrap()
+        identity: identity.map(str::to_owned),
+    }
 }
 
 /// Polls; answers which partitions records came from.
@@ -28,6 +36,20 @@ fn poll(member: &mut KafkaConsumer) -> BTreeSet<i32> {
     member.poll(&mut gathered, LIMITS, Duration::from_millis(10)).unwrap();
     member.changes();
     gathered.into_batches().map(|(partition, _)| partition).collect()
+}
+
+#[test]
+fn members_of_a_group_that_work_for_somebody_else_are_counted() {
+    let stage = Stage::new();
+    let mut members = [Some("ours"), Some("ours"), Some("theirs"), None].map(|identity| member_for(&stage, identity));
+    let others_than = |identity| strangers(&stage.connection(), &options(&stage, Some(identity))).unwrap();
+    eventually("all have joined", || {
+        for member in &mut members {
+            poll(member);
+        }
+        others_than("theirs") == 3
+    });
+    assert_eq!(others_than("ours"), 2);
 }
 
 #[test]

@@ -54,6 +54,11 @@ pub(super) struct Run {
     #[arg(long)]
     join: bool,
 
+    /// Whom this worker works for. Members of the consumer group that say otherwise are counted in /status: the
+    /// operator gives every worker of a pipeline the same, so that two clusters in one group are noticed.
+    #[arg(long, env = "LETHE_IDENTITY", value_name = "ID")]
+    identity: Option<String>,
+
     #[command(flatten)]
     listen: Listen,
 
@@ -72,8 +77,13 @@ impl Run {
 
     async fn start(self, output: Output) -> Result<(), Failure> {
         let resources = self.files.read()?;
-        let options =
-            OpenOptions { from_start: self.from_start, live: self.live, join: self.join, ..OpenOptions::default() };
+        let options = OpenOptions {
+            from_start: self.from_start,
+            live: self.live,
+            join: self.join,
+            identity: self.identity,
+            ..OpenOptions::default()
+        };
         let watch = Watch::new(about(&resources, self.pipeline.as_deref(), &options)?);
         let serving = self.listen.bind().await?.map(|bound| bound.serve(Arc::clone(&watch.shown)));
         stop_on_signal(Arc::clone(&watch));

@@ -115,6 +115,8 @@ pub(super) struct Facts {
     pub(super) phase: Phase,
     pub(super) opened: bool,
     pub(super) connected: bool,
+    /// Members of the consumer group that work for somebody else; `None` before it was looked at.
+    pub(super) strangers: Option<usize>,
     /// `None` before the first assignment.
     pub(super) assigned: Option<BTreeMap<i32, Partition>>,
     /// Partitions for which ids of earlier events are still being read.
@@ -157,6 +159,7 @@ impl Board {
             phase: Phase::default(),
             opened: false,
             connected: false,
+            strangers: None,
             assigned: None,
             warming: BTreeSet::new(),
             bytes_read: 0,
@@ -198,6 +201,13 @@ impl Board {
     /// Whether a broker answers.
     pub fn connected(&self, connected: bool) {
         self.change(now(), |facts| facts.connected = connected);
+    }
+
+    /// Members of the consumer group that work for somebody else; answers whether their number is news.
+    pub fn strangers(&self, strangers: usize) -> bool {
+        let before = self.lock().strangers;
+        self.change(now(), |facts| facts.strangers = Some(strangers));
+        before != Some(strangers)
     }
 
     /// These partitions are read from now on, too; none is an assignment as well.

@@ -73,8 +73,19 @@ struct LastError {
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum Source {
-    Kafka { topic: String, group: String, connected: bool, total: usize, partitions: Vec<Partition> },
-    File { path: String, bytes_read: u64, bytes_total: Option<u64> },
+    Kafka {
+        topic: String,
+        group: String,
+        connected: bool,
+        strangers: Option<usize>,
+        total: usize,
+        partitions: Vec<Partition>,
+    },
+    File {
+        path: String,
+        bytes_read: u64,
+        bytes_total: Option<u64>,
+    },
 }
 
 /// What isn't known is `null`.
@@ -178,7 +189,8 @@ impl Source {
                     paused: at.paused,
                     warming: warming.contains(&number),
                 });
-                Source::Kafka { topic, group, connected: facts.connected, total, partitions: partitions.collect() }
+                let (connected, strangers) = (facts.connected, facts.strangers);
+                Source::Kafka { topic, group, connected, strangers, total, partitions: partitions.collect() }
             }
         }
     }

@@ -99,7 +99,7 @@ const SUPPORTED: &[&str] = &[
 ];
 
 /// How a pipeline is opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// Forget how far it came.
     pub from_start: bool,
@@ -110,6 +110,8 @@ pub struct OpenOptions {
     /// Read in the pipeline's own consumer group, beside the workers that are in it. Else a run
     /// outside of a cluster has a group of its own.
     pub join: bool,
+    /// Whom this run works for, as the operator names it: members of the group that work for somebody else are told.
+    pub identity: Option<String>,
 }
 
 impl OpenOptions {
@@ -366,6 +368,7 @@ async fn origin(pipeline: &Pipeline, stores: &Stores<'_>, options: &OpenOptions)
                 from_earliest: *from_earliest,
                 from_start: options.from_start,
                 drain: DRAIN,
+                identity: options.identity.clone(),
             };
             Ok(Origin::Topic(Box::new(crate::run::TopicOrigin { connection, options })))
         }

@@ -11,6 +11,8 @@ mod part;
 mod patience;
 mod refill;
 mod sink_task;
+#[cfg(feature = "kafka")]
+mod strangers;
 mod subjects;
 #[cfg(feature = "kafka")]
 mod topic;

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::{
     BATCH, RunError, Watch,
     part::{Feed, Part, Receipt},
+    strangers,
 };
 use crate::observe::Partition;
 
@@ -66,6 +67,7 @@ pub(super) struct TopicReader {
 impl TopicReader {
     pub(super) fn read(mut self, batches: &mpsc::Sender<Feed>) -> Result<(), RunError> {
         let mut consumer = KafkaConsumer::join(&self.origin.connection, &self.origin.options, Arc::clone(&self.flow))?;
+        strangers::look(&self.origin, &self.watch);
         let heart = self.watch.shown.pulse.heart("the thread that polls", STUCK);
         let mut gathered = Gathered::default();
         let mut refused: Option<Instant> = None;
