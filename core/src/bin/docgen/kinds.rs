@@ -11,37 +11,41 @@ const FORMS: [(&str, &str); 2] = [(POINTER, "path"), (DURATION, "duration")];
 const POINTER: &str = "^(/([^~/]|~[01])*)+$";
 const DURATION: &str = lethe_crds::duration::PATTERN;
 
-/// Every kind.
-pub fn reference() -> String {
-    let mut out = String::new();
-    let mut kinds: Vec<Value> = lethe_crds::crds().iter().filter_map(|crd| serde_json::to_value(crd).ok()).collect();
-    // The pipeline is what one looks up.
-    kinds.reverse();
-    for crd in &kinds {
-        kind(&mut out, crd);
-    }
-    out
+/// A kind.
+pub struct Kind {
+    /// Its name.
+    pub name: String,
+    /// The same with the short name that kubectl knows.
+    pub heading: String,
+    /// Its tables.
+    pub text: String,
 }
 
-fn kind(out: &mut String, crd: &Value) {
+/// Every kind.
+pub fn reference() -> Vec<Kind> {
+    lethe_crds::crds().iter().filter_map(|crd| serde_json::to_value(crd).ok()).map(|crd| kind(&crd)).collect()
+}
+
+fn kind(crd: &Value) -> Kind {
+    let mut out = String::new();
     let name = text(&crd["spec"]["names"], "kind");
     let short = crd["spec"]["names"]["shortNames"][0].as_str();
     let short = short.map(|short| format!(" (`kubectl get {short}`)")).unwrap_or_default();
     let root = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    let _ = writeln!(out, "### {name}{short}\n");
-    rules(out, root);
+    rules(&mut out, root);
     for part in ["spec", "status"] {
         let schema = &root["properties"][part];
         if schema.is_object() {
-            object(out, name, part, schema);
+            object(&mut out, name, part, schema);
         }
     }
+    Kind { name: name.to_owned(), heading: format!("{name}{short}"), text: out }
 }
 
 /// The table of an object, then those of the objects in it.
 fn object(out: &mut String, kind: &str, path: &str, schema: &Value) {
     let Some(fields) = schema["properties"].as_object() else { return };
-    let _ = write!(out, "#### {kind} {path}\n{}\n\n| FIELD | TYPE | MEANING |\n|---|---|---|\n", first(schema));
+    let _ = write!(out, "## {kind} {path}\n{}\n\n| FIELD | TYPE | MEANING |\n|---|---|---|\n", first(schema));
     for (name, field) in in_order(fields, schema) {
         let (inner, of_list) = item(field);
         let needed = if is_required(schema, name) { ", required" } else { "" };
@@ -194,10 +198,10 @@ mod tests {
 
     #[test]
     fn every_link_leads_to_a_heading() {
-        let text = reference();
+        let text: String = reference().into_iter().map(|kind| kind.text).collect();
         let headings: Vec<String> = text
             .lines()
-            .filter_map(|line| line.strip_prefix("#### "))
+            .filter_map(|line| line.strip_prefix("## "))
             .filter_map(|heading| heading.split_once(' '))
             .map(|(kind, path)| anchor(kind, path))
             .collect();
@@ -211,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_row_has_three_cells() {
-        for row in reference().lines().filter(|line| line.starts_with("| ")) {
+        for row in reference().iter().flat_map(|kind| kind.text.lines()).filter(|line| line.starts_with("| ")) {
             let bars = row.replace("\\|", "").matches('|').count();
             assert_eq!(bars, 4, "{row}");
         }

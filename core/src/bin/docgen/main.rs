@@ -1,5 +1,4 @@
-//! Writes the reference part of `docs/pipeline.md` from the types; with `--check` it only tells
-//! whether it is fresh. The rest of that page is written by people and left alone.
+//! Writes `docs/reference/` from the types; with `--check` it only tells whether it is fresh.
 
 mod kinds;
 mod page;

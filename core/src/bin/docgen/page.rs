@@ -1,15 +1,15 @@
-//! The page: where the generated part begins and ends, and how it gets there.
+//! The pages of `docs/reference/`, and how they get there.
 
 use std::{fs, io, path::PathBuf};
 
 use crate::{kinds, words};
 
-/// The command that writes the page.
+/// The command that writes the pages.
 const COMMAND: &str = "cargo run -p lethe-core --bin docgen";
-const BEGIN: &str = "<!-- reference: written by `cargo run -p lethe-core --bin docgen`; do not edit below -->";
-const END: &str = "<!-- end of the reference -->";
+const INTRODUCTION: &str = "Written from the types, so it can't be stale. A *path* is a JSON Pointer, a *duration* is as in `1h30m`; both are \
+    explained in [the guide](../pipeline.md). What is not *required* may be left out.";
 
-/// Why the page could not be written, or is not fresh.
+/// Why a page could not be written, or is not fresh.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The file system refused.
@@ -20,12 +20,6 @@ pub enum PageError {
         /// Why.
         source: io::Error,
     },
-    /// The page has no place for it.
-    #[error("{path} lacks a mark; put these two lines where the reference belongs: {BEGIN} {END}")]
-    NoPlace {
-        /// Which file.
-        path: PathBuf,
-    },
     /// The page is not what the types say.
     #[error("{path} is stale: run `{COMMAND}` and commit the result")]
     Stale {
@@ -34,55 +28,44 @@ pub enum PageError {
     },
 }
 
-/// Writes the reference into the page.
+/// Writes every page.
 pub fn write() -> Result<(), PageError> {
-    let path = path();
-    let (_, fresh) = pages(&path)?;
-    fs::write(&path, fresh).map_err(|source| PageError::Io { path, source })
+    for (path, text) in pages() {
+        fs::write(&path, text).map_err(|source| PageError::Io { path, source })?;
+    }
+    Ok(())
 }
 
-/// Tells whether the page is what the types say.
+/// Tells whether every page is what the types say.
 pub fn check() -> Result<(), PageError> {
-    let path = path();
-    let (found, fresh) = pages(&path)?;
-    if found == fresh { Ok(()) } else { Err(PageError::Stale { path }) }
+    for (path, text) in pages() {
+        let found = fs::read_to_string(&path).map_err(|source| PageError::Io { path: path.clone(), source })?;
+        if found != text {
+            return Err(PageError::Stale { path });
+        }
+    }
+    Ok(())
 }
 
-fn path() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/pipeline.md"))
-}
-
-/// The page as it is, and as it should be.
-fn pages(path: &PathBuf) -> Result<(String, String), PageError> {
-    let found = fs::read_to_string(path).map_err(|source| PageError::Io { path: path.clone(), source })?;
-    let fresh = filled(&found).ok_or_else(|| PageError::NoPlace { path: path.clone() })?;
-    Ok((found, fresh))
-}
-
-/// A page with the reference between its marks; `None` where it lacks them.
-fn filled(page: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{}{}{END}{after}", kinds::reference(), words::reference()))
+/// Every page: where it lies, and what it says.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mark = format!("<!-- written by `{COMMAND}`; do not edit -->");
+    let kinds = kinds::reference().into_iter().map(|kind| {
+        let text = format!("# {}\n{mark}\n\n{INTRODUCTION}\n\n{}", kind.heading, kind.text);
+        (format!("{}.md", kind.name.to_lowercase()), text)
+    });
+    let words = format!("# Outcomes, reasons and mistakes\n{mark}\n\n{}", words::reference());
+    let all = kinds.chain([("outcomes.md".to_owned(), words)]);
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference"));
+    all.map(|(name, text)| (folder.join(name), text.trim_end().to_owned() + "\n")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
-
     #[test]
     fn the_reference_is_what_the_types_say() {
-        check().unwrap();
-    }
-
-    #[test]
-    fn what_people_wrote_stays() {
-        let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let once = filled(&page).unwrap();
-        assert!(once.starts_with("before\n") && once.ends_with("\nafter\n") && !once.contains("\nold\n"));
-        assert_eq!(filled(&once).unwrap(), once);
-        assert_eq!(filled("a page without marks"), None);
+        super::check().unwrap();
     }
 }

@@ -26,7 +26,7 @@ fn list<'w>(
     words: impl IntoIterator<Item = (&'w str, &'w str)>,
 ) {
     // Writing to a String can't fail.
-    let _ = write!(out, "### {title}\n{about}\n\n| {header} | MEANING |\n|---|---|\n");
+    let _ = write!(out, "## {title}\n{about}\n\n| {header} | MEANING |\n|---|---|\n");
     for (word, meaning) in words {
         let _ = writeln!(out, "| `{word}` | {meaning} |");
     }
