@@ -115,3 +115,17 @@ where
 {
     ObjectRef::new(name).within(&object.namespace().unwrap_or_default())
 }
+
+/// The objects of a kind in a list, as if they had been watched.
+#[cfg(test)]
+pub fn holding<K: Watched>(objects: &[serde_json::Value]) -> Store<K> {
+    let (reader, mut writer) = store::<K>();
+    writer.apply_watcher_event(&Event::Init);
+    for object in objects.iter().filter(|object| object["kind"] == kind::<K>()) {
+        if let Ok(object) = serde_json::from_value(object.clone()) {
+            writer.apply_watcher_event(&Event::InitApply(object));
+        }
+    }
+    writer.apply_watcher_event(&Event::InitDone);
+    reader
+}

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -147,6 +147,8 @@ fn logs(filter: &str, format: LogFormat) -> Result<(), String> {
     let filter = EnvFilter::try_new(&filter)
         .map_err(|error| format!("--log {filter:?} is no filter ({error}); try error, warn, info, debug or trace"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for eyes.
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

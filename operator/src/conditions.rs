@@ -11,6 +11,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// Whether the declared plan was written into the cluster.
 pub const APPLIED: &str = "Applied";
+/// That others read in the pipeline's consumer group. Not there while nobody does.
+pub const GROUP_SHARED: &str = "GroupShared";
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
@@ -61,6 +63,8 @@ reasons! {
     SecretNotAllowed,
     /// A ConfigMap that is referred to is not there, or lacks a key.
     ConfigMapNotFound,
+    /// Members of the consumer group are not workers of this pipeline: each gets a part of the events.
+    StrangersInGroup,
     /// Files and embedded stores are for one machine.
     NotForClusters,
     /// The configuration does not fit into a ConfigMap.

@@ -6,13 +6,21 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The API server did not do what it was asked for.
-    #[error("failed to {doing}: {source}")]
+    #[error("failed to {doing}: {}", said(source))]
     Api {
         /// What was asked for, as in `read the Secret lethe-keys`.
         doing: String,
         /// What it said. Errors of the API name objects and fields, never values of Secrets.
         source: kube::Error,
     },
+}
+
+/// What an error says, without what it is made of.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => error.to_string(),
+    }
 }
 
 impl Fault {
@@ -26,6 +34,12 @@ impl Fault {
     pub fn is_refusal(&self) -> bool {
         let Fault::Api { source, .. } = self;
         matches!(source, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
+    }
+
+    /// Whether somebody else wrote first: the next try sees what was written.
+    pub fn is_conflict(&self) -> bool {
+        let Fault::Api { source, .. } = self;
+        matches!(source, kube::Error::Api(status) if status.code == 409)
     }
 
     /// A word for metrics, from a short list.

@@ -1,5 +1,6 @@
 //! How many pipelines roll at a time. A new version of Lethe changes every Deployment at once: five roll, the others
-//! wait, so that a bad version is seen before it is everywhere.
+//! wait until the new workers of one are ready, so that a bad version is seen before it is everywhere. One that
+//! Kubernetes has given up on, after ten minutes, holds nobody up any longer.
 
 use std::{
     collections::BTreeSet,

@@ -34,6 +34,8 @@ pub struct Applied {
     pub deployment: Option<Arc<Deployment>>,
     /// Whether the workers keep their version for now, as others roll.
     pub queued: bool,
+    /// Whether the Deployment was written just now: what is known of its pods is of before.
+    pub written: bool,
     /// What the author of the pipeline should know nevertheless.
     pub notes: Vec<Mistake>,
 }
@@ -57,25 +59,27 @@ impl Applier<'_> {
         }
         let config = config_map.name_any();
         // The Deployment last: what its pods need is there before them.
-        let mut conflicts = vec![self.ensure(config_map).await?, self.ensure(service).await?];
-        conflicts.push(self.ensure(network_policy).await?);
+        let mut done = vec![self.ensure(config_map).await?, self.ensure(service).await?];
+        done.push(self.ensure(network_policy).await?);
         match service_account {
-            Some(account) => conflicts.push(self.ensure(account).await?),
+            Some(account) => done.push(self.ensure(account).await?),
             None => self.remove::<ServiceAccount>(|_| true).await?,
         }
         match disruption_budget {
-            Some(budget) => conflicts.push(self.ensure(budget).await?),
+            Some(budget) => done.push(self.ensure(budget).await?),
             None => self.remove::<PodDisruptionBudget>(|_| true).await?,
         }
-        if let Some(conflict) = conflicts.into_iter().flatten().next() {
+        if let Some(conflict) = done.into_iter().find_map(Result::err) {
             return Ok(Err(conflict));
         }
         let queued = self.must_wait(&deployment);
-        if !queued && let Some(conflict) = self.ensure(deployment).await? {
-            return Ok(Err(conflict));
-        }
+        let written = if queued { Ok(false) } else { self.ensure(deployment).await? };
+        let written = match written {
+            Ok(written) => written,
+            Err(conflict) => return Ok(Err(conflict)),
+        };
         self.forget_configs(&config).await?;
-        Ok(Ok(Applied { deployment: self.deployment(), queued, notes: Vec::new() }))
+        Ok(Ok(Applied { deployment: self.deployment(), queued, written, notes: Vec::new() }))
     }
 
     /// The Deployment as it is now.
@@ -118,16 +122,16 @@ impl Applier<'_> {
         Ok(live.filter(|live| !owns(self.pipeline, &**live)).map(|_| conflict::<K>(&name)))
     }
 
-    /// Writes an object, where it is not as it should be.
-    async fn ensure<K: Child>(&self, wanted: K) -> Result<Option<Refusal>, Fault> {
+    /// Writes an object, where it is not as it should be; answers whether it did.
+    async fn ensure<K: Child>(&self, wanted: K) -> Result<Result<bool, Refusal>, Fault> {
         let name = wanted.name_any();
         let live = self.live::<K>(&name).await?;
         if let Some(live) = &live {
             if !owns(self.pipeline, &**live) {
-                return Ok(Some(conflict::<K>(&name)));
+                return Ok(Err(conflict::<K>(&name)));
             }
             if holds(&value(&**live), &value(&wanted)) {
-                return Ok(None);
+                return Ok(Ok(false));
             }
         }
         let api: Api<K> = Api::namespaced(self.context.client.clone(), &self.namespace());
@@ -141,7 +145,7 @@ impl Applier<'_> {
             let what = if live.is_some() { events::CHANGED } else { events::CREATED };
             self.context.recorder.did(&reference, what, &format!("{} {name}", kind::<K>())).await;
         }
-        Ok(None)
+        Ok(Ok(true))
     }
 
     /// Whether the workers must keep their version for now: the plan and the Secrets are those that run, only the

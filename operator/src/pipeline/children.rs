@@ -53,6 +53,12 @@ macro_rules! children {
                 Self { $($member: keep::<$kind>(watches, view, client),)+ }
             }
 
+            /// Those of a list, as if they had been watched.
+            #[cfg(test)]
+            pub fn holding(objects: &[serde_json::Value]) -> Self {
+                Self { $($member: crate::cache::holding::<$kind>(objects),)+ }
+            }
+
             /// Waits until all of them were listed once.
             pub async fn listed(&self) {
                 // A watch that has ended ends the controller, too.

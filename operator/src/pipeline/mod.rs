@@ -7,6 +7,8 @@ mod config;
 mod dereference;
 mod diff;
 mod status;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod workers;
 
@@ -62,18 +64,48 @@ pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bo
     let client = context.client.clone();
     let mut watches = Watches { context: &context, tasks: &mut tasks, queue };
     let pipelines = view.api::<DeserializeGuard<ProfilePipeline>>(&client);
-    let pipelines = watches.keep(pipelines, watcher::Config::default(), itself::<ProfilePipeline>);
+    // What was never spoken of is told first that it is seen, beside the work: nobody waits for that behind a thousand
+    // others.
+    let (fresh, news) = mpsc::unbounded_channel();
+    let pipelines = watches.keep(pipelines, watcher::Config::default(), move |pipeline: &ProfilePipeline| {
+        if !is_new(pipeline) {
+            return itself(pipeline);
+        }
+        // It ends with the controller.
+        let _ = fresh.send(ObjectRef::from_obj(pipeline));
+        Vec::new()
+    });
     let known = pipelines.clone();
     let stores = view.api::<DeserializeGuard<DataStore>>(&client);
     let stores = watches.keep(stores, watcher::Config::default(), move |store: &DataStore| users_of(store, &known));
     let children = Children::watch(&mut watches, view, &client);
     drop(watches);
     let sight = Arc::new(Sight { context: Arc::clone(&context), stores, children });
-    control(context, pipelines, requests, stopped, move |pipeline| {
+    let greeting = Arc::clone(&context);
+    let greet = control(Arc::clone(&context), pipelines.clone(), news, stopped.clone(), move |pipeline| {
+        let context = Arc::clone(&greeting);
+        async move { greet(&pipeline, &context).await }
+    });
+    let work = control(context, pipelines, requests, stopped, move |pipeline| {
         let sight = Arc::clone(&sight);
         async move { sight.reconcile(&pipeline).await }
-    })
-    .await;
+    });
+    tokio::join!(greet, work);
+}
+
+/// Whether nothing was said of a pipeline yet.
+fn is_new(pipeline: &ProfilePipeline) -> bool {
+    pipeline.metadata.deletion_timestamp.is_none()
+        && pipeline.status.as_ref().is_none_or(|status| status.conditions.is_empty())
+}
+
+/// Says that a pipeline is seen. The event of this write brings it to the controller.
+async fn greet(pipeline: &ProfilePipeline, context: &Context) -> Result<Action, Fault> {
+    if is_new(pipeline) {
+        let known = Known { said: status::first(), crew: None, workers: None };
+        status::write(pipeline, &known, context).await?;
+    }
+    Ok(Action::await_change())
 }
 
 /// The pipelines that refer to a DataStore.
@@ -92,24 +124,28 @@ impl Sight {
             self.context.asked.forget(pipeline);
             return Ok(Action::await_change());
         }
-        if pipeline.status.as_ref().is_none_or(|status| status.conditions.is_empty()) {
-            // The event of this write comes back here.
-            let known = Known { said: status::first(), crew: None, workers: None };
-            status::write(pipeline, &known, &self.context).await?;
+        if is_new(pipeline) {
+            // An object of its, or a store, was seen first. It is told of, and comes back.
             return Ok(Action::await_change());
         }
         self.children.listed().await;
         // Both end with the watch alone.
         let _ = self.stores.wait_until_ready().await;
         let applier = Applier { pipeline, children: &self.children, context: &self.context };
-        let (applied, refused) = match self.apply(pipeline, &applier).await? {
+        let applied = match self.apply(pipeline, &applier).await {
+            Err(fault) if fault.is_refusal() => Err(Refusal::by_the_api_server(&fault)),
+            applied => applied?,
+        };
+        let (applied, refused) = match applied {
             Ok(applied) => (applied, None),
             Err(refusal) => {
-                (Applied { deployment: applier.deployment(), queued: false, notes: Vec::new() }, Some(refusal))
+                let deployment = applier.deployment();
+                (Applied { deployment, queued: false, written: false, notes: Vec::new() }, Some(refusal))
             }
         };
         let crew = applied.deployment.as_deref().map(Crew::of);
-        self.context.pace.note(&id(pipeline), !applied.queued && crew.is_some_and(|crew| crew.rolls));
+        let rolls = applied.written || crew.is_some_and(|crew| crew.settles);
+        self.context.pace.note(&id(pipeline), !applied.queued && rolls);
         let known = Known {
             said: status::said(pipeline, refused.as_ref(), crew, &applied),
             crew,

@@ -10,7 +10,7 @@ use lethe_crds::{
 
 use super::{apply::Applied, build::replicas, validate::Refusal};
 use crate::{
-    conditions::{APPLIED, READY, RECONCILING, Reason, STALLED, Said, merge},
+    conditions::{APPLIED, GROUP_SHARED, READY, RECONCILING, Reason, STALLED, Said, merge},
     context::Context,
     fault::Fault,
     names,
@@ -25,6 +25,8 @@ pub struct Crew {
     pub ready: i32,
     /// Whether pods are being replaced, added or removed.
     pub rolls: bool,
+    /// Whether pods are still expected to become ready: Kubernetes gives them ten minutes.
+    pub settles: bool,
 }
 
 impl Crew {
@@ -35,7 +37,11 @@ impl Crew {
         let seen = status.observed_generation >= deployment.metadata.generation;
         let updated = status.updated_replicas.unwrap_or(0);
         let all = status.replicas.unwrap_or(0);
-        Self { wanted, ready: status.ready_replicas.unwrap_or(0), rolls: !seen || updated < wanted || all != wanted }
+        let (ready, rolls) = (status.ready_replicas.unwrap_or(0), !seen || updated < wanted || all != wanted);
+        let given_up = status.conditions.iter().flatten().any(|condition| {
+            condition.type_ == "Progressing" && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+        });
+        Self { wanted, ready, rolls, settles: (rolls || ready < wanted) && !(seen && given_up) }
     }
 }
 
@@ -103,12 +109,15 @@ pub async fn write(pipeline: &ProfilePipeline, known: &Known, context: &Context)
     let name = pipeline.name_any();
     let selector: Vec<String> = names::selector(&name).iter().map(|(key, value)| format!("{key}={value}")).collect();
     let is_first = known.crew.is_none() && known.said.iter().all(|said| said.is.is_none());
+    let workers = known.workers.clone().or_else(|| before.workers.clone());
+    let shared = workers.as_ref().and_then(shared);
+    let said: Vec<Said> = known.said.iter().chain(&shared).cloned().collect();
     let status = ProfilePipelineStatus {
         observed_generation: generation,
-        conditions: merge(&before.conditions, &known.said, generation, Timestamp::now()),
+        conditions: merge(&before.conditions, &said, generation, Timestamp::now()),
         replicas: Some(known.crew.unwrap_or_default().ready),
         selector: Some(selector.join(",")),
-        workers: known.workers.clone().or_else(|| before.workers.clone()),
+        workers,
         last_handled_reconcile_at: if is_first {
             before.last_handled_reconcile_at.clone()
         } else {
@@ -131,7 +140,21 @@ pub async fn write(pipeline: &ProfilePipeline, known: &Known, context: &Context)
             || matches!(ready.reason, Reason::RollingOut | Reason::Suspended | Reason::ScaledToZero);
         context.recorder.turned(&pipeline.object_ref(&()), ready.reason, is_good, &ready.message).await;
     }
+    if let Some(shared) = shared.filter(|_| !before.conditions.iter().any(|before| before.type_ == GROUP_SHARED)) {
+        context.recorder.turned(&pipeline.object_ref(&()), shared.reason, false, &shared.message).await;
+    }
     Ok(())
+}
+
+/// That others read in the group, where workers say so.
+fn shared(workers: &WorkersStatus) -> Option<Said> {
+    let strangers = workers.strangers.filter(|strangers| *strangers > 0)?;
+    let members = if strangers == 1 { "member is no worker" } else { "members are no workers" };
+    let message = format!(
+        "{strangers} {members} of this pipeline and get a part of its events: look for a pipeline of the same name in \
+         another cluster, or a program in the same consumer group; spec.source.kafka.group names another"
+    );
+    Some(Said::is(GROUP_SHARED, true, Reason::StrangersInGroup, message))
 }
 
 #[cfg(test)]
@@ -148,14 +171,14 @@ mod tests {
     }
 
     fn ready(refused: Option<&Refusal>, crew: Crew, queued: bool) -> (Option<bool>, Reason) {
-        let applied = Applied { deployment: None, queued, notes: Vec::new() };
+        let applied = Applied { deployment: None, queued, written: false, notes: Vec::new() };
         let said = said(&pipeline(2), refused, Some(crew), &applied);
         (said[0].is, said[0].reason)
     }
 
     #[test]
     fn ready_is_when_every_worker_runs_the_declared_plan() {
-        let crew = Crew { wanted: 2, ready: 2, rolls: false };
+        let crew = Crew { wanted: 2, ready: 2, rolls: false, settles: false };
         assert_eq!(ready(None, crew, false), (Some(true), Reason::WorkersReady));
         assert_eq!(ready(None, Crew { ready: 1, ..crew }, false), (Some(false), Reason::WorkersNotReady));
         assert_eq!(ready(None, Crew { rolls: true, ..crew }, false), (Some(false), Reason::RollingOut));
@@ -167,8 +190,8 @@ mod tests {
     #[test]
     fn a_refusal_says_what_runs_on() {
         let refusal = Refusal { reason: Reason::InvalidSpec, message: "wrong".to_owned() };
-        let applied = Applied { deployment: None, queued: false, notes: Vec::new() };
-        let crew = Crew { wanted: 1, ready: 1, rolls: false };
+        let applied = Applied { deployment: None, queued: false, written: false, notes: Vec::new() };
+        let crew = Crew { wanted: 1, ready: 1, rolls: false, settles: false };
         let of = |crew: Option<Crew>| said(&pipeline(1), Some(&refusal), crew, &applied)[0].message.clone();
         assert_eq!(of(Some(crew)), "wrong; 1 worker of the last good plan runs on");
         assert_eq!(of(None), "wrong; no worker runs");

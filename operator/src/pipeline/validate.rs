@@ -5,7 +5,7 @@ use lethe_crds::ProfilePipeline;
 use lethe_stores::reach;
 
 use super::dereference::Found;
-use crate::{conditions::Reason, secrets::Look, store::not_allowed};
+use crate::{conditions::Reason, fault::Fault, secrets::Look, store::not_allowed};
 
 /// Why it can't be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,11 @@ impl Refusal {
         Self { reason, message: message.into() }
     }
 
+    /// The API server did not take what was written, or did not show what was looked for.
+    pub fn by_the_api_server(fault: &Fault) -> Self {
+        Self::new(Reason::Refused, format!("{fault}: what refuses it may be RBAC, a quota or an admission policy"))
+    }
+
     /// Whether what is missing may come without a change of the pipeline.
     pub const fn may_pass(&self) -> bool {
         matches!(
@@ -30,6 +35,7 @@ impl Refusal {
                 | Reason::SecretNotAllowed
                 | Reason::ConfigMapNotFound
                 | Reason::NameConflict
+                | Reason::Refused
         )
     }
 }

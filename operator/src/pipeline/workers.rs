@@ -50,6 +50,7 @@ struct Rates {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Source {
+    strangers: Option<i32>,
     partitions: Vec<Partition>,
 }
 
@@ -136,6 +137,8 @@ fn sum(all: &[Said]) -> WorkersStatus {
     WorkersStatus {
         answered: all.len() as i32,
         lag: (!lags.is_empty()).then(|| rounded(lags.iter().sum())),
+        // All look at one group.
+        strangers: all.iter().filter_map(|said| said.source.strangers).max(),
         events_per_minute: rounded((rate * 60.0) as i64),
         dead_letters: rounded(all.iter().map(|said| said.dead_letters.written).sum()),
         rejected,
@@ -171,12 +174,13 @@ mod tests {
     fn workers_are_added_up_and_an_answer_of_another_version_counts_as_far_as_it_is_known() {
         let said = |lag: i64, reason: &str| {
             let value = json!({"rates": {"eventsPerSecond": 2.5}, "somethingNew": true,
-                "source": {"topic": "x", "partitions": [{"lag": lag}, {"lag": null}]},
+                "source": {"topic": "x", "strangers": lag / 100, "partitions": [{"lag": lag}, {"lag": null}]},
                 "deadLetters": {"written": 3, "byReason": {reason: 3}}, "unclassifiedFields": ["/note", "/a/*"]});
             serde_json::from_value::<Said>(value).unwrap()
         };
         let sum = sum(&[said(100, "NotJson"), said(23, "SchemaViolation"), serde_json::from_str("{}").unwrap()]);
         assert_eq!((sum.answered, sum.lag, sum.events_per_minute, sum.dead_letters), (3, Some(120), 300, 6));
+        assert_eq!(sum.strangers, Some(1));
         assert_eq!((sum.rejected.len(), sum.unclassified_total), (2, Some(2)));
         assert_eq!(sum.unclassified, ["/a/*", "/note"]);
         assert_eq!(super::sum(&[]), WorkersStatus::default());

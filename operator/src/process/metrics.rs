@@ -42,6 +42,7 @@ pub struct Metrics {
     errors: Family<OfError, Counter>,
     took: Family<OfKind, Histogram, fn() -> Histogram>,
     in_flight: Family<OfKind, Gauge>,
+    queue: Family<OfKind, Gauge>,
     watch_errors: Family<OfKind, Counter>,
     requests: Family<OfRequest, Counter>,
     leads: Gauge,
@@ -59,6 +60,7 @@ impl Default for Metrics {
             errors: Family::default(),
             took,
             in_flight: Family::default(),
+            queue: Family::default(),
             watch_errors: Family::default(),
             requests: Family::default(),
             leads: Gauge::default(),
@@ -72,6 +74,7 @@ impl Default for Metrics {
         registry.register("reconcile_errors", "Reconciles that failed, by error", metrics.errors.clone());
         registry.register("reconcile_duration_seconds", "How long reconciles took", metrics.took.clone());
         registry.register("reconciles_in_flight", "Reconciles under way", metrics.in_flight.clone());
+        registry.register("queue", "Objects that are to be reconciled and wait", metrics.queue.clone());
         registry.register("watch_errors", "Watches that were cut off", metrics.watch_errors.clone());
         registry.register("api_requests", "Requests to the API server that were answered", metrics.requests.clone());
         registry.register("objects", "Objects that are watched", metrics.objects.clone());
@@ -100,6 +103,11 @@ impl Metrics {
         if let Some(error) = error {
             self.errors.get_or_create(&OfError { kind, error }).inc();
         }
+    }
+
+    /// How many more objects of a kind wait to be reconciled, or how many fewer.
+    pub fn queued(&self, kind: &'static str, more: i64) {
+        self.queue.get_or_create(&OfKind { kind }).inc_by(more);
     }
 
     /// A watch was cut off.

@@ -2,8 +2,15 @@
 //! here: what the kubelet would say, a test says.
 #![allow(clippy::unwrap_used)]
 
+mod crew;
 mod crowd;
 mod house;
 mod leader;
+mod outage;
 mod pipelines;
+mod relay;
+mod rights;
 mod stores;
+mod upgrade;
+mod verdicts;
+mod workers;

@@ -6,24 +6,24 @@ use serde_json::{Value, json};
 
 use crate::house::{Room, condition};
 
-const STREAMING: [&str; 2] =
+pub const STREAMING: [&str; 2] =
     [include_str!("../../../examples/streaming/store.yaml"), include_str!("../../../examples/streaming/pipeline.yaml")];
 
 /// The name of the pipeline of that example, and of its keys.
-const PIPELINE: &str = "profilepipeline/profiles";
-const WORKERS: &str = "deployment/profiles-worker";
+pub const PIPELINE: &str = "profilepipeline/profiles";
+pub const WORKERS: &str = "deployment/profiles-worker";
 
-fn keys(room: &Room) {
+pub fn keys(room: &Room) {
     room.kubectl(&["create", "secret", "generic", "lethe-keys", "--type=lethe.dev/keys", "--from-literal=root=x"]);
 }
 
-fn streaming(room: &Room) {
+pub fn streaming(room: &Room) {
     keys(room);
     room.apply(STREAMING[0]);
     room.apply(&STREAMING[1].replace("\nspec:\n", "\nspec:\n  replicas: 2\n"));
 }
 
-fn patch(room: &Room, what: &str, patch: &Value) {
+pub fn patch(room: &Room, what: &str, patch: &Value) {
     room.kubectl(&["patch", what, "--type=merge", "-p", &patch.to_string()]);
 }
 
@@ -61,7 +61,7 @@ fn everything_is_applied_in_seconds_and_what_is_as_it_should_be_is_not_written_a
     let stores: Vec<&String> = new.iter().copied().filter(|write| write.contains("events")).collect();
     assert_eq!(stores, Vec::<&String>::new());
     assert_eq!(new.len(), 1, "the status that answers the request, and nothing else: {new:?}");
-    assert_eq!(room.refused(), Vec::<String>::new());
+    assert_eq!(room.refused(), Vec::<Value>::new());
 }
 
 #[test]

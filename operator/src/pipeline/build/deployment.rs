@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction,
+            Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction,
             PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecretVolumeSource, SecurityContext,
             TopologySpreadConstraint, Volume, VolumeMount,
         },
@@ -91,13 +91,16 @@ fn template(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, settings
                 ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(|key| spread(pipeline, key)).into(),
             ),
             volumes: Some(volumes(&name, config, &valid.secrets)),
-            containers: vec![Container { resources: workers.resources, ..container(settings, &valid.secrets) }],
+            containers: vec![Container {
+                resources: workers.resources,
+                ..container(pipeline, settings, &valid.secrets)
+            }],
             ..PodSpec::default()
         }),
     }
 }
 
-fn container(settings: &Settings, secrets: &[Mounted]) -> Container {
+fn container(pipeline: &ProfilePipeline, settings: &Settings, secrets: &[Mounted]) -> Container {
     let arguments = [
         "run",
         "-f",
@@ -128,6 +131,8 @@ fn container(settings: &Settings, secrets: &[Mounted]) -> Container {
         image: Some(settings.image.clone()),
         image_pull_policy: settings.image_pull_policy.clone(),
         args: Some(arguments.map(str::to_owned).into()),
+        // Two clusters in one consumer group are told apart by it.
+        env: Some(vec![EnvVar { name: "LETHE_IDENTITY".to_owned(), value: pipeline.uid(), value_from: None }]),
         working_dir: Some("/tmp".to_owned()),
         ports: Some(vec![ContainerPort {
             name: Some("http".to_owned()),

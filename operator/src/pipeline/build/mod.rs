@@ -6,6 +6,8 @@ mod disruption_budget;
 mod network_policy;
 mod service;
 mod service_account;
+#[cfg(test)]
+mod tests;
 
 use k8s_openapi::{
     api::{
