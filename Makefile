@@ -11,7 +11,7 @@ BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test generate bench soak engines-up engines-down clean lint unit \
-	cluster-up cluster-down need-cargo need-cc need-drivers need-lints need-python need-engines need-go
+	cluster-up cluster-down kind-up kind-down need-kind need-node need-cargo need-cc need-drivers need-lints need-python need-engines need-go
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,9 @@ demo: need-cargo need-cc ## Protect 100,000 made-up profiles on this machine and
 
 check: lint unit ## Formatting, lints, unit tests (generated files are fresh): seconds when warm
 
-test: need-python need-engines need-go lint ## All of `check`, and every promise kept by real runs
+test: need-python need-engines need-go need-node lint ## All of `check`, and every promise kept by real runs
 	@./tests/engines/kubernetes/build >/dev/null
+	@if [ "$$(id -u)" = 0 ]; then ./tests/engines/kubernetes/build node >/dev/null; fi
 	$(CARGO) test --workspace
 
 generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/, from the types
@@ -35,8 +36,9 @@ generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/
 bench: need-cargo need-drivers need-engines need-python ## Measure; method and figures: docs/benchmarks.md
 	$(CARGO) bench --workspace --bench '*'
 
-soak: need-cargo need-drivers need-engines need-python ## The long faults, an hour of them; what they print goes into docs/ledger.md
-	LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming -- --nocapture --test-threads=1 crash soak:: faults::workers_killed
+soak: need-cargo need-drivers need-engines need-python need-go ## The long faults, an hour of them; what they print goes into docs/ledger.md
+	LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
+		crash soak:: faults::workers_killed crowd:: leader::whatever
 
 engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB server on this machine, for tests; where: tests/engines/README.md
 	@./tests/engines/up
@@ -44,11 +46,19 @@ engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB ser
 engines-down: ## Stop them, and whatever else of theirs a test has left; their data stay
 	@./tests/engines/down --everywhere
 
-cluster-up: need-go need-engines ## Start a control plane of Kubernetes on this machine, for tests; no pod runs
+cluster-up: need-go need-engines need-node ## Start Kubernetes on this machine, for tests: a control plane, and for root a node where pods run
 	@./tests/engines/kubernetes/up
+	@if [ "$$(id -u)" = 0 ]; then ./tests/engines/kubernetes/node up; else echo "no node: only root makes its network and cgroups" >&2; fi
 
 cluster-down: ## Stop it; its data stay
+	@if [ "$$(id -u)" = 0 ]; then ./tests/engines/kubernetes/node down; fi
 	@./tests/engines/kubernetes/down
+
+kind-up: need-kind ## Make a cluster of containers with kind, and install Lethe into it
+	@./scripts/kind-up.sh
+
+kind-down: need-kind ## Delete it
+	kind delete cluster --name lethe
 
 clean: ## Remove what was built and what the demo made
 	$(CARGO) clean
@@ -89,6 +99,17 @@ need-engines:
 	@command -v openssl >/dev/null || { echo "openssl is missing (it makes certificates for tests); install it: apt-get install openssl"; exit 1; }
 	@command -v flock >/dev/null && command -v setsid >/dev/null || { echo "flock or setsid is missing (tests start servers with them, on Linux); install them: apt-get install util-linux"; exit 1; }
 	@command -v curl >/dev/null || { echo "curl is missing (it asks servers of tests whether they are well); install it: apt-get install curl"; exit 1; }
+
+# Only root can make a node: what is needed for one is needed by root alone.
+need-node:
+	@[ "$$(id -u)" != 0 ] || for program in containerd runc nft jq /usr/lib/cni/bridge; do \
+		command -v $$program >/dev/null || { echo "$$program is missing (root's tests run pods on a node of this machine); install it: apt-get install containerd runc containernetworking-plugins nftables jq"; exit 1; }; \
+	done
+
+need-kind:
+	@command -v kind >/dev/null || { echo "kind is missing; install it: https://kind.sigs.k8s.io/docs/user/quick-start/#installation"; exit 1; }
+	@command -v kubectl >/dev/null || { echo "kubectl is missing; install it: https://kubernetes.io/docs/tasks/tools/"; exit 1; }
+	@command -v docker >/dev/null || command -v podman >/dev/null || { echo "Docker or Podman is missing; install one: https://docs.docker.com/engine/install/ or apt-get install podman"; exit 1; }
 
 # Kubernetes comes as Go modules. The compiler's own installer puts it into a folder that is not in the PATH of everybody.
 need-go:

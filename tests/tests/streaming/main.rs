@@ -23,6 +23,7 @@ mod memory;
 #[allow(dead_code, reason = "the promises on files use the rest")]
 mod model;
 mod mongodb;
+mod node;
 mod order;
 #[path = "../promises/planted.rs"]
 mod planted;

@@ -76,7 +76,8 @@ impl Proxy {
         Self::listening(SocketAddr::from((host, port)), port)
     }
 
-    fn listening(at: SocketAddr, to: u16) -> Self {
+    /// Listens at an address, for the server at the port `to` of 127.0.0.1.
+    pub fn listening(at: SocketAddr, to: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // Without waiting: a test that has a runtime of its own must not wait in it.
         let listener = std::net::TcpListener::bind(at).unwrap();
