@@ -59,6 +59,16 @@ impl Worker {
     pub fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
     }
+
+    /// Waits until it was asked so many times more.
+    #[track_caller]
+    pub fn until_asked(&self, more: u32) {
+        let (started, before) = (Instant::now(), self.asked());
+        while self.asked() < before + more {
+            assert!(started.elapsed() < PATIENCE, "it was asked {} times more", self.asked() - before);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
 }
 
 /// What a worker says whose partitions have this lag.

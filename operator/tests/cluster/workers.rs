@@ -1,7 +1,5 @@
 //! What workers say is in the status of their pipeline.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::{
@@ -38,11 +36,9 @@ fn what_workers_say_is_added_up_and_written_when_two_digits_of_it_changed() {
 
     // The change of a third digit is nobody's business.
     let writes = || room.writes().iter().filter(|write| write.contains("profilepipelinesstatus")).count();
-    let (before, asked) = (writes(), second.asked());
+    let before = writes();
     second.says(status(4_001));
-    while second.asked() < asked + 2 {
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    second.until_asked(2);
     assert_eq!(writes(), before);
     second.says(status(14_001));
     room.until(PIPELINE, |pipeline| of_workers(pipeline, "lag") == 130_000);
@@ -79,8 +75,6 @@ fn a_pod_that_only_bears_the_labels_is_not_asked() {
     run(&room, &ours_are[0], &ours);
     let told = room.until(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 1);
     assert_eq!(of_workers(&told, "lag"), 7);
-    while ours.asked() < 3 {
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    ours.until_asked(2);
     assert_eq!(theirs.asked(), 0);
 }
