@@ -47,6 +47,9 @@ pub struct WorkersStatus {
     pub strangers: Option<i32>,
     /// Events that were processed, per minute.
     pub events_per_minute: i64,
+    /// Dead letters, per minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letters_per_minute: Option<i64>,
     /// Dead letters since the workers started.
     pub dead_letters: i64,
     /// Rejected events since the workers started, by reason; the most frequent first.

@@ -45,6 +45,7 @@ struct Said {
 #[serde(rename_all = "camelCase", default)]
 struct Rates {
     events_per_second: f64,
+    dead_letters_per_second: f64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,13 +134,15 @@ fn sum(all: &[Said]) -> WorkersStatus {
     unclassified.truncate(SHOWN);
     let lags: Vec<i64> =
         all.iter().flat_map(|said| &said.source.partitions).filter_map(|partition| partition.lag).collect();
-    let rate: f64 = all.iter().map(|said| said.rates.events_per_second).sum();
+    let per_minute =
+        |rate: fn(&Rates) -> f64| rounded((all.iter().map(|said| rate(&said.rates)).sum::<f64>() * 60.0) as i64);
     WorkersStatus {
         answered: all.len() as i32,
         lag: (!lags.is_empty()).then(|| rounded(lags.iter().sum())),
         // All look at one group.
         strangers: all.iter().filter_map(|said| said.source.strangers).max(),
-        events_per_minute: rounded((rate * 60.0) as i64),
+        events_per_minute: per_minute(|rates| rates.events_per_second),
+        dead_letters_per_minute: (!all.is_empty()).then(|| per_minute(|rates| rates.dead_letters_per_second)),
         dead_letters: rounded(all.iter().map(|said| said.dead_letters.written).sum()),
         rejected,
         unclassified,
@@ -173,14 +176,14 @@ mod tests {
     #[test]
     fn workers_are_added_up_and_an_answer_of_another_version_counts_as_far_as_it_is_known() {
         let said = |lag: i64, reason: &str| {
-            let value = json!({"rates": {"eventsPerSecond": 2.5}, "somethingNew": true,
+            let value = json!({"rates": {"eventsPerSecond": 2.5, "deadLettersPerSecond": 0.1}, "somethingNew": true,
                 "source": {"topic": "x", "strangers": lag / 100, "partitions": [{"lag": lag}, {"lag": null}]},
                 "deadLetters": {"written": 3, "byReason": {reason: 3}}, "unclassifiedFields": ["/note", "/a/*"]});
             serde_json::from_value::<Said>(value).unwrap()
         };
         let sum = sum(&[said(100, "NotJson"), said(23, "SchemaViolation"), serde_json::from_str("{}").unwrap()]);
         assert_eq!((sum.answered, sum.lag, sum.events_per_minute, sum.dead_letters), (3, Some(120), 300, 6));
-        assert_eq!(sum.strangers, Some(1));
+        assert_eq!((sum.strangers, sum.dead_letters_per_minute), (Some(1), Some(12)));
         assert_eq!((sum.rejected.len(), sum.unclassified_total), (2, Some(2)));
         assert_eq!(sum.unclassified, ["/a/*", "/note"]);
         assert_eq!(super::sum(&[]), WorkersStatus::default());

@@ -73,7 +73,7 @@ impl Worker {
 
 /// What a worker says whose partitions have this lag.
 pub fn status(lag: u64) -> Value {
-    json!({"rates": {"eventsPerSecond": 2.5}, "source": {"partitions": [{"lag": lag}, {"lag": null}]},
+    json!({"rates": {"eventsPerSecond": 2.5, "deadLettersPerSecond": 0.5}, "source": {"partitions": [{"lag": lag}, {"lag": null}]},
         "deadLetters": {"written": 3, "byReason": {"SchemaViolation": 2, "NotJson": 1}},
         "unclassifiedFields": ["/note/*"]})
 }

@@ -26,7 +26,7 @@ fn what_workers_say_is_added_up_and_written_when_two_digits_of_it_changed() {
     let told = room.until(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 2);
     assert_eq!(of_workers(&told, "lag"), 120_000, "123,456 with two digits");
     assert_eq!(of_workers(&told, "eventsPerMinute"), 300);
-    assert_eq!(of_workers(&told, "deadLetters"), 6);
+    assert_eq!((of_workers(&told, "deadLetters"), of_workers(&told, "deadLettersPerMinute")), (6.into(), 60.into()));
     assert_eq!(of_workers(&told, "rejected")[0]["reason"], "SchemaViolation");
     assert_eq!(of_workers(&told, "unclassified")[0], "/note/*");
     let ready = condition(&room.until_ready_says(PIPELINE, "WorkersReady"), "Ready");

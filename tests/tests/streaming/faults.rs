@@ -82,7 +82,7 @@ impl<'s> Crew<'s> {
         self.random.next_u64() % bound
     }
 
-    /// Kills workers so many times: one kill in four at a moment after the last one, when a worker opens
+    /// Kills workers so many times: every other kill at a moment after the last one, when a worker opens
     /// its stores and its group is being divided anew, the others at a point of the output topic and a
     /// moment after it, so that they fall all over the run. Where there is enough to read, the last kill is
     /// recovered from before: how long that takes is seen each time.
@@ -92,7 +92,7 @@ impl<'s> Crew<'s> {
         let clean = self.stage.clean();
         let recovers = scale(false, true);
         for (number, point) in (0..).zip(points) {
-            let early = number % 4 == 3;
+            let early = number % 2 == 1;
             let topics = &self.stage.topics;
             let bound = Duration::from_secs(120);
             self.until(bound, |crew| early || (topics.count(&clean) > point && !(recovers && crew.stalled.is_some())));

@@ -199,6 +199,7 @@ impl Metrics {
         Totals {
             events: self.events_read.get(),
             bytes: self.bytes_read.get(),
+            dead_letters: self.letters_written.get(),
             sinks: self.sinks.iter().map(of_sink).collect(),
         }
     }

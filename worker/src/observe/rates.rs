@@ -16,6 +16,7 @@ const STEP: Duration = Duration::from_secs(2);
 pub(super) struct Totals {
     pub(super) events: u64,
     pub(super) bytes: u64,
+    pub(super) dead_letters: u64,
     /// Events answered for, by sink.
     pub(super) sinks: Vec<u64>,
 }
@@ -25,6 +26,7 @@ pub(super) struct Totals {
 pub(super) struct PerSecond {
     pub(super) events: f64,
     pub(super) bytes: f64,
+    pub(super) dead_letters: f64,
     pub(super) sinks: Vec<f64>,
 }
 
@@ -58,6 +60,7 @@ impl Rates {
         PerSecond {
             events: rate(old.events, new.events),
             bytes: rate(old.bytes, new.bytes),
+            dead_letters: rate(old.dead_letters, new.dead_letters),
             sinks: old.sinks.iter().zip(&new.sinks).map(|(old, new)| rate(*old, *new)).collect(),
         }
     }
@@ -68,7 +71,7 @@ mod tests {
     use super::*;
 
     fn totals(events: u64) -> Totals {
-        Totals { events, bytes: 10 * events, sinks: vec![events] }
+        Totals { events, bytes: 10 * events, dead_letters: 0, sinks: vec![events] }
     }
 
     fn after(rates: &Rates, start: Instant, seconds: u64, events: u64) -> f64 {

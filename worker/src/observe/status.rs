@@ -39,6 +39,7 @@ pub struct Status {
 struct Rates {
     events_per_second: f64,
     bytes_per_second: f64,
+    dead_letters_per_second: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -141,7 +142,11 @@ impl Status {
             revision: about.revision,
             state: facts.state,
             since: instant(facts.since),
-            rates: Rates { events_per_second: tenths(rates.events), bytes_per_second: tenths(rates.bytes) },
+            rates: Rates {
+                events_per_second: tenths(rates.events),
+                bytes_per_second: tenths(rates.bytes),
+                dead_letters_per_second: tenths(rates.dead_letters),
+            },
             sinks: sinks.collect(),
             stores: OTHERS.map(store).into(),
             dead_letters: DeadLetters {
