@@ -77,6 +77,8 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>, kind: &str) -> Option
         Ok(mut object) => {
             // Who wrote which field, several kilobytes of it, is nothing to anybody here.
             object.meta_mut().managed_fields = None;
+            // And the whole object once more, for kubectl.
+            object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
             Some(object)
         }
         Err(invalid) => {

@@ -36,6 +36,7 @@ pub struct Status {
 /// Over the last minute.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "they are written so")]
 struct Rates {
     events_per_second: f64,
     bytes_per_second: f64,
