@@ -233,6 +233,7 @@ mod tests {
         let board = &instruments.board;
         board.opened();
         board.connected(true);
+        assert!(board.strangers(2) && !board.strangers(2), "news once");
         board.assign([3]);
         board.phase(Phase::Running);
         let far = Partition { committed: Some(90), position: Some(95), high_watermark: Some(100), paused: false };
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(
             said["source"],
             json!({"topic": "user_profiles", "group": "lethe.shop.profiles",
-            "connected": true, "total": 1, "partitions": [row]})
+            "connected": true, "strangers": 2, "total": 1, "partitions": [row]})
         );
         assert_eq!(said["unclassifiedFields"], json!([]));
     }
