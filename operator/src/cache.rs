@@ -41,6 +41,17 @@ impl<T: Resource<DynamicType = ()> + 'static> Watches<'_, T> {
         config: watcher::Config,
         touches: impl Fn(&K) -> Vec<ObjectRef<T>> + Send + 'static,
     ) -> Store<K> {
+        self.keep_until_gone(api, config, touches, |_| ())
+    }
+
+    /// The same, and tells `gone` of each that is deleted: nothing reconciles it any more.
+    pub fn keep_until_gone<K: Watched>(
+        &mut self,
+        api: Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        touches: impl Fn(&K) -> Vec<ObjectRef<T>> + Send + 'static,
+        gone: impl Fn(&K) + Send + 'static,
+    ) -> Store<K> {
         let (reader, mut writer) = store::<K>();
         let (kept, queue) = (reader.clone(), self.queue.clone());
         let metrics = std::sync::Arc::clone(&self.context.metrics);
@@ -57,6 +68,9 @@ impl<T: Resource<DynamicType = ()> + 'static> Watches<'_, T> {
                         let Some(event) = readable(event, kind) else { continue };
                         writer.apply_watcher_event(&event);
                         metrics.objects(kind, kept.len());
+                        if let Event::Delete(object) = &event {
+                            gone(object);
+                        }
                         if let Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) = &event {
                             for touched in touches(object) {
                                 // It ends when nobody listens any more.

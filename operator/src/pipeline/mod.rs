@@ -67,13 +67,17 @@ pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bo
     // What was never spoken of is told first that it is seen, beside the work: nobody waits for that behind a thousand
     // others.
     let (fresh, news) = mpsc::unbounded_channel();
-    let pipelines = watches.keep(pipelines, watcher::Config::default(), move |pipeline: &ProfilePipeline| {
+    let touches = move |pipeline: &ProfilePipeline| {
         if !is_new(pipeline) {
             return itself(pipeline);
         }
         // It ends with the controller.
         let _ = fresh.send(ObjectRef::from_obj(pipeline));
         Vec::new()
+    };
+    let leaving = Arc::clone(&context);
+    let pipelines = watches.keep_until_gone(pipelines, watcher::Config::default(), touches, move |pipeline| {
+        forget(pipeline, &leaving);
     });
     let known = pipelines.clone();
     let stores = view.api::<DeserializeGuard<DataStore>>(&client);
@@ -91,6 +95,12 @@ pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bo
         async move { sight.reconcile(&pipeline).await }
     });
     tokio::join!(greet, work);
+}
+
+/// A pipeline goes: it holds up nobody's roll-out.
+fn forget(pipeline: &ProfilePipeline, context: &Context) {
+    context.pace.note(&id(pipeline), false);
+    context.asked.forget(pipeline);
 }
 
 /// Whether nothing was said of a pipeline yet.
@@ -120,8 +130,7 @@ impl Sight {
     async fn reconcile(&self, pipeline: &ProfilePipeline) -> Result<Action, Fault> {
         // Owner references take its objects away.
         if pipeline.metadata.deletion_timestamp.is_some() {
-            self.context.pace.note(&id(pipeline), false);
-            self.context.asked.forget(pipeline);
+            forget(pipeline, &self.context);
             return Ok(Action::await_change());
         }
         if is_new(pipeline) {

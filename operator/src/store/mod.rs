@@ -33,7 +33,10 @@ pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bo
     let (queue, requests) = mpsc::unbounded_channel();
     let api = view.api::<DeserializeGuard<DataStore>>(&context.client);
     let mut watches = Watches { context: &context, tasks: &mut tasks, queue };
-    let stores = watches.keep(api, watcher::Config::default(), itself::<DataStore>);
+    let leaving = Arc::clone(&context);
+    let stores = watches.keep_until_gone(api, watcher::Config::default(), itself::<DataStore>, move |store| {
+        leaving.asked.forget(store);
+    });
     let with = Arc::clone(&context);
     control(context, stores, requests, stopped, move |store| reconcile(store, Arc::clone(&with))).await;
 }
