@@ -78,14 +78,21 @@ pub fn status(lag: u64) -> Value {
         "unclassifiedFields": ["/note/*"]})
 }
 
-/// Names of the pods that a pipeline's Deployment has now, once there are so many.
+/// Names of the pods of the version that a pipeline's Deployment has now, once there are so many. Those of an older
+/// version, and those that go, are not counted: they may be gone before anything is done with them.
 #[track_caller]
 pub fn pods(room: &Room, pipeline: &str, count: usize) -> Vec<String> {
     let started = Instant::now();
     loop {
+        let deployment = room.get(&format!("deployment/{pipeline}-worker"));
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
         let selector = format!("-l=lethe.dev/pipeline={pipeline}");
-        let names = room.kubectl(&["get", "pods", &selector, "-o", "jsonpath={.items[*].metadata.name}"]);
-        let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+        let all = room.kubectl(&["get", "pods", &selector, "-o", "json"]);
+        let all: Value = serde_json::from_str(&all).unwrap();
+        let of_now = all["items"].as_array().unwrap().iter().filter(|pod| {
+            pod["metadata"]["deletionTimestamp"].is_null() && &pod["spec"]["containers"][0]["image"] == image
+        });
+        let names: Vec<String> = of_now.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
         if names.len() == count {
             return names;
         }
