@@ -231,11 +231,11 @@ pub(super) fn wrapped_by_others(master: u32) -> Document {
     doc! {"$or": [{"master": {"$lt": master}}, {"master": {"$gt": master}}]}
 }
 
-/// The row of an id, while it is wrapped so.
+/// The row of an id, while it is wrapped so. The id comes first: not every server weighs the indexes of a filter,
+/// and one master wraps all keys.
 pub(super) fn still(id: &str, key: &WrappedKey) -> Document {
-    let mut filter = wrapping(key);
-    filter.insert("_id", id);
-    filter.insert("state", "live");
+    let mut filter = doc! {"_id": id, "state": "live"};
+    filter.extend(wrapping(key));
     filter
 }
 
