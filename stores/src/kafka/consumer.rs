@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -113,6 +116,7 @@ impl KafkaConsumer {
             from_earliest: options.from_earliest,
             from_start: Mutex::new(options.from_start.then(Vec::new)),
             drain: options.drain,
+            leaving: AtomicBool::default(),
             changes: Mutex::default(),
             views: Mutex::default(),
         };
@@ -309,6 +313,7 @@ impl KafkaConsumer {
         let partitions: Vec<i32> = self.ours.iter().copied().collect();
         self.pause(true);
         let group = self.consumer.context();
+        group.leaving.store(true, Relaxed);
         // Polled meanwhile, so that a rebalance of others is not held up.
         let until = Instant::now() + group.drain;
         while Instant::now() < until && group.flow.drain(&partitions, Duration::from_millis(50)) > 0 {
@@ -319,5 +324,11 @@ impl KafkaConsumer {
         self.consumer.unsubscribe();
         // The revocation runs while it is dropped.
         left
+    }
+}
+
+impl Drop for KafkaConsumer {
+    fn drop(&mut self) {
+        self.consumer.context().leaving.store(true, Relaxed);
     }
 }

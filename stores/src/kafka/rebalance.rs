@@ -4,7 +4,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -75,6 +78,8 @@ pub(super) struct Group {
     pub(super) from_start: Mutex<Option<Vec<i32>>>,
     /// How long what is under way may take when partitions go.
     pub(super) drain: Duration,
+    /// It is about to leave the group: nothing that comes is read.
+    pub(super) leaving: AtomicBool,
     pub(super) changes: Mutex<Vec<Change>>,
     pub(super) views: Mutex<BTreeMap<i32, PartitionView>>,
 }
@@ -103,7 +108,13 @@ impl ConsumerContext for Group {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assign(consumer, &partitions);
+            if self.leaving.load(Relaxed) {
+                // A client that closes answers no question about offsets, and waits for this one answer: partitions
+                // that are taken now are given back at once.
+                let _ = consumer.incremental_assign(list);
+            } else {
+                self.assign(consumer, &partitions);
+            }
         } else {
             self.revoke(consumer, list, partitions);
         }

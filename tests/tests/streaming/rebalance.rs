@@ -1,6 +1,10 @@
 //! Partitions that leave while reading is paused, and return; and those that wait while others have a backlog.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lethe_stores::kafka::{ConsumerOptions, Flow, Gathered, KafkaConsumer, Limits, strangers};
 
@@ -39,7 +43,7 @@ fn poll(member: &mut KafkaConsumer) -> BTreeSet<i32> {
 }
 
 #[test]
-fn members_of_a_group_that_work_for_somebody_else_are_counted() {
+fn members_of_a_group_that_work_for_somebody_else_are_counted_and_leave_at_once() {
     let stage = Stage::new();
     let mut members = [Some("ours"), Some("ours"), Some("theirs"), None].map(|identity| member_for(&stage, identity));
     let others_than = |identity| strangers(&stage.connection(), &options(&stage, Some(identity))).unwrap();
@@ -50,6 +54,10 @@ fn members_of_a_group_that_work_for_somebody_else_are_counted() {
         others_than("theirs") == 3
     });
     assert_eq!(others_than("ours"), 2);
+    // Partitions come to those that stay a moment longer, and each of them is about to go.
+    let began = Instant::now();
+    drop(members);
+    assert!(began.elapsed() < Duration::from_secs(30), "gone after {:?}", began.elapsed());
 }
 
 #[test]
