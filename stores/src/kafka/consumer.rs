@@ -313,7 +313,6 @@ impl KafkaConsumer {
         let partitions: Vec<i32> = self.ours.iter().copied().collect();
         self.pause(true);
         let group = self.consumer.context();
-        group.leaving.store(true, Relaxed);
         // Polled meanwhile, so that a rebalance of others is not held up.
         let until = Instant::now() + group.drain;
         while Instant::now() < until && group.flow.drain(&partitions, Duration::from_millis(50)) > 0 {
@@ -321,6 +320,7 @@ impl KafkaConsumer {
         }
         let left = group.flow.in_flight();
         group.commit(&self.consumer);
+        group.leaving.store(true, Relaxed);
         self.consumer.unsubscribe();
         // The revocation runs while it is dropped.
         left

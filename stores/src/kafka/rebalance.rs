@@ -205,7 +205,8 @@ impl Group {
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<i32>) {
         let lost = consumer.assignment_lost();
-        let undelivered = if lost {
+        // One that leaves has drained and committed before: nothing is asked of a client that closes.
+        let undelivered = if lost || self.leaving.load(Relaxed) {
             partitions.iter().map(|partition| self.flow.tracker().in_flight(*partition)).sum()
         } else {
             let left = self.flow.drain(&partitions, self.drain);

@@ -22,7 +22,7 @@ mod spaces;
 mod table;
 mod token;
 
-use std::process::ExitCode;
+use std::{mem::ManuallyDrop, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -103,7 +103,9 @@ Exit codes:
 /// Does work that waits for stores.
 pub(crate) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(Failure::other)?.block_on(work)
+    // It ends with the process: taken down before, it would end tasks of MongoDB's driver in an order that makes
+    // others of them panic.
+    ManuallyDrop::new(runtime.map_err(Failure::other)?).block_on(work)
 }
 
 /// Runs the program.
