@@ -320,7 +320,6 @@ impl KafkaConsumer {
         }
         let left = group.flow.in_flight();
         group.commit(&self.consumer);
-        group.leaving.store(true, Relaxed);
         self.consumer.unsubscribe();
         // The revocation runs while it is dropped.
         left
@@ -328,6 +327,7 @@ impl KafkaConsumer {
 }
 
 impl Drop for KafkaConsumer {
+    /// The client is dropped after this, and calls back while it closes.
     fn drop(&mut self) {
         self.consumer.context().leaving.store(true, Relaxed);
     }

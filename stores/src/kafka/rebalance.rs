@@ -78,7 +78,7 @@ pub(super) struct Group {
     pub(super) from_start: Mutex<Option<Vec<i32>>>,
     /// How long what is under way may take when partitions go.
     pub(super) drain: Duration,
-    /// It is about to leave the group: nothing that comes is read.
+    /// The client closes: nothing that comes is read, and nothing is asked.
     pub(super) leaving: AtomicBool,
     pub(super) changes: Mutex<Vec<Change>>,
     pub(super) views: Mutex<BTreeMap<i32, PartitionView>>,
@@ -205,7 +205,7 @@ impl Group {
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<i32>) {
         let lost = consumer.assignment_lost();
-        // One that leaves has drained and committed before: nothing is asked of a client that closes.
+        // Nothing is asked of a client that closes: what was committed before stands, the rest is read again.
         let undelivered = if lost || self.leaving.load(Relaxed) {
             partitions.iter().map(|partition| self.flow.tracker().in_flight(*partition)).sum()
         } else {
