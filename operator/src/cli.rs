@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io::IsTerminal, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io::IsTerminal, mem::ManuallyDrop, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -121,16 +121,15 @@ pub fn main() -> ExitCode {
         listen: run.listen,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
+        // Drivers may be in the middle of a question, and nobody waits for its answer: it ends with the process. Taken
+        // down before, it would end tasks of MongoDB's driver in an order that makes others of them panic.
+        Ok(runtime) => ManuallyDrop::new(runtime),
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(process::run(options));
-    // Drivers may be in the middle of a question: nobody waits for its answer.
-    runtime.shutdown_background();
-    match ended {
+    match runtime.block_on(process::run(options)) {
         Ok(Ended::Asked) => ExitCode::SUCCESS,
         Ok(Ended::Lost) => ExitCode::from(3),
         Err(error) => {
