@@ -12,7 +12,12 @@ pub enum Receipt {
     Books,
     /// The consumer of a topic, which commits to its group.
     #[cfg(feature = "kafka")]
-    Group(lethe_core::ack::Ticket),
+    Group {
+        /// What it knows the part by.
+        ticket: lethe_core::ack::Ticket,
+        /// When the batch of the part set out.
+        set_out: std::time::Instant,
+    },
 }
 
 /// Records of one stream.
