@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use super::{
     Counts, Job, RunError, Transformed, Watch,
     late::LateLetters,
-    part::{Part, Receipt},
+    part::Receipt,
     patience::patiently,
     pipeline_id,
     sink_task::{self, Done, write},
@@ -91,7 +91,7 @@ impl Deliverer {
         self,
         mut batches: mpsc::Receiver<Transformed>,
         late: LateLetters,
-        acknowledge: &(dyn Fn(&[Part]) + Sync),
+        acknowledge: &(dyn Fn(&Receipt) + Sync),
         counts: &mut Counts,
     ) -> Result<(), RunError> {
         let Self { id, vault, letters, sinks, watch } = self;
@@ -232,7 +232,7 @@ impl Finish {
     async fn batch(
         &mut self,
         under_way: UnderWay,
-        acknowledge: &(dyn Fn(&[Part]) + Sync),
+        acknowledge: &(dyn Fn(&Receipt) + Sync),
         counts: &mut Counts,
     ) -> Result<(), RunError> {
         let UnderWay { of, answers, marks, .. } = under_way;
@@ -262,7 +262,9 @@ impl Finish {
             letters_written += letters.len();
         }
         self.commit(&of, &marks).await?;
-        acknowledge(&of.parts);
+        for part in &of.parts {
+            acknowledge(&part.receipt);
+        }
         self.watch.events.fetch_add(done.events, Ordering::Relaxed);
         self.show(&of, &done, letters_written as u64);
         counts.merge(&done);

@@ -7,8 +7,6 @@ mod deliver;
 mod files;
 mod late;
 mod letters;
-#[cfg(feature = "kafka")]
-mod pace;
 mod part;
 mod patience;
 mod refill;
@@ -145,7 +143,7 @@ pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> R
     let (known, mut to_remember) = mpsc::channel(1);
     let (transformed, to_deliver) = mpsc::channel::<Transformed>(DEPTH);
     #[cfg(feature = "kafka")]
-    let (flow, pace) = (Arc::new(lethe_stores::kafka::Flow::default()), Arc::new(pace::Pace::new(topic::MOST)));
+    let flow = Arc::new(lethe_stores::kafka::Flow::default());
     let reading = match origin {
         Origin::Files(open) => {
             drop(known);
@@ -158,7 +156,6 @@ pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> R
             let reader = topic::TopicReader {
                 origin: *origin,
                 flow: Arc::clone(&flow),
-                pace: Arc::clone(&pace),
                 follow,
                 dedupe_ids: dedupe.map(|rules| rules.max_ids),
                 known,
@@ -194,11 +191,10 @@ pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> R
         Ok(())
     });
     let mut counts = Counts::default();
-    let acknowledge = |parts: &[Part]| {
+    let acknowledge = |receipt: &Receipt| match receipt {
+        Receipt::Books => {}
         #[cfg(feature = "kafka")]
-        topic::acknowledge(parts, &flow, &pace);
-        #[cfg(not(feature = "kafka"))]
-        let _ = parts;
+        Receipt::Group(ticket) => flow.acknowledge(ticket),
     };
     let delivered = deliverer.run(to_deliver, late, &acknowledge, &mut counts).await;
     if delivered.is_err() {

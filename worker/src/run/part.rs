@@ -12,12 +12,7 @@ pub enum Receipt {
     Books,
     /// The consumer of a topic, which commits to its group.
     #[cfg(feature = "kafka")]
-    Group {
-        /// What it knows the part by.
-        ticket: lethe_core::ack::Ticket,
-        /// When the batch of the part set out.
-        set_out: std::time::Instant,
-    },
+    Group(lethe_core::ack::Ticket),
 }
 
 /// Records of one stream.

@@ -16,16 +16,14 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     BATCH, RunError, Watch,
-    pace::Pace,
     part::{Feed, Part, Receipt},
     strangers,
 };
 use crate::observe::Partition;
 
-/// Records of a batch, at most: less than of files, where nothing waits for a batch to pass.
-pub(super) const MOST: usize = BATCH / 2;
-/// Bytes of a batch, after which nothing more is gathered.
-const BYTES: usize = 4 << 20;
+/// What is gathered before it sets out, at most. Where a store is slow, everything under way lies before what comes
+/// next, and a partition that was taken over waits for it: less than the batches of files, which nobody waits for.
+const LIMITS: Limits = Limits { records: BATCH / 2, bytes: 4 << 20 };
 /// How long an empty topic is waited on before the signals are looked at.
 const IDLE: Duration = Duration::from_millis(50);
 /// The same while something waits for room.
@@ -54,7 +52,6 @@ pub struct TopicOrigin {
 pub(super) struct TopicReader {
     pub(super) origin: TopicOrigin,
     pub(super) flow: Arc<Flow>,
-    pub(super) pace: Arc<Pace>,
     pub(super) follow: bool,
     /// Ids that are remembered, where they are.
     pub(super) dedupe_ids: Option<usize>,
@@ -78,8 +75,7 @@ impl TopicReader {
         while !self.watch.stops() {
             heart.beat();
             let wait = if gathered.is_empty() { IDLE } else { CROWDED };
-            let limits = Limits { records: self.pace.records(), bytes: BYTES };
-            match consumer.poll(&mut gathered, limits, wait) {
+            match consumer.poll(&mut gathered, LIMITS, wait) {
                 Ok(()) => {
                     if !gathered.is_empty() {
                         refused = None;
@@ -108,7 +104,7 @@ impl TopicReader {
                         consumer.pause(false);
                         room.send(Feed::New(self.set_out(std::mem::take(&mut gathered))));
                     }
-                    Err(TrySendError::Full(())) if gathered.is_full(limits) => {
+                    Err(TrySendError::Full(())) if gathered.is_full(LIMITS) => {
                         consumer.pause(consumer.is_paused() || !self.finds_room(batches));
                     }
                     Err(TrySendError::Full(())) => consumer.pause(false),
@@ -141,11 +137,10 @@ impl TopicReader {
 
     fn set_out(&mut self, gathered: Gathered) -> Vec<Part> {
         let mut parts = Vec::new();
-        let set_out = Instant::now();
         for (partition, batch) in gathered.into_batches() {
             self.positions.insert(partition, batch.next_offset);
             if let Some(ticket) = self.flow.begin(partition, batch.next_offset) {
-                parts.push(Part { batch, receipt: Receipt::Group { ticket, set_out } });
+                parts.push(Part { batch, receipt: Receipt::Group(ticket) });
             }
         }
         parts
@@ -256,20 +251,6 @@ impl TopicReader {
     }
 }
 
-/// Every sink holds a batch: its group may commit it, and the next ones are as large as its time allows.
-pub(super) fn acknowledge(parts: &[Part], flow: &Flow, pace: &Pace) {
-    let mut since = None;
-    for part in parts {
-        if let Receipt::Group { ticket, set_out } = &part.receipt {
-            flow.acknowledge(ticket);
-            since = Some(*set_out);
-        }
-    }
-    if let Some(set_out) = since {
-        pace.delivered(parts.iter().map(|part| part.batch.records.len()).sum(), set_out);
-    }
-}
-
 fn remember(
     origin: &TopicOrigin,
     parts: &[(i32, u64, u64)],
@@ -277,7 +258,7 @@ fn remember(
     watch: &Watch,
 ) -> Result<(), StoreError> {
     let mut history = History::open(&origin.connection, &origin.options.topic, parts)?;
-    while let Some(gathered) = history.gather(Limits { records: MOST, bytes: BYTES })? {
+    while let Some(gathered) = history.gather(LIMITS)? {
         for (_, batch) in gathered.into_batches() {
             if watch.stops() || known.blocking_send(Feed::Known(batch)).is_err() {
                 return Ok(());
