@@ -26,8 +26,8 @@ impl Gauge {
         Self { client: config.create().unwrap(), topic: stage.source() }
     }
 
-    /// Waits until the group has committed what lies in the topic now; answers how long that took. `turn`
-    /// is called meanwhile.
+    /// Waits until the group has committed what lies in the topic now, and something in each partition; answers
+    /// how long that took. `turn` is called meanwhile.
     #[track_caller]
     pub fn caught_up(&self, bound: Duration, mut turn: impl FnMut()) -> Duration {
         let started = Instant::now();
@@ -35,7 +35,9 @@ impl Gauge {
         loop {
             turn();
             let now = committed(&self.topic, &self.client, ASKING);
-            if let Ok(now) = &now {
+            if let Ok(now) = &now
+                && now.values().all(|(_, end)| *end > 0)
+            {
                 let goal = goal.get_or_insert_with(|| now.clone());
                 if goal.iter().all(|(partition, (_, end))| now.get(partition).is_some_and(|(at, _)| at >= end)) {
                     return started.elapsed();

@@ -1,9 +1,13 @@
 //! Servers of a scenario's own, to be stopped, killed and cut off; those that it leaves alone are the
-//! ones that tests share.
+//! ones that tests share. One scenario at a time: beside another that starts servers, one that is killed
+//! may need a minute to come back, and its recovery says little of workers.
 
 use std::{
     net::TcpListener,
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     thread,
 };
 
@@ -18,8 +22,7 @@ const PORTS: u16 = 60;
 /// Where the clients of Kafka's proxied listener are sent.
 const PROXY: u16 = 30;
 
-/// Servers of a scenario's own.
-#[derive(Default)]
+/// Servers of a scenario's own, ended before the next scenario begins.
 pub struct House {
     /// One broker, or three.
     pub kafka: Option<Own>,
@@ -27,6 +30,8 @@ pub struct House {
     pub cassandra: Option<Own>,
     /// One server, no replica set: its clients stay with the proxy that they know.
     pub mongo: Option<Own>,
+    // Last: what is above is ended first.
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// A proxy before each server of a house.
@@ -40,11 +45,13 @@ pub struct Proxies {
 }
 
 impl House {
-    /// Starts these engines.
+    /// Waits for its turn, and starts these engines.
     pub fn with(names: &[&'static str], nodes: u8) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let starting = names.iter().map(|&name| (name, thread::spawn(move || start(name, nodes))));
         let starting: Vec<_> = starting.collect();
-        let mut house = Self::default();
+        let mut house = Self { kafka: None, cassandra: None, mongo: None, _turn: turn };
         for (name, own) in starting {
             let own = Some(own.join().unwrap());
             match name {

@@ -3,13 +3,14 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    soak::{scale, trial::Trial},
+    soak::{house::House, scale, trial::Trial},
     stage::Stage,
 };
 
 #[test]
 fn workers_that_are_replaced_one_by_one_lose_and_double_nothing() {
-    let stage = Stage::new();
+    let house = House::with(&[], 1);
+    let stage = Stage::at(house.engines());
     let (rate, events, rounds) = scale((300, 3_000, 2), (500, 60_000, 25));
     let mut trial = Trial::begin(&stage, rate, events);
     for _ in 0..rounds {
@@ -23,7 +24,8 @@ fn workers_that_are_replaced_one_by_one_lose_and_double_nothing() {
 
 #[test]
 fn a_worker_that_joins_and_leaves_all_the_time_costs_nothing_but_time() {
-    let stage = Stage::new();
+    let house = House::with(&[], 1);
+    let stage = Stage::at(house.engines());
     let (rate, events, rounds) = scale((300, 3_000, 2), (500, 50_000, 20));
     let mut trial = Trial::begin(&stage, rate, events);
     for _ in 0..rounds {
