@@ -34,10 +34,13 @@ generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/
 	"$(BUILT)/metricgen"
 
 bench: need-cargo need-drivers need-engines need-python ## Measure; method and figures: docs/benchmarks.md
+	@./tests/engines/down
 	$(CARGO) bench --workspace --bench '*'
 
 soak: need-cargo need-drivers need-engines need-python need-go ## The long faults, an hour of them; what they print goes into docs/ledger.md
-	LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
+	@# Of the servers that stand for MongoDB the fast one: what is seen is to be the workers' speed.
+	trap ./tests/engines/mongo/down EXIT; ./tests/engines/mongo/down; \
+	MONGO_SERVER=rust LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
 		crash soak:: faults::workers_killed crowd:: leader::whatever
 
 engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB server on this machine, for tests; where: tests/engines/README.md

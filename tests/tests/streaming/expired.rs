@@ -35,7 +35,7 @@ fn what_went_while_nobody_read_is_counted_and_the_rest_is_read() {
     let removed = overtake(&stage, |unread| unread / 2);
     assert!(removed > EVENTS / 4);
     let mut worker = Worker::ready(&stage);
-    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives());
+    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives()).unwrap();
     assert_eq!(worker.metric("lethe_expired_unread_total"), removed);
     assert_eq!(worker.metric("lethe_events_read_total"), EVENTS - removed);
     assert_eq!(worker.status()["expiredUnread"], json!(removed));
@@ -52,7 +52,7 @@ fn what_goes_under_the_feet_of_a_worker_is_counted_and_it_goes_on() {
     let stage = Stage::new();
     let mut worker = Worker::ready(&stage);
     stage.generate(&troubled(EVENTS, 5));
-    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives());
+    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives()).unwrap();
     worker.signal("STOP");
     // Brokers have answered what it asked before: it is not given what comes now.
     thread::sleep(ASKED);
@@ -60,7 +60,7 @@ fn what_goes_under_the_feet_of_a_worker_is_counted_and_it_goes_on() {
     let removed = overtake(&stage, |unread| unread);
     stage.generate(&troubled(EVENTS, 7));
     worker.signal("CONT");
-    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives());
+    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives()).unwrap();
     within(PATIENCE, "all is counted", || worker.metric("lethe_expired_unread_total") > 0);
     assert_eq!(removed, EVENTS);
     assert_eq!(worker.metric("lethe_expired_unread_total"), removed);

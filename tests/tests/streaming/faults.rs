@@ -22,6 +22,8 @@ use crate::{
 
 /// Workers of the group.
 const WORKERS: usize = 2;
+/// How often the group is looked at: its brokers have other things to do.
+const LOOKS: Duration = Duration::from_millis(50);
 /// How long a worker may take to stop when it is asked to.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -96,7 +98,7 @@ impl<'s> Crew<'s> {
             let topics = &self.stage.topics;
             let bound = Duration::from_secs(120);
             self.until(bound, |crew| early || (topics.count(&clean) > point && !(recovers && crew.stalled.is_some())));
-            let moment = self.below(if early { 3_000_000 } else { 30_000 });
+            let moment = self.below(if early { 3_000_000 } else { 100_000 });
             thread::sleep(Duration::from_micros(moment));
             let at = self.below(WORKERS as u64) as usize;
             let killed = std::mem::replace(&mut self.workers[at], worker(self.stage)).kill();
@@ -134,7 +136,7 @@ impl<'s> Crew<'s> {
                 let said: Vec<String> = self.workers.drain(..).map(|worker| worker.kill().err()).collect();
                 panic!("the group stands still: {committed:?}; {}", said.join("\n---\n"));
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(LOOKS);
         }
     }
 

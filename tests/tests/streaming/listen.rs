@@ -42,7 +42,7 @@ fn what_a_worker_says_of_itself_adds_up() {
     let stage = Stage::new();
     stage.generate(&troubled(EVENTS, 5));
     let mut worker = Worker::ready(&stage);
-    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives());
+    Gauge::of(&stage).caught_up(PATIENCE, || worker.lives()).unwrap();
     within(PATIENCE, "nothing lags", || {
         worker.status()["source"]["partitions"].as_array().unwrap().iter().all(|partition| partition["lag"] == json!(0))
     });

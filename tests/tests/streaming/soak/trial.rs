@@ -65,13 +65,13 @@ impl<'s> Trial<'s> {
     /// Waits until what came so far is delivered. No fault is under way.
     #[track_caller]
     pub fn flows(&mut self) {
-        self.gauge.caught_up(recovery(), || self.workers.iter_mut().for_each(Worker::lives));
+        catch_up(&self.gauge, &mut self.workers, recovery());
     }
 
     /// A fault has ended this moment: how long it takes until what came until now is delivered.
     #[track_caller]
     pub fn recovers(&mut self) -> Duration {
-        let took = self.gauge.caught_up(recovery(), || self.workers.iter_mut().for_each(Worker::lives));
+        let took = catch_up(&self.gauge, &mut self.workers, recovery());
         self.recoveries.push(took);
         took
     }
@@ -115,7 +115,7 @@ impl<'s> Trial<'s> {
     #[track_caller]
     pub fn end(mut self, name: &str, what: &str) {
         let events = self.load.finish();
-        self.gauge.caught_up(REST, || self.workers.iter_mut().for_each(Worker::lives));
+        catch_up(&self.gauge, &mut self.workers, REST);
         let took = self.started.elapsed();
         for worker in self.workers {
             self.past.add(worker.stop());
@@ -146,4 +146,12 @@ impl<'s> Trial<'s> {
             took.as_secs_f64()
         );
     }
+}
+
+#[track_caller]
+fn catch_up(gauge: &Gauge, workers: &mut [Worker], bound: Duration) -> Duration {
+    gauge.caught_up(bound, || workers.iter_mut().for_each(Worker::lives)).unwrap_or_else(|behind| {
+        let said: Vec<String> = workers.iter().map(Worker::said).collect();
+        panic!("{behind}; the workers said: {}", said.join("\n---\n"))
+    })
 }
