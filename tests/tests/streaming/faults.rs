@@ -14,7 +14,7 @@ use crate::{
     ending::Ending,
     folder::troubled,
     memory::{Memory, memory},
-    soak::{recovery, scale},
+    soak::{gauge::LOOKS, recovery, scale},
     stage::Stage,
     topics::{self, Offsets},
     worker::Running,
@@ -22,8 +22,6 @@ use crate::{
 
 /// Workers of the group.
 const WORKERS: usize = 2;
-/// How often the group is looked at: its brokers have other things to do.
-const LOOKS: Duration = Duration::from_millis(50);
 /// How long a worker may take to stop when it is asked to.
 const STOP: Duration = Duration::from_secs(10);
 

@@ -10,6 +10,8 @@ use crate::{
 };
 
 const ASKING: Duration = Duration::from_secs(2);
+/// How often a group is looked at: its brokers have other things to do.
+pub const LOOKS: Duration = Duration::from_millis(50);
 
 /// Offsets of the source and of its group; a broker that doesn't answer is asked again.
 pub struct Gauge {
@@ -45,7 +47,7 @@ impl Gauge {
             if started.elapsed() > bound {
                 return Err(format!("the group has not caught up in {bound:?} with {goal:?}: {now:?}"));
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(LOOKS);
         }
     }
 }

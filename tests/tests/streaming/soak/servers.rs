@@ -30,8 +30,7 @@ fn a_broker_that_restarts_under_load_is_waited_for() {
 fn a_cluster_that_loses_one_broker_at_a_time_goes_on() {
     let house = House::with(&["kafka"], 3);
     let stage = Stage::at(house.engines());
-    // Three brokers share the machine with all the others.
-    let (rate, events, rounds) = scale((200, 2_000, 1), (200, 20_000, 6));
+    let (rate, events, rounds) = scale((200, 2_000, 1), (500, 50_000, 6));
     let mut trial = Trial::begin(&stage, rate, events);
     let kafka = house.kafka.as_ref().unwrap();
     for round in 0..rounds {
