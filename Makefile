@@ -11,7 +11,7 @@ BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test generate bench soak engines-up engines-down clean lint unit \
-	cluster-up cluster-down kind-up kind-down need-kind need-node need-cargo need-cc need-drivers need-lints need-python need-engines need-go
+	cluster-up cluster-down kind-up kind-down need-kind need-node need-cargo need-cc need-cmake need-drivers need-lints need-python need-engines need-go
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,12 +33,14 @@ generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/
 	"$(BUILT)/docgen"
 	"$(BUILT)/metricgen"
 
-bench: need-cargo need-drivers need-engines need-python ## Measure; method and figures: docs/benchmarks.md
+bench: need-cargo need-drivers need-engines need-python need-cmake ## Measure; method and figures: docs/benchmarks.md
 	@./tests/engines/down
+	@./tests/engines/mongo/build-rust >/dev/null
 	$(CARGO) bench --workspace --bench '*'
 
-soak: need-cargo need-drivers need-engines need-python need-go ## The long faults, an hour of them; what they print goes into docs/ledger.md
+soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## The long faults, an hour of them; what they print goes into docs/ledger.md
 	@# Of the servers that stand for MongoDB the fast one: what is seen is to be the workers' speed.
+	@./tests/engines/mongo/build-rust >/dev/null
 	trap ./tests/engines/mongo/down EXIT; ./tests/engines/mongo/down; \
 	MONGO_SERVER=rust LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
 		crash soak:: faults::workers_killed crowd:: leader::whatever
@@ -102,6 +104,10 @@ need-engines:
 	@command -v openssl >/dev/null || { echo "openssl is missing (it makes certificates for tests); install it: apt-get install openssl"; exit 1; }
 	@command -v flock >/dev/null && command -v setsid >/dev/null || { echo "flock or setsid is missing (tests start servers with them, on Linux); install them: apt-get install util-linux"; exit 1; }
 	@command -v curl >/dev/null || { echo "curl is missing (it asks servers of tests whether they are well); install it: apt-get install curl"; exit 1; }
+
+# The faster of the servers that stand for MongoDB is built from source.
+need-cmake:
+	@command -v cmake >/dev/null || { echo "cmake is missing (for the MongoDB server of the long runs); install it: apt-get install cmake"; exit 1; }
 
 # Only root can make a node, and what is needed for one is needed by root alone. LETHE_TEST_NODE=none leaves it out.
 NODE = [ "$$(id -u)" = 0 ] && [ "$$LETHE_TEST_NODE" != none ]

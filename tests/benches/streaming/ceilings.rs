@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
+use lethe_tests::engines::Engines;
 use mongodb::bson::{Document, doc};
 use rdkafka::{
     ClientConfig, Message,
@@ -16,10 +17,7 @@ use rdkafka::{
 };
 use scylla::client::session_builder::SessionBuilder;
 
-use crate::{
-    engines::Engines,
-    measured::{Cost, own_cpu},
-};
+use crate::measured::{Cost, own_cpu};
 
 /// Rows that are written to a store.
 const ROWS: u64 = 30_000;

@@ -2,10 +2,10 @@
 //! ceiling, latency, start and stop. Method and figures: docs/benchmarks.md.
 //!
 //! The worker is the real program on real engines; this process feeds it and looks at it.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod ceilings;
-mod engines;
 mod manifest;
 mod measured;
 
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engines::Engines;
+use lethe_tests::engines::{Engines, Own};
 use lethe_worker::generate::{GenerateOptions, Generator, Kind, Record};
 use manifest::{Bench, Sinks};
 use measured::{Cost, Quantiles, Worker};
@@ -30,9 +30,17 @@ const MORE: u64 = 600_000;
 const SUBJECTS: u64 = 5_000;
 /// Seconds that latency is measured for, after as many that don't count.
 const SECONDS: u64 = 10;
+const COLLECTOR: &str = "-XX:+UseG1GC";
 
 fn main() {
-    let engines = Engines::start();
+    // An instance of their own, with the collector that servers run with, and of the servers that stand for MongoDB
+    // the faster one.
+    let own = [
+        Own::start("kafka", &[("KAFKA_JVM", COLLECTOR)]),
+        Own::start("cassandra", &[("CASSANDRA_JVM", COLLECTOR)]),
+        Own::start("mongo", &[("MONGO_SERVER", "rust")]),
+    ];
+    let engines = own.iter().fold(Engines::default(), |all, own| all.with(&own.facts));
     let bench = Bench::new(&engines);
     // All of it, or what is asked for: `cargo bench --workspace --bench streaming -- latency`.
     let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::executor::block_on;
+use lethe_tests::engines::Engines;
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -15,10 +16,7 @@ use rdkafka::{
 use scylla::client::session_builder::SessionBuilder;
 use tempfile::TempDir;
 
-use crate::{
-    engines::Engines,
-    measured::{Cost, PROGRAM, measure},
-};
+use crate::measured::{Cost, PROGRAM, measure};
 
 const PARTITIONS: i32 = 6;
 

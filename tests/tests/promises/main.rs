@@ -3,6 +3,7 @@
 //! One binary for all of them, because linking is what costs. What they share lies in `worker` (how
 //! the program runs), `folder` (what it runs on), `dump` (what it left), `model` (what it should have
 //! left) and `planted` (a person who must be found nowhere).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod accounting;

@@ -3,8 +3,9 @@
 
 use std::fs;
 
+use lethe_tests::engines::{Engines, Own, engines};
+
 use crate::{
-    engines::{Engines, Own, engines},
     proxy::Proxy,
     stage::Stage,
     topics::Topics,

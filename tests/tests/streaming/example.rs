@@ -3,8 +3,9 @@
 
 use std::{fs, os::unix::fs::symlink, process::Command};
 
+use lethe_tests::engines::engines;
+
 use crate::{
-    engines::engines,
     folder::repository,
     stage::Stage,
     worker::{PROGRAM, finish},

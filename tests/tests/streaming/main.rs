@@ -1,15 +1,15 @@
 //! What Lethe promises of streams, kept by real runs on real servers: one file per promise.
 //!
 //! Servers come from `tests/engines`, or from the variables that name others (its README). What tests
-//! share lies in `engines` (the servers), `stage` (a pipeline on them), `topics` and `tables` (what lies
+//! share lies in `lethe_tests::engines` (the servers), `stage` (a pipeline on them), `topics` and `tables` (what lies
 //! there) and `ending` (what should lie there).
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod accounting;
 mod canary;
 mod cassandra;
 mod ending;
-mod engines;
 mod errors;
 mod example;
 mod expired;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
+use lethe_tests::engines::Own;
 use mongodb::{
     Client,
     bson::{Document, doc},
@@ -19,7 +20,6 @@ use mongodb::{
 use serde_json::{Value, json};
 
 use crate::{
-    engines::Own,
     folder::{Folder, repository},
     proxy::Proxy,
     topics::{Topics, within},

@@ -13,6 +13,7 @@ use std::{
 
 use futures::TryStreamExt;
 use lethe_stores::connection::KafkaConnection;
+use lethe_tests::engines::{Engines, engines};
 use lethe_worker::generate::GenerateOptions;
 use mongodb::{
     Client,
@@ -23,7 +24,6 @@ use serde_yaml::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    engines::{Engines, engines},
     folder::{Folder, repository},
     tables::{self, Row, Table},
     topics::{Record, Sent, Topics},

@@ -12,9 +12,11 @@ use lethe_stores::{
     StoreError,
     connection::{Login, TlsOptions},
 };
+use lethe_tests::engines::Own;
 
 use super::*;
-use crate::{engines::Own, proxy::Proxy};
+
+use crate::proxy::Proxy;
 
 /// A node with passwords, rights and TLS from both sides.
 fn start() -> Own {

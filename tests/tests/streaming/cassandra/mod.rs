@@ -32,7 +32,7 @@ static BEGAN: LazyLock<i64> = LazyLock::new(|| jiff::Timestamp::now().as_millise
 
 /// `host:port` of the node that the tests share.
 fn address() -> String {
-    crate::engines::engines().cassandra().to_owned()
+    lethe_tests::engines::engines().cassandra().to_owned()
 }
 
 fn connection(host: &str) -> CassandraConnection {

@@ -7,9 +7,11 @@ use lethe_stores::{
     StoreError,
     connection::{Login, TlsOptions},
 };
+use lethe_tests::engines::Own;
 
 use super::*;
-use crate::{engines::Own, proxy::Proxy};
+
+use crate::proxy::Proxy;
 
 fn login(password: &str) -> Login {
     Login { username: "app".to_owned(), password: password.to_owned().into() }

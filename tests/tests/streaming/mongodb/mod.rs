@@ -30,7 +30,7 @@ use mongodb::{
 
 /// `host:port` of the server that the tests share.
 fn address() -> String {
-    crate::engines::engines().mongodb().to_owned()
+    lethe_tests::engines::engines().mongodb().to_owned()
 }
 
 fn connection(host: &str) -> MongodbConnection {

@@ -11,11 +11,9 @@ use std::{
     thread,
 };
 
-use crate::{
-    engines::{Engines, Own, engines},
-    proxy::Proxy,
-    stage::Stage,
-};
+use lethe_tests::engines::{Engines, Own, engines};
+
+use crate::{proxy::Proxy, stage::Stage};
 
 /// Kafka's ports of three nodes, and of the proxies before them.
 const PORTS: u16 = 60;

@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lethe_tests::engines::Own;
+
 use crate::{
-    engines::Own,
     soak::{house::House, scale, trial::Trial},
     stage::Stage,
 };

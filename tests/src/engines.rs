@@ -1,4 +1,4 @@
-//! The servers that tests run on. `tests/engines` starts them, or names those that variables name.
+//! The servers that tests and benches run on. `tests/engines` starts them, or names those that variables name.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 /// What is known of servers: `name=value` lines, as their scripts print them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Engines(BTreeMap<String, String>);
 
 /// The servers that tests share, started by the first test that asks.
@@ -27,6 +27,7 @@ impl Engines {
     }
 
     /// These, and others in place of those that are known of both.
+    #[must_use]
     pub fn with(mut self, others: &Self) -> Self {
         self.0.extend(others.0.clone());
         self
@@ -63,7 +64,7 @@ impl Engines {
     }
 }
 
-/// A server of one test, ended with it.
+/// A server of one test or bench, ended with it.
 pub struct Own {
     engine: &'static str,
     folder: TempDir,
