@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no async, no clock and no randomness of its own. A caller passes bytes, the time
 //! and random bytes in, and gets bytes, outcomes and mistakes back.
+#![forbid(unsafe_code)]
 
 pub mod ack;
 pub mod clean;

@@ -3,6 +3,7 @@
 //!
 //! This crate holds shapes only. What the words mean, and every rule that spans two lists, lives
 //! in `lethe-core`.
+#![forbid(unsafe_code)]
 
 pub mod data_store;
 mod definition;

@@ -3,6 +3,7 @@
 //! A folder per kind (`pipeline/`, `store/`), each with the same phases: dereference (reads), validate and build
 //! (pure), apply (writes), status. `process/` is what is around them: leadership, probes, metrics. What is written
 //! into the cluster by name (labels, conditions, reasons, events) is a constant in one file each.
+#![forbid(unsafe_code)]
 
 pub mod cache;
 pub mod cli;

@@ -1,4 +1,5 @@
 //! `lethe-operator`.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! How fast a table is written and a file is read: `cargo bench -p lethe-stores`. Figures, not tests.
 //!
 //! `BENCH_DIR` says on which disk; left out, the system's place for temporary files.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 use std::{fs, io::Write, path::Path, time::Instant};

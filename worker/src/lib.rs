@@ -1,4 +1,5 @@
 //! Lethe's data path: threads, channels and a command line around `lethe-core` and `lethe-stores`.
+#![forbid(unsafe_code)]
 
 pub mod cli;
 mod clock;

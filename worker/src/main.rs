@@ -1,4 +1,5 @@
 //! The `lethe-worker` program.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

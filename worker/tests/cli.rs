@@ -1,4 +1,5 @@
 //! The commands as a person runs them: the program itself, in a folder of its own.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{

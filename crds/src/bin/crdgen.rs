@@ -1,5 +1,6 @@
 //! Writes the CustomResourceDefinitions to `crds/<plural>.yaml`; with `--check` it only tells
 //! whether they are fresh.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

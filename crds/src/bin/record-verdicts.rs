@@ -1,6 +1,7 @@
 //! Asks a real API server about every manifest of `testdata/verdicts.yaml` and writes its verdicts
 //! down. `kubectl` must reach a server on which `kubectl apply -f crds/` was run; nothing is
 //! written there (`--dry-run=server`).
+#![forbid(unsafe_code)]
 
 use std::{
     error::Error,

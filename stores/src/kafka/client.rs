@@ -1,19 +1,27 @@
 //! How a client of librdkafka is made, and what it says on the way.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use lethe_crds::data_store::SaslMechanism;
 use rdkafka::{
     ClientConfig, ClientContext,
+    client::Client,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::{KafkaError, RDKafkaErrorCode},
     producer::{BaseProducer, Producer, ProducerContext},
+    statistics::Statistics,
 };
 
-use super::fault::{of_kafka, unavailable};
+use super::{
+    fault::{of_kafka, unavailable},
+    native::add_brokers,
+};
 use crate::{StoreError, connection::KafkaConnection};
 
 /// How long a store is waited for when it is opened.
@@ -26,7 +34,7 @@ pub(super) const CLIENT: &str = "lethe-worker";
 pub(super) fn config(connection: &KafkaConnection) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", connection.bootstrap_servers.join(","))
+        .set("bootstrap.servers", servers(connection))
         .set("client.id", CLIENT)
         .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.ms", "100")
@@ -70,16 +78,40 @@ pub(super) fn config(connection: &KafkaConnection) -> ClientConfig {
     config
 }
 
+/// How often a client that lives on counts what it knows, in milliseconds.
+pub(super) const COUNTING: &str = "2000";
+
 /// What librdkafka says: its log lines, which name brokers, topics and partitions and never a
-/// record, and the last error that explains why nothing is heard of a broker.
+/// record, the last error that explains why nothing is heard of a broker, and whether it knows one.
 #[derive(Clone, Default)]
-pub(super) struct Voice(Arc<Mutex<Option<(RDKafkaErrorCode, String)>>>);
+pub(super) struct Voice(Arc<Said>);
+
+#[derive(Default)]
+struct Said {
+    reason: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    lost: AtomicBool,
+}
 
 impl Voice {
     /// The reason that was told last, and nobody heard yet.
     pub(super) fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Gives the client its first brokers again if it knows none. A broker that has just started may name
+    /// topics and no broker; librdkafka forgets all it knew then, those of the configuration as well, and
+    /// would ask nobody for ever: <https://github.com/confluentinc/librdkafka/issues/5301>. Noticed where
+    /// `statistics.interval.ms` is [`COUNTING`].
+    pub(super) fn remind<C: ClientContext>(&self, client: &Client<C>, connection: &KafkaConnection) {
+        if self.0.lost.swap(false, Relaxed) {
+            let added = add_brokers(client, &servers(connection));
+            tracing::warn!(added, "the cluster named no broker: asking the first ones again");
+        }
+    }
+}
+
+fn servers(connection: &KafkaConnection) -> String {
+    connection.bootstrap_servers.join(",")
 }
 
 impl ClientContext for Voice {
@@ -98,12 +130,18 @@ impl ClientContext for Voice {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::info!(target: "librdkafka", %error, "{reason}");
         let Some(code) = error.rdkafka_error_code() else { return };
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner);
         // That all brokers are down follows from a reason that was told before it.
         let follows = matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure);
         if last.is_none() || !follows {
             *last = Some((code, reason.to_owned()));
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        // The others are the client's own: the coordinator of its group, and itself.
+        let knows = |source: &str| matches!(source, "learned" | "configured");
+        self.0.lost.store(!statistics.brokers.values().any(|broker| knows(&broker.source)), Relaxed);
     }
 }
 

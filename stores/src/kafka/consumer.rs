@@ -21,7 +21,7 @@ use rdkafka::{
 
 use super::{
     Flow, Gathered, Limits,
-    client::{CLIENT, Voice, asking, config},
+    client::{CLIENT, COUNTING, Voice, asking, config},
     fault::{of_code, of_kafka},
     rebalance::{Assigned, Change, Group, PartitionView, add},
     turns::Turns,
@@ -108,7 +108,7 @@ impl KafkaConsumer {
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "200")
             .set("fetch.error.backoff.ms", "200")
-            .set("statistics.interval.ms", "2000");
+            .set("statistics.interval.ms", COUNTING);
         let group = Group {
             voice: Voice::default(),
             flow,
@@ -165,6 +165,7 @@ impl KafkaConsumer {
             }
         }
         self.let_others_go_on(came.is_some());
+        self.consumer.context().voice.remind(self.consumer.client(), &self.connection);
         if self.stored.elapsed() >= STORE_EVERY {
             self.stored = Instant::now();
             self.consumer.context().store(&self.consumer);

@@ -1,6 +1,6 @@
 //! Records into a topic, as a source of events would send them: for made-up events and tests.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{
     ClientContext,
@@ -8,6 +8,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer, ProducerContext},
+    statistics::Statistics,
 };
 use std::sync::{
     Arc,
@@ -15,7 +16,7 @@ use std::sync::{
 };
 
 use super::{
-    client::{Voice, config},
+    client::{COUNTING, Voice, config},
     fault::{of_kafka, unavailable},
     topic::{Need, Topic, ensure},
 };
@@ -23,6 +24,7 @@ use crate::{Access, StoreError, connection::KafkaConnection};
 
 /// How long the last records are waited for.
 const LAST: Duration = Duration::from_secs(60);
+const STEP: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Default)]
 struct Count {
@@ -38,6 +40,10 @@ impl ClientContext for Count {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.voice.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.voice.stats(statistics);
     }
 }
 
@@ -78,7 +84,8 @@ impl Feeder {
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", "60000")
             .set("queue.buffering.max.messages", "100000")
-            .set("queue.buffering.max.kbytes", "65536");
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("statistics.interval.ms", COUNTING);
         let count = Count::default();
         let client = BaseProducer::from_config_and_context(&config, count.clone())
             .map_err(|error| of_kafka(connection, &error, None))?;
@@ -98,14 +105,14 @@ impl Feeder {
             match self.client.send(record) {
                 Ok(()) => break,
                 Err((error, _)) if error.rdkafka_error_code() == Some(Code::QueueFull) => {
-                    self.client.poll(Duration::from_millis(10));
+                    self.poll(Duration::from_millis(10));
                 }
                 Err((error, _)) => return Err(of_kafka(&self.connection, &error, None)),
             }
         }
         self.sent += 1;
         if self.sent.is_multiple_of(256) {
-            self.client.poll(Duration::ZERO);
+            self.poll(Duration::ZERO);
             self.nothing_lost()?;
         }
         Ok(())
@@ -113,11 +120,20 @@ impl Feeder {
 
     /// Waits until brokers hold everything; answers how many records that were. Blocks.
     pub fn finish(self) -> Result<u64, StoreError> {
-        self.client
-            .flush(LAST)
-            .map_err(|error| of_kafka(&self.connection, &error, self.count.voice.take().as_ref()))?;
+        let until = Instant::now() + LAST;
+        while let Err(error) = self.client.flush(STEP) {
+            if Instant::now() >= until {
+                return Err(of_kafka(&self.connection, &error, self.count.voice.take().as_ref()));
+            }
+            self.poll(Duration::ZERO);
+        }
         self.nothing_lost()?;
         Ok(self.count.delivered.load(Ordering::Relaxed))
+    }
+
+    fn poll(&self, wait: Duration) {
+        self.client.poll(wait);
+        self.count.voice.remind(self.client.client(), &self.connection);
     }
 
     fn nothing_lost(&self) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use rdkafka::{
 
 use super::{
     Gathered, Limits,
-    client::{PATIENCE, Voice, config},
+    client::{COUNTING, PATIENCE, Voice, config},
     fault::{of_kafka, unavailable},
 };
 use crate::{StoreError, connection::KafkaConnection};
@@ -74,6 +74,7 @@ impl History {
     pub(super) fn next<R>(&mut self, mut read: impl FnMut(&BorrowedMessage<'_>) -> R) -> Result<Option<R>, StoreError> {
         let mut heard = Instant::now();
         while !self.open.is_empty() {
+            self.consumer.context().remind(self.consumer.client(), &self.connection);
             match self.consumer.poll(Duration::from_millis(200)) {
                 Some(Ok(message)) => {
                     heard = Instant::now();
@@ -142,6 +143,7 @@ fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<Voice>, StoreError
         .set("isolation.level", "read_committed")
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.queue.backoff.ms", "10");
+        .set("fetch.queue.backoff.ms", "10")
+        .set("statistics.interval.ms", COUNTING);
     BaseConsumer::from_config_and_context(&config, Voice::default()).map_err(|error| of_kafka(connection, &error, None))
 }

@@ -11,6 +11,7 @@ mod feeder;
 mod flow;
 mod gather;
 mod history;
+mod native;
 mod producer;
 mod rebalance;
 mod sink;

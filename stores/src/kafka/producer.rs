@@ -14,11 +14,12 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
+    statistics::Statistics,
 };
 use tokio::sync::Notify;
 
 use super::{
-    client::{Voice, config},
+    client::{COUNTING, Voice, config},
     fault::{of_code, of_kafka, unavailable},
 };
 use crate::{StoreError, connection::KafkaConnection};
@@ -68,6 +69,10 @@ impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
         self.0.error(error, reason);
     }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.stats(statistics);
+    }
 }
 
 impl ProducerContext for Reports {
@@ -116,6 +121,7 @@ impl Producer {
         }
         pending.answer(None);
         while tokio::time::timeout(SILENCE, pending.answered.notified()).await.is_err() {
+            self.reports.0.remind(self.client.client(), &self.connection);
             let left = pending.left.load(Ordering::Acquire);
             let why = self.reports.0.take().map(|(code, text)| of_code(&self.connection, code, &text).to_string());
             tracing::warn!(topic = self.topic, left, why, "no broker has taken the records yet: waiting");
@@ -199,6 +205,7 @@ fn client(connection: &KafkaConnection, reports: &Reports) -> Result<ThreadedPro
         .set("partitioner", "murmur2_random")
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "65536")
+        .set("statistics.interval.ms", COUNTING)
         .set("retry.backoff.ms", "100")
         .set("retry.backoff.max.ms", "1000");
     ThreadedProducer::from_config_and_context(&config, reports.clone())

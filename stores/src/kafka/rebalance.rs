@@ -94,13 +94,15 @@ impl ClientContext for Group {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let Some(topic) = statistics.topics.get(&self.topic) else { return };
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        for (partition, stats) in &topic.partitions {
-            if *partition >= 0 && stats.hi_offset >= 0 {
-                views.insert(*partition, PartitionView { high: stats.hi_offset, low: stats.lo_offset });
+        if let Some(topic) = statistics.topics.get(&self.topic) {
+            let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+            for (partition, stats) in &topic.partitions {
+                if *partition >= 0 && stats.hi_offset >= 0 {
+                    views.insert(*partition, PartitionView { high: stats.hi_offset, low: stats.lo_offset });
+                }
             }
         }
+        self.voice.stats(statistics);
     }
 }
 

@@ -3,7 +3,7 @@
 //! One thread, no store: the same 600-byte account events go through Lethe's engine and through
 //! the stack that a careful team would write first (peer.rs), in turn, several times. Time is the
 //! thread's own CPU time, so that a busy machine changes little; the best round counts.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod manifest;

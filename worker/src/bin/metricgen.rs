@@ -1,5 +1,6 @@
 //! Writes the table of metrics in docs/operations.md; with `--check` it only tells whether it is
 //! fresh. The rest of that page is written by people and left alone.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

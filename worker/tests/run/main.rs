@@ -1,5 +1,5 @@
 //! Whole pipelines on real files and real SQLite: what a run, a redrive and a reveal promise.
-
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod accounting;

@@ -1,4 +1,5 @@
 //! Writes `docs/reference/` from the types; with `--check` it only tells whether it is fresh.
+#![forbid(unsafe_code)]
 
 mod kinds;
 mod page;
