@@ -8,7 +8,6 @@ use std::time::Duration;
 pub mod gauge;
 mod house;
 mod load;
-mod nameless;
 mod network;
 mod servers;
 mod trial;
