@@ -15,7 +15,6 @@ use lethe_stores::{
 use lethe_tests::engines::Own;
 
 use super::*;
-
 use crate::proxy::Proxy;
 
 /// A node with passwords, rights and TLS from both sides.

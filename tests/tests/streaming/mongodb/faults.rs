@@ -10,7 +10,6 @@ use lethe_stores::{
 use lethe_tests::engines::Own;
 
 use super::*;
-
 use crate::proxy::Proxy;
 
 fn login(password: &str) -> Login {
