@@ -1,0 +1,54 @@
+//! `detect`: which fields look personal.
+
+use std::fs;
+
+use crate::Folder;
+
+/// Events of somebody's own, in which every value and some keys begin with SECRET.
+const OWN: &str = "\
+{\"id\": \"SECRET-1\", \"mail\": \"SECRETann@example.com\", \"notes\": [\"SECRET call +44 20 7946 0042\"]}
+{\"id\": \"SECRET-2\", \"mail\": \"SECRETbob@example.com\", \"notes\": [\"SECRET\"], \"by\": {\"SECRETeve@example.com\": \"SECRET 192.0.2.7\"}}
+{\"id\": \"SECRET-3\", \"mail\": \"SECRET\"
+";
+
+#[test]
+fn detect_names_paths_and_kinds_and_shows_no_value() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("own.ndjson"), OWN).unwrap();
+    for form in [vec![], vec!["--suggest"], vec!["--output", "json"], vec!["--suggest", "--output", "json"]] {
+        let from_file = folder.run(&[&["detect", "own.ndjson", "--log", "trace"][..], &form].concat());
+        assert!(from_file.status.success());
+        let said = [from_file.stdout.clone(), from_file.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(!said.contains("SECRET") && !said.contains("7946") && !said.contains("192.0"), "{said}");
+        assert!(said.contains("/mail") && said.contains("/notes/*") && !said.contains("/id"), "{said}");
+        let piped = folder.ask(&[&["detect"][..], &form].concat(), OWN);
+        assert_eq!(piped.stdout, from_file.stdout);
+    }
+    let text = folder.ok(&["detect", "own.ndjson"]);
+    let line =
+        |path: &str| text.lines().find(|line| line.starts_with(path)).unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(line("/mail"), ["/mail", "email", "user.contact.email", "encrypt", "2", "100", "%"]);
+    assert_eq!(line("/notes/*"), ["/notes/*", "phone", "user.content", "redactDetected", "1", "50", "%"]);
+    assert_eq!(line("/by (keys)")[2..4], ["email", "user.content"]);
+    assert!(text.starts_with("3 events, 1 no JSON object: searched as text\n"), "{text}");
+    let answer = folder.json(&["detect", "own.ndjson"]);
+    assert_eq!(answer["counts"]["events"], 3);
+    let mail = answer["found"].as_array().unwrap().iter().find(|found| found["path"] == "/mail").unwrap();
+    assert_eq!((&mail["events"], &mail["of"], &mail["share"]), (&2.into(), &2.into(), &1.0.into()));
+    assert_eq!(mail["suggestion"]["clean"], serde_json::json!(["Trim", "Lowercase"]));
+}
+
+#[test]
+fn detect_reads_several_files_and_rows_and_tells_what_is_not_there() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("a.csv"), "name,reach\nAnn,ann@example.com\nBob,\n").unwrap();
+    fs::write(folder.path().join("b.csv"), "name,reach\nEve,eve@example.com\n").unwrap();
+    let answer = folder.json(&["detect", "--format", "csv", "a.csv", "b.csv"]);
+    assert_eq!((&answer["counts"]["events"], &answer["found"][0]["events"]), (&3.into(), &2.into()));
+    assert_eq!(folder.json(&["detect", "--format", "csv", "*.csv"]), answer);
+    let nothing = folder.ask(&["detect", "-"], "{\"a\": 1}\n");
+    assert!(String::from_utf8(nothing.stdout).unwrap().contains("Nothing with the form"));
+    let (code, said) = folder.fails(&["detect", "a.csv", "absent.ndjson"]);
+    assert!(code == 4 && said.contains("absent.ndjson does not exist"), "{said}");
+}

@@ -1,0 +1,50 @@
+//! `lint` and `plan`: what manifests mean, before anything runs.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{Folder, LAPTOP};
+
+#[test]
+fn lint_finds_nothing_in_the_examples_and_names_the_place_of_a_mistake() {
+    let folder = Folder::new();
+    folder.ok(&["keys", "create", "lethe-keys"]);
+    for example in ["laptop", "randomuser", "faker", "people-csv", "clickstream"] {
+        let manifests = format!("{LAPTOP}/../{example}");
+        folder.ok(&["lint", "-f", &manifests, "-f", "lethe-keys.yaml"]);
+    }
+    let pipeline = fs::read_to_string(format!("{LAPTOP}/pipeline.yaml")).unwrap();
+    fs::write(folder.path().join("bad.yaml"), pipeline.replace("storeRef: {name: store}", "storeRef: {name: absent}"))
+        .unwrap();
+    let output = folder.run(&["lint", "-f", "bad.yaml", "-f", &format!("{LAPTOP}/store.yaml"), "--output", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = findings.as_array().unwrap().iter().find(|finding| finding["severity"] == "Error").unwrap();
+    assert_eq!(error["file"], "bad.yaml");
+    assert!(error["line"].is_u64() && error["fix"].is_string());
+    fs::write(folder.path().join("none.yaml"), "kind: [\n").unwrap();
+    let output = folder.run(&["lint", "-f", "none.yaml"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("none.yaml:"));
+}
+
+#[test]
+fn lint_strict_makes_a_warning_an_error() {
+    let folder = Folder::new();
+    // Without the Secret there is a warning that it was not seen.
+    assert!(folder.ok(&["lint", "-f", LAPTOP]).contains("warning["));
+    assert_eq!(folder.run(&["lint", "-f", LAPTOP, "--strict"]).status.code(), Some(3));
+}
+
+#[test]
+fn plan_shows_every_field_in_every_sink() {
+    let folder = Folder::new();
+    let text = folder.ok(&["plan", "-f", LAPTOP]);
+    assert!(text.lines().any(|line| line.starts_with("/email") && line.contains("sealed")), "{text}");
+    let plan = folder.json(&["plan", "-f", LAPTOP, "default/profiles"]);
+    let sinks = plan["sinks"].as_array().unwrap().len();
+    assert!(plan["lines"].as_array().unwrap().iter().all(|line| line["fates"].as_array().unwrap().len() == sinks));
+    assert_eq!(folder.fails(&["plan", "-f", LAPTOP, "absent"]).0, 2);
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was made");
+}
