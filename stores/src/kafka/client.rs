@@ -79,7 +79,18 @@ pub(super) fn config(connection: &KafkaConnection) -> ClientConfig {
 }
 
 /// How often a client that lives on counts what it knows, in milliseconds.
-pub(super) const COUNTING: &str = "2000";
+const COUNTING: &str = "2000";
+
+/// What a client is configured with that lives on while brokers come and go, and is [reminded](Voice::remind).
+pub(super) fn lasting(connection: &KafkaConnection) -> ClientConfig {
+    let mut config = config(connection);
+    config
+        .set("statistics.interval.ms", COUNTING)
+        // Who was named no leader, or no broker, asks again that soon. What was answered stays as good as ever.
+        .set("topic.metadata.refresh.interval.ms", "5000")
+        .set("metadata.max.age.ms", "900000");
+    config
+}
 
 /// What librdkafka says: its log lines, which name brokers, topics and partitions and never a
 /// record, the last error that explains why nothing is heard of a broker, and whether it knows one.
@@ -100,8 +111,8 @@ impl Voice {
 
     /// Gives the client its first brokers again if it knows none. A broker that has just started may name
     /// topics and no broker; librdkafka forgets all it knew then, those of the configuration as well, and
-    /// would ask nobody for ever: <https://github.com/confluentinc/librdkafka/issues/5301>. Noticed where
-    /// `statistics.interval.ms` is [`COUNTING`].
+    /// would ask nobody for ever: <https://github.com/confluentinc/librdkafka/issues/5301>. Noticed by
+    /// clients that are [`lasting`].
     pub(super) fn remind<C: ClientContext>(&self, client: &Client<C>, connection: &KafkaConnection) {
         if self.0.lost.swap(false, Relaxed) {
             let added = add_brokers(client, &servers(connection));

@@ -21,7 +21,7 @@ use rdkafka::{
 
 use super::{
     Flow, Gathered, Limits,
-    client::{CLIENT, COUNTING, Voice, asking, config},
+    client::{CLIENT, Voice, asking, lasting},
     fault::{of_code, of_kafka},
     rebalance::{Assigned, Change, Group, PartitionView, add},
     turns::Turns,
@@ -85,7 +85,7 @@ pub struct KafkaConsumer {
 impl KafkaConsumer {
     /// Joins the group. Blocks for moments only: the assignment comes while polling.
     pub fn join(connection: &KafkaConnection, options: &ConsumerOptions, flow: Arc<Flow>) -> Result<Self, StoreError> {
-        let mut config = config(connection);
+        let mut config = lasting(connection);
         config
             .set("client.id", options.client_id())
             .set("group.id", &options.group)
@@ -107,8 +107,7 @@ impl KafkaConsumer {
             .set("fetch.max.bytes", "4194304")
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "200")
-            .set("fetch.error.backoff.ms", "200")
-            .set("statistics.interval.ms", COUNTING);
+            .set("fetch.error.backoff.ms", "200");
         let group = Group {
             voice: Voice::default(),
             flow,
@@ -165,9 +164,9 @@ impl KafkaConsumer {
             }
         }
         self.let_others_go_on(came.is_some());
-        self.consumer.context().voice.remind(self.consumer.client(), &self.connection);
         if self.stored.elapsed() >= STORE_EVERY {
             self.stored = Instant::now();
+            self.consumer.context().voice.remind(self.consumer.client(), &self.connection);
             self.consumer.context().store(&self.consumer);
         }
         Ok(())

@@ -16,7 +16,7 @@ use std::sync::{
 };
 
 use super::{
-    client::{COUNTING, Voice, config},
+    client::{Voice, lasting},
     fault::{of_kafka, unavailable},
     topic::{Need, Topic, ensure},
 };
@@ -76,7 +76,7 @@ impl Feeder {
             replication: None,
         };
         ensure(connection, &wanted, Access::Look).await?;
-        let mut config = config(connection);
+        let mut config = lasting(connection);
         config
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")
@@ -84,8 +84,7 @@ impl Feeder {
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", "60000")
             .set("queue.buffering.max.messages", "100000")
-            .set("queue.buffering.max.kbytes", "65536")
-            .set("statistics.interval.ms", COUNTING);
+            .set("queue.buffering.max.kbytes", "65536");
         let count = Count::default();
         let client = BaseProducer::from_config_and_context(&config, count.clone())
             .map_err(|error| of_kafka(connection, &error, None))?;

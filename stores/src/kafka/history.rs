@@ -18,7 +18,7 @@ use rdkafka::{
 
 use super::{
     Gathered, Limits,
-    client::{COUNTING, PATIENCE, Voice, config},
+    client::{PATIENCE, Voice, lasting},
     fault::{of_kafka, unavailable},
 };
 use crate::{StoreError, connection::KafkaConnection};
@@ -132,7 +132,7 @@ impl History {
 }
 
 fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<Voice>, StoreError> {
-    let mut config = config(connection);
+    let mut config = lasting(connection);
     config
         // It is never joined; the client wants one to hand out messages.
         .set("group.id", "lethe.history")
@@ -143,7 +143,6 @@ fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<Voice>, StoreError
         .set("isolation.level", "read_committed")
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.queue.backoff.ms", "10")
-        .set("statistics.interval.ms", COUNTING);
+        .set("fetch.queue.backoff.ms", "10");
     BaseConsumer::from_config_and_context(&config, Voice::default()).map_err(|error| of_kafka(connection, &error, None))
 }

@@ -19,7 +19,7 @@ use rdkafka::{
 use tokio::sync::Notify;
 
 use super::{
-    client::{COUNTING, Voice, config},
+    client::{Voice, lasting},
     fault::{of_code, of_kafka, unavailable},
 };
 use crate::{StoreError, connection::KafkaConnection};
@@ -194,7 +194,7 @@ impl Drop for Producer {
 }
 
 fn client(connection: &KafkaConnection, reports: &Reports) -> Result<ThreadedProducer<Reports>, StoreError> {
-    let mut config = config(connection);
+    let mut config = lasting(connection);
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
@@ -205,7 +205,6 @@ fn client(connection: &KafkaConnection, reports: &Reports) -> Result<ThreadedPro
         .set("partitioner", "murmur2_random")
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "65536")
-        .set("statistics.interval.ms", COUNTING)
         .set("retry.backoff.ms", "100")
         .set("retry.backoff.max.ms", "1000");
     ThreadedProducer::from_config_and_context(&config, reports.clone())

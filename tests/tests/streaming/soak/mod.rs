@@ -8,6 +8,7 @@ use std::time::Duration;
 pub mod gauge;
 mod house;
 mod load;
+mod nameless;
 mod network;
 mod servers;
 mod trial;
