@@ -93,7 +93,8 @@ fn start(name: &'static str, nodes: u8) -> Own {
     let settings: &[_] = match name {
         "kafka" => &[(&*port, &*first), ("KAFKA_PROXY_PORT", &*proxy), ("KAFKA_NODES", &*nodes)],
         "mongo" => &[(&*port, &*first), ("MONGO_STANDALONE", "1")],
-        _ => &[(&*port, &*first)],
+        // What it has answered outlives it: nobody else holds it.
+        _ => &[(&*port, &*first), ("CASSANDRA_SYNC", "1")],
     };
     Own::start(name, settings)
 }
