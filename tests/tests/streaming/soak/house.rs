@@ -99,7 +99,8 @@ fn start(name: &'static str, nodes: u8) -> Own {
     Own::start(name, settings)
 }
 
-fn port(address: &str) -> u16 {
+/// The port of `host:port`.
+pub fn port(address: &str) -> u16 {
     address.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 

@@ -21,7 +21,11 @@ use tokio::{
 };
 
 use crate::{
-    soak::{house::House, scale, trial::Trial},
+    soak::{
+        house::{House, port},
+        scale,
+        trial::Trial,
+    },
     stage::Stage,
     topics::eventually,
 };
@@ -37,10 +41,10 @@ fn brokers_that_name_no_broker_are_asked_again() {
     let house = House::with(&["kafka"], 1);
     let engines = house.engines();
     let stage = Stage::at(engines.clone());
-    let port = |name: &str| engines.get(name).unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
-    let broker = Nameless::between(port("KAFKA_PROXY"), port("KAFKA_PROXIED"));
+    let advertised = engines.get("KAFKA_PROXY").unwrap();
+    let broker = Nameless::between(port(advertised), port(engines.get("KAFKA_PROXIED").unwrap()));
     let stores = String::from_utf8(stage.folder.read("store.yaml")).unwrap();
-    stage.folder.write("store.yaml", stores.replace(engines.kafka(), engines.get("KAFKA_PROXY").unwrap()));
+    stage.folder.write("store.yaml", stores.replace(engines.kafka(), advertised));
     let (rate, events, rounds) = scale((300, 2_000, 1), (500, 20_000, 5));
     let mut trial = Trial::begin(&stage, rate, events);
     for _ in 0..rounds {
