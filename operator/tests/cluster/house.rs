@@ -75,7 +75,13 @@ impl House {
     /// Installs the CRDs.
     pub fn install(&self) {
         self.kubectl(&["apply", "--server-side", "-f", root().join("crds").to_str().unwrap()], None);
-        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"], None);
+        // Asked again, since `kubectl wait` fails at a CRD that has no conditions yet.
+        let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
+        let begun = Instant::now();
+        while !self.run(&wait, None).status.success() {
+            assert!(begun.elapsed() < PATIENCE, "the CRDs are not established");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Ends the API server alone.
