@@ -20,6 +20,8 @@ pub struct Gathered {
     batches: BTreeMap<i32, IncomingBatch>,
     records: usize,
     bytes: usize,
+    /// Records and bytes that a batch begins with room for: as many as a partition gave the last time.
+    room: (usize, usize),
 }
 
 impl Gathered {
@@ -31,6 +33,14 @@ impl Gathered {
     /// Whether enough was gathered.
     pub fn is_full(&self, limits: Limits) -> bool {
         self.records >= limits.records || self.bytes >= limits.bytes
+    }
+
+    /// Takes all of it: what is gathered next begins with about as much room.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let partitions = self.batches.len().max(1);
+        let room = (self.records / partitions, self.bytes / partitions);
+        std::mem::replace(self, Self { room, ..Self::default() })
     }
 
     /// Forgets what belongs to partitions that went.
@@ -56,8 +66,8 @@ impl Gathered {
     pub(super) fn push(&mut self, stream: impl FnOnce() -> Arc<str>, message: &BorrowedMessage<'_>) {
         let batch = self.batches.entry(message.partition()).or_insert_with(|| IncomingBatch {
             stream: stream(),
-            bytes: Vec::new(),
-            records: Vec::new(),
+            bytes: Vec::with_capacity(self.room.1),
+            records: Vec::with_capacity(self.room.0),
             next_offset: 0,
         });
         let bytes = &mut batch.bytes;

@@ -102,7 +102,7 @@ impl TopicReader {
                 match batches.try_reserve() {
                     Ok(room) => {
                         consumer.pause(false);
-                        room.send(Feed::New(self.set_out(std::mem::take(&mut gathered))));
+                        room.send(Feed::New(self.set_out(gathered.take())));
                     }
                     Err(TrySendError::Full(())) if gathered.is_full(LIMITS) => {
                         consumer.pause(consumer.is_paused() || !self.finds_room(batches));

@@ -66,6 +66,8 @@ pub struct Transformer {
     absent: Absent,
     scratch: Scratch,
     ahead: Scratch,
+    /// Bytes and records of the last batch of each sink: about as many are to come.
+    room: Vec<(usize, usize)>,
     /// Subjects of this batch that were at hand, and that were not.
     found: (u64, u64),
     heart: Heart,
@@ -90,6 +92,7 @@ impl Transformer {
             absent: Absent::Make,
             scratch: Scratch::default(),
             ahead: Scratch::default(),
+            room: vec![(0, 0); job.pipeline.sinks.len()],
             found: (0, 0),
         }
     }
@@ -140,7 +143,11 @@ impl Transformer {
             sinks: self.sinks.iter().map(|sink| (sink.clone(), SinkCounts::default())).collect(),
             ..Counts::default()
         };
-        let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
+        let roomy = |&(bytes, records): &(usize, usize)| OutgoingBatch {
+            bytes: Vec::with_capacity(bytes + bytes / 8),
+            records: Vec::with_capacity(records + records / 8),
+        };
+        let mut outgoing: Vec<OutgoingBatch> = self.room.iter().map(roomy).collect();
         let mut refused = Vec::new();
         let mut ends = Vec::with_capacity(parts.len());
         let now = now();
@@ -165,6 +172,7 @@ impl Transformer {
             }
             ends.push(outgoing.iter().map(|batch| batch.records.len()).collect());
         }
+        self.room = outgoing.iter().map(|batch| (batch.bytes.len(), batch.records.len())).collect();
         self.heart.rest();
         let sealed = self.runtime.block_on(self.sealer.seal(&refused, now))?;
         for (one, letter) in refused.iter().zip(&sealed) {
