@@ -1,9 +1,9 @@
 //! The delivering task: a batch goes to all sinks and its dead letters to theirs; when all of them
-//! hold it, and what came before it, whoever gave it is told. A few batches are under way at once,
-//! so that one store's answer is not what the next batch waits for.
+//! hold it, whoever gave it is told. A few batches are under way at once, so that one store's answer
+//! is not what the next batch waits for.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -26,8 +26,10 @@ use crate::{
     observe::{DEAD_LETTER, PROGRESS, Tally},
 };
 
-/// Batches under way to the sinks, at most.
+/// Batches under way to the sinks, at most; of small ones more, as long as they hold few events.
 const WINDOW: usize = 4;
+const SMALL: usize = 32;
+const FEW: u64 = 1_000;
 
 /// How long a stop waits for stores that don't answer. What is then left is read again.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -54,6 +56,32 @@ struct UnderWay {
 impl UnderWay {
     fn is_done(&self) -> bool {
         self.lettered && self.answers.iter().all(Option::is_some)
+    }
+
+    /// Whether it may be committed before what came before it: a group's offsets are put in order where
+    /// they are acknowledged, marks and the offsets of files are not.
+    fn has_no_order(&self) -> bool {
+        let in_books = self.of.parts.iter().any(|part| matches!(part.receipt, Receipt::Books));
+        !in_books && self.marks.iter().all(Option::is_none)
+    }
+}
+
+/// Batches under way, by their numbers.
+#[derive(Default)]
+struct Window(BTreeMap<u64, UnderWay>);
+
+impl Window {
+    fn has_room(&self) -> bool {
+        let few = || self.0.values().map(|under_way| under_way.of.counts.events).sum::<u64>() < FEW;
+        self.0.len() < WINDOW || self.0.len() < SMALL && few()
+    }
+
+    /// Takes out one that every sink holds, the oldest that may be committed now.
+    fn done(&mut self) -> Option<UnderWay> {
+        let mut all = self.0.iter().enumerate();
+        let (_, (&number, _)) =
+            all.find(|(place, (_, batch))| batch.is_done() && (*place == 0 || batch.has_no_order()))?;
+        self.0.remove(&number)
     }
 }
 
@@ -100,27 +128,27 @@ impl Deliverer {
         let mut tasks = JoinSet::new();
         let mut queues = Vec::with_capacity(sinks.len());
         for (at, (name, sink)) in sinks.into_iter().enumerate() {
-            let (queue, jobs) = mpsc::channel(WINDOW);
+            let (queue, jobs) = mpsc::channel(SMALL);
             queues.push(queue);
             tasks.spawn(sink_task::serve(at, name, sink, jobs, done.clone(), Arc::clone(&watch)));
         }
-        let (to_letters, letter_jobs) = mpsc::channel(WINDOW);
+        let (to_letters, letter_jobs) = mpsc::channel(SMALL);
         let (lettered, mut letters_done) = mpsc::unbounded_channel();
         tasks.spawn(write_letters(Arc::clone(&letters), letter_jobs, lettered, Arc::clone(&watch)));
 
         let mut finish = Finish { id, names, vault, letters, late, watch: Arc::clone(&watch) };
-        let mut window: VecDeque<UnderWay> = VecDeque::new();
-        let mut first = 0_u64;
+        let mut window = Window::default();
+        let mut number = 0_u64;
         let mut more = true;
         let mut stop: Option<Instant> = None;
         let mut tick = tokio::time::interval(Duration::from_millis(200));
-        while more || !window.is_empty() {
+        while more || !window.0.is_empty() {
             tokio::select! {
-                batch = batches.recv(), if more && window.len() < WINDOW => match batch {
+                batch = batches.recv(), if more && window.has_room() => match batch {
                     None => more = false,
                     Some(batch) => {
                         let of = Arc::new(batch);
-                        let number = first + window.len() as u64;
+                        number += 1;
                         let mut under_way = UnderWay {
                             answers: vec![None; queues.len()],
                             marks: vec![None; queues.len()],
@@ -141,34 +169,32 @@ impl Deliverer {
                         if !under_way.lettered && to_letters.send((number, of)).await.is_err() {
                             tracing::debug!("the dead letter ended");
                         }
-                        window.push_back(under_way);
+                        window.0.insert(number, under_way);
                     }
                 },
                 Some(Done { batch, sink, answers, mark }) = answers.recv() => {
                     let answers = answers?;
-                    if let Some(under_way) = at(&mut window, first, batch) {
+                    if let Some(under_way) = window.0.get_mut(&batch) {
                         under_way.answers[sink] = Some(answers);
                         under_way.marks[sink] = mark;
                     }
                 }
                 Some((batch, done)) = letters_done.recv() => {
                     done?;
-                    if let Some(under_way) = at(&mut window, first, batch) {
+                    if let Some(under_way) = window.0.get_mut(&batch) {
                         under_way.lettered = true;
                     }
                 }
                 _ = tick.tick() => {
                     if watch.stops()
                         && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN
-                        && !window.is_empty()
+                        && !window.0.is_empty()
                     {
-                        return Err(RunError::Undelivered { batches: window.len(), after: DRAIN });
+                        return Err(RunError::Undelivered { batches: window.0.len(), after: DRAIN });
                     }
                 }
             }
-            while window.front().is_some_and(UnderWay::is_done) {
-                let Some(under_way) = window.pop_front() else { break };
-                first += 1;
+            while let Some(under_way) = window.done() {
                 finish.batch(under_way, acknowledge, counts).await?;
             }
         }
@@ -198,10 +224,6 @@ impl Deliverer {
         }
         patiently(DEAD_LETTER, &self.watch, || self.letters.remove(self.id.clone(), keys.to_vec())).await
     }
-}
-
-fn at(window: &mut VecDeque<UnderWay>, first: u64, batch: u64) -> Option<&mut UnderWay> {
-    window.get_mut(usize::try_from(batch.checked_sub(first)?).ok()?)
 }
 
 async fn write_letters(
@@ -296,5 +318,56 @@ impl Finish {
         }
         let progress = Progress { offsets, marks };
         patiently(PROGRESS, &self.watch, || self.vault.commit(self.id.clone(), progress.clone())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use lethe_core::record::IncomingBatch;
+
+    use super::*;
+    use crate::run::part::Part;
+
+    fn under_way(events: u64, in_books: bool, is_done: bool) -> UnderWay {
+        let batch = IncomingBatch { stream: Arc::from("in.ndjson"), bytes: vec![], records: vec![], next_offset: 1 };
+        let parts = if in_books { vec![Part { batch, receipt: Receipt::Books }] } else { vec![] };
+        let counts = Counts { events, ..Counts::default() };
+        let of = Transformed { parts, outgoing: vec![], ends: vec![], letters: vec![], counts };
+        UnderWay { of: Arc::new(of), answers: vec![is_done.then(Vec::new)], marks: vec![None], lettered: true }
+    }
+
+    #[test]
+    fn what_every_sink_holds_waits_for_others_only_where_its_offsets_do() {
+        let mut window = Window::default();
+        for (number, batch) in [(1, (5, true, false)), (2, (6, false, true)), (3, (7, true, true))] {
+            window.0.insert(number, under_way(batch.0, batch.1, batch.2));
+        }
+        assert_eq!(window.done().unwrap().of.counts.events, 6);
+        assert!(window.done().is_none(), "its offset would be committed before that of the one that came first");
+        window.0.get_mut(&1).unwrap().answers[0] = Some(Vec::new());
+        assert_eq!([window.done().unwrap().of.counts.events, window.done().unwrap().of.counts.events], [5, 7]);
+        assert!(window.done().is_none());
+    }
+
+    #[test]
+    fn a_mark_keeps_its_order() {
+        let mut window = Window::default();
+        window.0.insert(1, under_way(1, false, false));
+        window.0.insert(2, UnderWay { marks: vec![Some(40)], ..under_way(1, false, true) });
+        assert!(window.done().is_none());
+    }
+
+    #[test]
+    fn few_large_batches_or_many_small_ones_are_under_way() {
+        let most = |events: u64| {
+            let mut window = Window::default();
+            while window.has_room() {
+                window.0.insert(window.0.len() as u64, under_way(events, false, false));
+            }
+            window.0.len()
+        };
+        assert_eq!([most(1_000), most(200), most(1)], [WINDOW, 5, SMALL]);
     }
 }

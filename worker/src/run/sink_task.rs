@@ -100,9 +100,12 @@ pub(super) async fn write(
 }
 
 fn merged(group: &[Job], at: usize) -> OutgoingBatch {
-    let mut all = OutgoingBatch::default();
-    for (_, of) in group {
-        let batch = &of.outgoing[at];
+    let batches = || group.iter().map(|(_, of)| &of.outgoing[at]);
+    let mut all = OutgoingBatch {
+        bytes: Vec::with_capacity(batches().map(|batch| batch.bytes.len()).sum()),
+        records: Vec::with_capacity(batches().map(|batch| batch.records.len()).sum()),
+    };
+    for batch in batches() {
         let base = all.bytes.len();
         let moved = |range: &std::ops::Range<usize>| range.start + base..range.end + base;
         all.bytes.extend_from_slice(&batch.bytes);
@@ -116,4 +119,102 @@ fn merged(group: &[Job], at: usize) -> OutgoingBatch {
         }));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use futures::future::BoxFuture;
+    use lethe_core::{outcome::Outcome, record::Outgoing, who::Reference};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::{
+        observe::{About, Source},
+        run::Counts,
+    };
+
+    /// Says which records it begins to write, and ends when it has leave.
+    struct Held {
+        begun: mpsc::UnboundedSender<Vec<u64>>,
+        leave: Arc<Semaphore>,
+    }
+
+    impl Sink for Held {
+        fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
+            Box::pin(async move {
+                self.begun.send(batch.records.iter().map(|record| record.offset).collect()).unwrap();
+                self.leave.acquire().await.unwrap().forget();
+                Ok(batch.records.iter().map(|_| Ok(Outcome::Delivered)).collect())
+            })
+        }
+    }
+
+    /// A sink's task, and all that it is spoken to with.
+    struct Stage {
+        jobs: mpsc::Sender<Job>,
+        begun: mpsc::UnboundedReceiver<Vec<u64>>,
+        leave: Arc<Semaphore>,
+        done: mpsc::UnboundedReceiver<Done>,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let (jobs, queue) = mpsc::channel(16);
+            let (say, begun) = mpsc::unbounded_channel();
+            let (tell, done) = mpsc::unbounded_channel();
+            let leave = Arc::new(Semaphore::new(0));
+            let about = About {
+                pipeline: "shop.profiles".to_owned(),
+                sinks: vec!["held".to_owned()],
+                config_hash: String::new(),
+                revision: 0,
+                source: Source::File { path: String::new() },
+            };
+            let sink = Box::new(Held { begun: say, leave: Arc::clone(&leave) });
+            tokio::spawn(serve(0, "held".to_owned(), sink, queue, tell, Watch::new(about)));
+            Self { jobs, begun, leave, done }
+        }
+
+        /// Hands over a batch, and lets the task do all that it does before it waits.
+        async fn hand_over(&self, batch: u64, records: &[(u8, u64)]) {
+            let records = records.iter().map(|(subject, offset)| Outgoing {
+                subject: Reference([*subject; 32]),
+                event_id: 0..0,
+                version: 0,
+                time: 0,
+                offset: *offset,
+                expires: None,
+                body: Body::Delete,
+            });
+            let outgoing = vec![OutgoingBatch { bytes: Vec::new(), records: records.collect() }];
+            let of = Transformed { parts: vec![], outgoing, ends: vec![], letters: vec![], counts: Counts::default() };
+            self.jobs.send((batch, Arc::new(of))).await.unwrap();
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+
+        /// Lets a write end; answers which batches ended, and how many answers each had.
+        async fn ends(&mut self) -> Vec<(u64, usize)> {
+            self.leave.add_permits(1);
+            let first = self.done.recv().await.unwrap();
+            let others = std::iter::from_fn(|| self.done.try_recv().ok());
+            std::iter::once(first).chain(others).map(|done| (done.batch, done.answers.unwrap().len())).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_gathers_while_a_sink_writes_goes_as_one() {
+        let mut stage = Stage::new();
+        for batch in 0..3 {
+            stage.hand_over(batch, &[(batch as u8, batch)]).await;
+        }
+        assert_eq!(stage.begun.try_recv(), Ok(vec![0]));
+        assert!(stage.begun.try_recv().is_err());
+        assert_eq!(stage.ends().await, [(0, 1)]);
+        assert_eq!(stage.begun.recv().await, Some(vec![1, 2]));
+        assert_eq!(stage.ends().await, [(1, 1), (2, 1)]);
+    }
 }
