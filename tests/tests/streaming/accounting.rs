@@ -11,21 +11,25 @@ use crate::{
     ending::{Ending, Repeated, letters},
     folder::troubled,
     model::Verdict,
+    soak::scale,
     stage::Stage,
     tables::{self, Row},
     worker::{Counts, finish_within},
 };
 
-const EVENTS: u64 = 100_000;
 const SUBJECTS: u64 = 2_000;
 /// Far above what a run needs on a machine that does something else, too.
 const PATIENCE: Duration = Duration::from_secs(300);
 const SINKS: [&str; 4] = ["clean", "documents", "history", "profiles"];
 
+fn events() -> u64 {
+    scale(20_000, 100_000)
+}
+
 #[test]
 fn every_event_of_a_topic_is_accounted_for_and_a_second_read_changes_nothing() {
-    let stage = Stage::new();
-    let summary = stage.generate(&GenerateOptions { subjects: SUBJECTS, ..troubled(EVENTS, 7) });
+    let (stage, events) = (Stage::new(), events());
+    let summary = stage.generate(&GenerateOptions { subjects: SUBJECTS, ..troubled(events, 7) });
     let started = Instant::now();
     let counts = finish_within(&mut stage.runs(&[]), PATIENCE).counts();
     let took = started.elapsed();
@@ -38,7 +42,7 @@ fn every_event_of_a_topic_is_accounted_for_and_a_second_read_changes_nothing() {
     let before = Held::by(&stage);
     let started = Instant::now();
     let again = finish_within(&mut stage.runs(&["--from-start"]), PATIENCE).counts();
-    assert_eq!(again.events(), EVENTS);
+    assert_eq!(again.events(), events);
     for sink in SINKS {
         for verdict in ["rejected", "denied", "duplicate", "fenced", "expired"] {
             assert_eq!(again.of(sink, verdict), counts.of(sink, verdict), "{sink}, {verdict}");
@@ -55,7 +59,7 @@ fn every_event_of_a_topic_is_accounted_for_and_a_second_read_changes_nothing() {
     let repeated = Ending::of(&stage).holds();
     assert_eq!(repeated, Repeated { output: accepted, letters: before.letters });
     println!(
-        "accounting: {EVENTS} events in {:.0} s and again in {:.0} s; {} rows, {} rows of history, {} documents, {} \
+        "accounting: {events} events in {:.0} s and again in {:.0} s; {} rows, {} rows of history, {} documents, {} \
          dead letters equal to the model, 0 lost, 0 duplicated; {}",
         took.as_secs_f64(),
         started.elapsed().as_secs_f64(),
@@ -92,26 +96,26 @@ fn the_verdicts_fit_what_was_generated(ending: &Ending<'_>, summary: &serde_json
     let rejected = |reasons: &[&str]| {
         ending.count(|verdict| matches!(verdict, Verdict::Rejected { reason, .. } if reasons.contains(reason)))
     };
-    assert_eq!(ending.judged().len() as u64, EVENTS);
+    assert_eq!(ending.judged().len() as u64, events());
     assert_eq!(rejected(&["NotJson", "InvalidUtf8"]), said("not_json"));
     assert_eq!(rejected(&["SchemaViolation", "NotAnObject"]), said("invalid"));
     assert_eq!(ending.count(|verdict| *verdict == Verdict::Denied), said("no_consent"));
     assert_eq!(ending.count(|verdict| *verdict == Verdict::Duplicate), said("duplicates"));
     assert_eq!(ending.accepted().count() as u64, said("events") + said("late") + said("deletes"));
     for sort in ["events", "duplicates", "invalid", "not_json", "no_consent", "late", "deletes"] {
-        assert!(said(sort) > EVENTS / 100, "{summary}");
+        assert!(said(sort) > events() / 100, "{summary}");
     }
 }
 
 fn the_counts_add_up(ending: &Ending<'_>, counts: &Counts) {
-    assert_eq!(counts.events(), EVENTS);
+    assert_eq!(counts.events(), events());
     assert_eq!(counts.sinks(), SINKS);
     let accepted = ending.accepted().count() as u64;
     let deletes = ending.accepted().filter(|event| event.deletes()).count() as u64;
     for sink in SINKS {
         let outcomes = counts.outcomes(sink);
         assert_eq!(outcomes.len(), Outcome::ALL.len());
-        assert_eq!(outcomes.iter().map(|(_, count)| count).sum::<u64>(), EVENTS, "{sink}");
+        assert_eq!(outcomes.iter().map(|(_, count)| count).sum::<u64>(), events(), "{sink}");
         assert_eq!(counts.of(sink, "rejected"), ending.count(|v| matches!(v, Verdict::Rejected { .. })), "{sink}");
         assert_eq!(counts.of(sink, "denied"), ending.count(|verdict| *verdict == Verdict::Denied), "{sink}");
         assert_eq!(counts.of(sink, "duplicate"), ending.count(|verdict| *verdict == Verdict::Duplicate), "{sink}");

@@ -62,12 +62,16 @@ impl Secured {
     }
 }
 
-/// Both say it: lint before anything runs, and the run. Neither shows a password.
+/// Both say it: lint, and the run. Neither shows a password.
 #[track_caller]
 fn both_say(stage: &Stage, clues: &[&str]) {
-    let lint = finish(&mut stage.folder.worker(&["lint", "--live", "-f", "."]));
+    // At once: both wait for servers that don't answer.
+    let (lint, run) = std::thread::scope(|scope| {
+        let lint = scope.spawn(|| finish(&mut stage.folder.worker(&["lint", "--live", "-f", "."])));
+        let run = finish(&mut stage.folder.worker(&["run", "-f", ".", "--until-end", "--live", "--join", "--quiet"]));
+        (lint.join().unwrap(), run)
+    });
     assert_eq!(lint.code, Some(3), "{}{}", lint.out(), lint.err());
-    let run = finish(&mut stage.folder.worker(&["run", "-f", ".", "--until-end", "--live", "--join", "--quiet"]));
     assert_eq!(run.code, Some(4), "{}", run.err());
     let said = |ended: &Ended| format!("{}{}", ended.out(), ended.err());
     for (who, said) in [("lint", said(&lint)), ("run", said(&run))] {
