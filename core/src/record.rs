@@ -79,3 +79,11 @@ pub struct OutgoingBatch {
     /// The records.
     pub records: Vec<Outgoing>,
 }
+
+impl OutgoingBatch {
+    /// An empty one that has room for so many.
+    #[must_use]
+    pub fn with_room(bytes: usize, records: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), records: Vec::with_capacity(records) }
+    }
+}

@@ -8,12 +8,11 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use crate::house::{PATIENCE, Room};
+use crate::house::{Room, awaited};
 
 /// Where workers answer.
 const PORT: u16 = 9090;
@@ -63,11 +62,11 @@ impl Worker {
     /// Waits until it was asked so many times more.
     #[track_caller]
     pub fn until_asked(&self, more: u32) {
-        let (started, before) = (Instant::now(), self.asked());
-        while self.asked() < before + more {
-            assert!(started.elapsed() < PATIENCE, "it was asked {} times more", self.asked() - before);
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let before = self.asked();
+        awaited(|| {
+            let asked = self.asked() - before;
+            if asked >= more { Ok(()) } else { Err(format!("it was asked {asked} times more")) }
+        });
     }
 }
 
@@ -82,8 +81,7 @@ pub fn status(lag: u64) -> Value {
 /// version, and those that go, are not counted: they may be gone before anything is done with them.
 #[track_caller]
 pub fn pods(room: &Room, pipeline: &str, count: usize) -> Vec<String> {
-    let started = Instant::now();
-    loop {
+    awaited(|| {
         let deployment = room.get(&format!("deployment/{pipeline}-worker"));
         let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
         let selector = format!("-l=lethe.dev/pipeline={pipeline}");
@@ -93,12 +91,8 @@ pub fn pods(room: &Room, pipeline: &str, count: usize) -> Vec<String> {
             pod["metadata"]["deletionTimestamp"].is_null() && &pod["spec"]["containers"][0]["image"] == image
         });
         let names: Vec<String> = of_now.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
-        if names.len() == count {
-            return names;
-        }
-        assert!(started.elapsed() < PATIENCE, "{names:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        if names.len() == count { Ok(names) } else { Err(format!("{names:?}")) }
+    })
 }
 
 /// Has a pod be ready, at the address of a worker: what a kubelet tells.

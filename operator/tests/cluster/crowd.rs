@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{
     crew::{Worker, pods, run, status},
-    house::{Operator, Room, condition},
+    house::{Room, condition},
+    process::Operator,
 };
 
 /// All are looked at within so long after the operator leads.

@@ -1,10 +1,10 @@
 //! The control plane, a namespace for each test, and operators that watch it.
 
 use std::{
-    io::{Read, Write},
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -14,8 +14,10 @@ use std::{
 
 use serde_json::Value;
 
+use crate::process::Operator;
+
 /// How long anything is waited for that should take a moment.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A control plane.
 pub struct House {
@@ -25,6 +27,19 @@ pub struct House {
     audit: PathBuf,
     /// Where the data of one lie that is nobody else's.
     own: Option<tempfile::TempDir>,
+}
+
+/// Asks again until there is an answer, for as long as [`PATIENCE`]; else says why there is none.
+#[track_caller]
+pub fn awaited<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(why) => assert!(begun.elapsed() < PATIENCE, "{why}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 pub fn root() -> &'static Path {
@@ -77,11 +92,7 @@ impl House {
         self.kubectl(&["apply", "--server-side", "-f", root().join("crds").to_str().unwrap()], None);
         // Asked again, since `kubectl wait` fails at a CRD that has no conditions yet.
         let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
-        let begun = Instant::now();
-        while !self.run(&wait, None).status.success() {
-            assert!(begun.elapsed() < PATIENCE, "the CRDs are not established");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        awaited(|| self.tried(&wait, None));
     }
 
     /// Ends the API server alone.
@@ -115,11 +126,16 @@ impl House {
         child.wait_with_output().unwrap()
     }
 
+    /// The same; answers what it printed, or what it said where it failed.
+    pub fn tried(&self, arguments: &[&str], input: Option<&str>) -> Result<String, String> {
+        let done = self.run(arguments, input);
+        let said = || format!("kubectl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        if done.status.success() { Ok(String::from_utf8(done.stdout).unwrap()) } else { Err(said()) }
+    }
+
     #[track_caller]
     pub fn kubectl(&self, arguments: &[&str], input: Option<&str>) -> String {
-        let done = self.run(arguments, input);
-        assert!(done.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
+        self.tried(arguments, input).unwrap_or_else(|why| panic!("{why}"))
     }
 }
 
@@ -204,7 +220,7 @@ impl Room {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Operator { child, log }
+        Operator::new(child, log)
     }
 
     #[track_caller]
@@ -229,15 +245,10 @@ impl Room {
     /// Waits until an object is as it should be; answers it.
     #[track_caller]
     pub fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let started = Instant::now();
-        loop {
+        awaited(|| {
             let object = self.get(what);
-            if is_so(&object) {
-                return object;
-            }
-            assert!(started.elapsed() < PATIENCE, "{what} is not as it should be: {object:#}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            if is_so(&object) { Ok(object) } else { Err(format!("{what} is not as it should be: {object:#}")) }
+        })
     }
 
     /// Waits until the condition `Ready` of an object has a reason.
@@ -291,88 +302,4 @@ impl Drop for Room {
 pub fn condition(object: &Value, kind: &str) -> Value {
     let all = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     all.into_iter().find(|condition| condition["type"] == kind).unwrap_or(Value::Null)
-}
-
-/// An operator that runs.
-pub struct Operator {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Operator {
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// The memory that it takes now, in MiB.
-    pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
-    }
-
-    /// Whether it has not ended.
-    pub fn runs(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    pub fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    pub fn signal(&self, signal: &str) {
-        let done = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
-        assert!(done.success());
-    }
-
-    /// Asks it to stop; answers its exit code.
-    #[track_caller]
-    pub fn stop(mut self) -> Option<i32> {
-        self.signal("-TERM");
-        self.ends()
-    }
-
-    /// Waits until it ends by itself.
-    #[track_caller]
-    pub fn ends(&mut self) -> Option<i32> {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(started.elapsed() < PATIENCE, "it does not end: {}", self.said());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Asks it by HTTP; answers the status and the body.
-    #[track_caller]
-    pub fn get(&self, path: &str) -> (u16, String) {
-        self.until_it_says("answering /livez");
-        let said = self.said();
-        let line = said.lines().find(|line| line.contains("answering /livez")).unwrap();
-        let address = line.split("address=").nth(1).unwrap().trim();
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
-    #[track_caller]
-    pub fn until_it_says(&self, words: &str) {
-        let started = Instant::now();
-        while !self.said().contains(words) {
-            assert!(started.elapsed() < PATIENCE, "it does not say {words:?}: {}", self.said());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -8,8 +8,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Operator, Room},
+    house::Room,
     pipelines::{PIPELINE, STREAMING, WORKERS, keys, patch},
+    process::Operator,
     relay::Relay,
 };
 

@@ -9,6 +9,7 @@ mod house;
 mod leader;
 mod outage;
 mod pipelines;
+mod process;
 mod relay;
 mod rights;
 mod stores;

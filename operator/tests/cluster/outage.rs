@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::{
-    house::{House, Room, condition, rights},
+    house::{House, Room, awaited, condition, rights},
     pipelines::{PIPELINE, STREAMING, WORKERS, keys, patch, streaming},
 };
 
@@ -35,11 +35,7 @@ fn kinds_that_come_late_an_object_that_can_t_be_read_and_an_api_server_that_goes
     let unreadable = json!({"apiVersion": "lethe.dev/v1alpha1", "kind": "ProfilePipeline",
         "metadata": {"name": "of-a-later-version"}, "spec": {"replicas": "many", "fields": {}}});
     // The schema takes a moment to be served.
-    let started = Instant::now();
-    while !house.run(&["-n", &room.namespace, "create", "-f", "-"], Some(&unreadable.to_string())).status.success() {
-        assert!(started.elapsed() < Duration::from_secs(30), "the API server still refuses it");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    awaited(|| house.tried(&["-n", &room.namespace, "create", "-f", "-"], Some(&unreadable.to_string())));
     streaming(&room);
     room.until(PIPELINE, |pipeline| condition(pipeline, "Applied")["status"] == "True");
     operator.until_it_says("an object can't be read");

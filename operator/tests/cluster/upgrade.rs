@@ -1,12 +1,12 @@
 //! A new version of Lethe comes: a few pipelines roll, the others wait until those are seen to run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::{
     crew::{Worker, pods, run, status},
-    house::{PATIENCE, Room, condition},
+    house::{Room, awaited, condition},
     pipelines::{STREAMING, keys},
 };
 
@@ -33,15 +33,10 @@ fn with_image(room: &Room, image: &str) -> Vec<usize> {
 
 #[track_caller]
 fn until_with_image(room: &Room, image: &str, count: usize) -> Vec<usize> {
-    let started = Instant::now();
-    loop {
+    awaited(|| {
         let found = with_image(room, image);
-        if found.len() == count {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "{found:?} have {image}, and {count} should");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        if found.len() == count { Ok(found) } else { Err(format!("{found:?} have {image}, and {count} should")) }
+    })
 }
 
 fn is_ready(room: &Room, number: usize) {
@@ -85,11 +80,11 @@ fn five_pipelines_roll_at_a_time_and_the_others_say_that_they_wait() {
     // One that is deleted while it rolls gives its place to another.
     let (gone, rolling) = rolling.split_first().unwrap();
     room.kubectl(&["delete", "profilepipeline", &name(*gone)]);
-    let started = Instant::now();
-    while waiting.iter().all(|number| !with_image(&room, &image(2)).contains(number)) {
-        assert!(started.elapsed() < PATIENCE, "its place is not given away");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    awaited(|| {
+        let given = with_image(&room, &image(2));
+        let somebody = waiting.iter().any(|number| given.contains(number));
+        somebody.then_some(()).ok_or_else(|| "its place is not given away".to_owned())
+    });
 
     // A pod of the new version takes the place of the old one, and is ready.
     for number in rolling {

@@ -11,6 +11,7 @@ mod number;
 mod records;
 mod row;
 mod schema;
+mod session;
 mod sink;
 mod statements;
 mod store;

@@ -1,4 +1,4 @@
-//! One session with a cluster.
+//! A cluster.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +16,7 @@ use scylla::{
 
 use super::{
     fault::{Fault, is_unknown, unexpected},
+    session::Sessions,
     tls,
 };
 use crate::{StoreError, connection::CassandraConnection};
@@ -24,20 +25,18 @@ use crate::{StoreError, connection::CassandraConnection};
 const REQUEST: Duration = Duration::from_secs(4);
 /// How long a connection may take, with its greeting and login.
 const CONNECTION: Duration = Duration::from_secs(5);
-/// How long the first connection and the list of nodes may take together.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long nodes may take to agree on a new table.
 const AGREEMENT: Duration = Duration::from_secs(20);
 
 /// How long a node may take to know a table that its schema names already.
 const KNOWN: Duration = Duration::from_secs(3);
 
-/// One session with a cluster, for all sinks and vaults in it. The driver connects again by itself.
+/// A cluster, for all sinks and vaults in it. Who was away is connected again without being asked.
 pub struct CassandraStore {
     name: String,
     version: String,
     datacenter: String,
-    session: Session,
+    sessions: Arc<Sessions>,
 }
 
 impl CassandraStore {
@@ -49,20 +48,12 @@ impl CassandraStore {
     }
 
     async fn open(connection: &CassandraConnection) -> Result<Self, Fault> {
-        let builder = builder(connection)?;
-        // The driver's future is never dropped half-way: it goes on by itself, and ends by its timeouts.
-        let connecting = tokio::spawn(async move { builder.build().await });
-        let session = match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(Ok(session)) => session?,
-            Ok(Err(_)) => return Err(Fault::failed("the driver was stopped while it connected")),
-            Err(_) => return Err(Fault::unavailable("no node answered in time")),
-        };
-        check_datacenter(&session, &connection.local_datacenter)?;
+        let sessions = Sessions::open(builder(connection)?, &connection.local_datacenter).await?;
         let mut store = Self {
             name: connection.store.clone(),
             version: String::new(),
             datacenter: connection.local_datacenter.clone(),
-            session,
+            sessions,
         };
         let rows = store.describe("SELECT release_version FROM system.local", ()).await?;
         store.version = rows.first_row::<(String,)>().map_err(|_| unexpected())?.0;
@@ -83,14 +74,13 @@ impl CassandraStore {
         &self.datacenter
     }
 
-    pub(super) const fn session(&self) -> &Session {
-        &self.session
+    pub(super) fn session(&self) -> Arc<Session> {
+        self.sessions.now()
     }
 
     /// Nodes of the local data centre, as far as they are known.
     pub(super) fn local_nodes(&self) -> usize {
-        let state = self.session.get_cluster_state();
-        state.get_nodes_info().iter().filter(|node| node.datacenter.as_deref() == Some(&self.datacenter)).count()
+        self.sessions.local_nodes()
     }
 
     /// Prepares a statement. `is_idempotent`: the driver may send it again by itself.
@@ -102,7 +92,7 @@ impl CassandraStore {
     ) -> Result<PreparedStatement, Fault> {
         let mut wait = Duration::from_millis(50);
         let mut prepared = loop {
-            match self.session.prepare(cql).await {
+            match self.session().prepare(cql).await {
                 Ok(prepared) => break prepared,
                 // Another worker's table stands in the schema's own tables before the node knows it.
                 Err(error) if wait < KNOWN && is_unknown(&error) => tokio::time::sleep(wait).await,
@@ -121,7 +111,7 @@ impl CassandraStore {
         let mut statement = Statement::new(cql);
         statement.set_consistency(Consistency::LocalOne);
         statement.set_is_idempotent(true);
-        let answer = self.session.query_unpaged(statement, values).await.map_err(|error| Fault::of_schema(&error))?;
+        let answer = self.session().query_unpaged(statement, values).await.map_err(|error| Fault::of_schema(&error))?;
         answer.into_rows_result().map_err(|_| unexpected())
     }
 
@@ -130,7 +120,7 @@ impl CassandraStore {
         let mut statement = Statement::new(cql);
         // All nodes take part: slower than a write, and it carries no data.
         statement.set_request_timeout(Some(AGREEMENT));
-        self.session.query_unpaged(statement, ()).await.map_err(|error| Fault::of_schema(&error))?;
+        self.session().query_unpaged(statement, ()).await.map_err(|error| Fault::of_schema(&error))?;
         Ok(())
     }
 }
@@ -170,22 +160,4 @@ fn builder(connection: &CassandraConnection) -> Result<SessionBuilder, Fault> {
         builder = builder.tls_context(Some(TlsContext::Rustls023(tls::config(options, &connection.contact_points)?)));
     }
     Ok(builder)
-}
-
-/// A data centre that isn't there would leave every request without a node.
-fn check_datacenter(session: &Session, wanted: &str) -> Result<(), Fault> {
-    let state = session.get_cluster_state();
-    let mut there: Vec<&str> = state.get_nodes_info().iter().filter_map(|node| node.datacenter.as_deref()).collect();
-    if there.is_empty() {
-        return Err(Fault::unavailable("the nodes could not be listed"));
-    }
-    if there.contains(&wanted) {
-        return Ok(());
-    }
-    there.sort_unstable();
-    there.dedup();
-    Err(Fault::Mismatch(format!(
-        "there is no data centre {wanted}; set localDatacenter to one of {}",
-        there.join(", ")
-    )))
 }

@@ -20,7 +20,7 @@ pub struct Gathered {
     batches: BTreeMap<i32, IncomingBatch>,
     records: usize,
     bytes: usize,
-    /// Records and bytes that a batch begins with room for: as many as a partition gave the last time.
+    /// Bytes and records that a batch begins with room for: as many as a partition gave the last time.
     room: (usize, usize),
 }
 
@@ -39,7 +39,7 @@ impl Gathered {
     #[must_use]
     pub fn take(&mut self) -> Self {
         let partitions = self.batches.len().max(1);
-        let room = (self.records / partitions, self.bytes / partitions);
+        let room = (self.bytes / partitions, self.records / partitions);
         std::mem::replace(self, Self { room, ..Self::default() })
     }
 
@@ -66,8 +66,8 @@ impl Gathered {
     pub(super) fn push(&mut self, stream: impl FnOnce() -> Arc<str>, message: &BorrowedMessage<'_>) {
         let batch = self.batches.entry(message.partition()).or_insert_with(|| IncomingBatch {
             stream: stream(),
-            bytes: Vec::with_capacity(self.room.1),
-            records: Vec::with_capacity(self.room.0),
+            bytes: Vec::with_capacity(self.room.0),
+            records: Vec::with_capacity(self.room.1),
             next_offset: 0,
         });
         let bytes = &mut batch.bytes;

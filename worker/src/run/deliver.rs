@@ -1,6 +1,5 @@
 //! The delivering task: a batch goes to all sinks and its dead letters to theirs; when all of them
-//! hold it, whoever gave it is told. A few batches are under way at once, so that one store's answer
-//! is not what the next batch waits for.
+//! hold it, whoever gave it is told.
 
 use std::{
     collections::BTreeMap,
@@ -20,16 +19,12 @@ use super::{
     patience::patiently,
     pipeline_id,
     sink_task::{self, Done, write},
+    window::{SMALL, UnderWay, Window},
 };
 use crate::{
     clock::now,
     observe::{DEAD_LETTER, PROGRESS, Tally},
 };
-
-/// Batches under way to the sinks, at most; of small ones more, as long as they hold few events.
-const WINDOW: usize = 4;
-const SMALL: usize = 32;
-const FEW: u64 = 1_000;
 
 /// How long a stop waits for stores that don't answer. What is then left is read again.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -41,48 +36,6 @@ pub(crate) struct Deliverer {
     letters: Arc<dyn DeadLetters>,
     sinks: Vec<(String, Box<dyn Sink>)>,
     watch: Arc<Watch>,
-}
-
-/// A batch on its way.
-struct UnderWay {
-    of: Arc<Transformed>,
-    /// What each sink answered.
-    answers: Vec<Option<Vec<Answer>>>,
-    marks: Vec<Option<u64>>,
-    /// Whether its dead letters are written.
-    lettered: bool,
-}
-
-impl UnderWay {
-    fn is_done(&self) -> bool {
-        self.lettered && self.answers.iter().all(Option::is_some)
-    }
-
-    /// Whether it may be committed before what came before it: a group's offsets are put in order where
-    /// they are acknowledged, marks and the offsets of files are not.
-    fn has_no_order(&self) -> bool {
-        let in_books = self.of.parts.iter().any(|part| matches!(part.receipt, Receipt::Books));
-        !in_books && self.marks.iter().all(Option::is_none)
-    }
-}
-
-/// Batches under way, by their numbers.
-#[derive(Default)]
-struct Window(BTreeMap<u64, UnderWay>);
-
-impl Window {
-    fn has_room(&self) -> bool {
-        let few = || self.0.values().map(|under_way| under_way.of.counts.events).sum::<u64>() < FEW;
-        self.0.len() < WINDOW || self.0.len() < SMALL && few()
-    }
-
-    /// Takes out one that every sink holds, the oldest that may be committed now.
-    fn done(&mut self) -> Option<UnderWay> {
-        let mut all = self.0.iter().enumerate();
-        let (_, (&number, _)) =
-            all.find(|(place, (_, batch))| batch.is_done() && (*place == 0 || batch.has_no_order()))?;
-        self.0.remove(&number)
-    }
 }
 
 impl Deliverer {
@@ -142,19 +95,14 @@ impl Deliverer {
         let mut more = true;
         let mut stop: Option<Instant> = None;
         let mut tick = tokio::time::interval(Duration::from_millis(200));
-        while more || !window.0.is_empty() {
+        while more || !window.is_empty() {
             tokio::select! {
                 batch = batches.recv(), if more && window.has_room() => match batch {
                     None => more = false,
                     Some(batch) => {
                         let of = Arc::new(batch);
                         number += 1;
-                        let mut under_way = UnderWay {
-                            answers: vec![None; queues.len()],
-                            marks: vec![None; queues.len()],
-                            lettered: of.letters.is_empty(),
-                            of: Arc::clone(&of),
-                        };
+                        let mut under_way = UnderWay::new(Arc::clone(&of), queues.len());
                         for (at, queue) in queues.iter().enumerate() {
                             let records = of.outgoing[at].records.len();
                             if records == 0 {
@@ -169,28 +117,28 @@ impl Deliverer {
                         if !under_way.lettered && to_letters.send((number, of)).await.is_err() {
                             tracing::debug!("the dead letter ended");
                         }
-                        window.0.insert(number, under_way);
+                        window.insert(number, under_way);
                     }
                 },
                 Some(Done { batch, sink, answers, mark }) = answers.recv() => {
                     let answers = answers?;
-                    if let Some(under_way) = window.0.get_mut(&batch) {
+                    if let Some(under_way) = window.get_mut(batch) {
                         under_way.answers[sink] = Some(answers);
                         under_way.marks[sink] = mark;
                     }
                 }
                 Some((batch, done)) = letters_done.recv() => {
                     done?;
-                    if let Some(under_way) = window.0.get_mut(&batch) {
+                    if let Some(under_way) = window.get_mut(batch) {
                         under_way.lettered = true;
                     }
                 }
                 _ = tick.tick() => {
                     if watch.stops()
                         && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN
-                        && !window.0.is_empty()
+                        && !window.is_empty()
                     {
-                        return Err(RunError::Undelivered { batches: window.0.len(), after: DRAIN });
+                        return Err(RunError::Undelivered { batches: window.len(), after: DRAIN });
                     }
                 }
             }
@@ -318,56 +266,5 @@ impl Finish {
         }
         let progress = Progress { offsets, marks };
         patiently(PROGRESS, &self.watch, || self.vault.commit(self.id.clone(), progress.clone())).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use lethe_core::record::IncomingBatch;
-
-    use super::*;
-    use crate::run::part::Part;
-
-    fn under_way(events: u64, in_books: bool, is_done: bool) -> UnderWay {
-        let batch = IncomingBatch { stream: Arc::from("in.ndjson"), bytes: vec![], records: vec![], next_offset: 1 };
-        let parts = if in_books { vec![Part { batch, receipt: Receipt::Books }] } else { vec![] };
-        let counts = Counts { events, ..Counts::default() };
-        let of = Transformed { parts, outgoing: vec![], ends: vec![], letters: vec![], counts };
-        UnderWay { of: Arc::new(of), answers: vec![is_done.then(Vec::new)], marks: vec![None], lettered: true }
-    }
-
-    #[test]
-    fn what_every_sink_holds_waits_for_others_only_where_its_offsets_do() {
-        let mut window = Window::default();
-        for (number, batch) in [(1, (5, true, false)), (2, (6, false, true)), (3, (7, true, true))] {
-            window.0.insert(number, under_way(batch.0, batch.1, batch.2));
-        }
-        assert_eq!(window.done().unwrap().of.counts.events, 6);
-        assert!(window.done().is_none(), "its offset would be committed before that of the one that came first");
-        window.0.get_mut(&1).unwrap().answers[0] = Some(Vec::new());
-        assert_eq!([window.done().unwrap().of.counts.events, window.done().unwrap().of.counts.events], [5, 7]);
-        assert!(window.done().is_none());
-    }
-
-    #[test]
-    fn a_mark_keeps_its_order() {
-        let mut window = Window::default();
-        window.0.insert(1, under_way(1, false, false));
-        window.0.insert(2, UnderWay { marks: vec![Some(40)], ..under_way(1, false, true) });
-        assert!(window.done().is_none());
-    }
-
-    #[test]
-    fn few_large_batches_or_many_small_ones_are_under_way() {
-        let most = |events: u64| {
-            let mut window = Window::default();
-            while window.has_room() {
-                window.0.insert(window.0.len() as u64, under_way(events, false, false));
-            }
-            window.0.len()
-        };
-        assert_eq!([most(1_000), most(200), most(1)], [WINDOW, 5, SMALL]);
     }
 }

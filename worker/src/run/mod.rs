@@ -18,6 +18,7 @@ mod subjects;
 mod topic;
 mod transform;
 mod watch;
+mod window;
 
 use std::{sync::Arc, time::Instant};
 

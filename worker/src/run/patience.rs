@@ -9,7 +9,7 @@ use super::Watch;
 
 /// The first pause after a store did not answer; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A call that takes longer is shown as a stall.
 const SLOW: Duration = Duration::from_secs(5);
 

@@ -101,10 +101,10 @@ pub(super) async fn write(
 
 fn merged(group: &[Job], at: usize) -> OutgoingBatch {
     let batches = || group.iter().map(|(_, of)| &of.outgoing[at]);
-    let mut all = OutgoingBatch {
-        bytes: Vec::with_capacity(batches().map(|batch| batch.bytes.len()).sum()),
-        records: Vec::with_capacity(batches().map(|batch| batch.records.len()).sum()),
-    };
+    let mut all = OutgoingBatch::with_room(
+        batches().map(|batch| batch.bytes.len()).sum(),
+        batches().map(|batch| batch.records.len()).sum(),
+    );
     for batch in batches() {
         let base = all.bytes.len();
         let moved = |range: &std::ops::Range<usize>| range.start + base..range.end + base;
@@ -178,9 +178,9 @@ mod tests {
         }
 
         /// Hands over a batch, and lets the task do all that it does before it waits.
-        async fn hand_over(&self, batch: u64, records: &[(u8, u64)]) {
-            let records = records.iter().map(|(subject, offset)| Outgoing {
-                subject: Reference([*subject; 32]),
+        async fn hand_over(&self, batch: u64, offsets: &[u64]) {
+            let records = offsets.iter().map(|offset| Outgoing {
+                subject: Reference([0; 32]),
                 event_id: 0..0,
                 version: 0,
                 time: 0,
@@ -209,7 +209,7 @@ mod tests {
     async fn what_gathers_while_a_sink_writes_goes_as_one() {
         let mut stage = Stage::new();
         for batch in 0..3 {
-            stage.hand_over(batch, &[(batch as u8, batch)]).await;
+            stage.hand_over(batch, &[batch]).await;
         }
         assert_eq!(stage.begun.try_recv(), Ok(vec![0]));
         assert!(stage.begun.try_recv().is_err());

@@ -143,11 +143,8 @@ impl Transformer {
             sinks: self.sinks.iter().map(|sink| (sink.clone(), SinkCounts::default())).collect(),
             ..Counts::default()
         };
-        let roomy = |&(bytes, records): &(usize, usize)| OutgoingBatch {
-            bytes: Vec::with_capacity(bytes + bytes / 8),
-            records: Vec::with_capacity(records + records / 8),
-        };
-        let mut outgoing: Vec<OutgoingBatch> = self.room.iter().map(roomy).collect();
+        let roomy = |(bytes, records)| OutgoingBatch::with_room(bytes + bytes / 8, records + records / 8);
+        let mut outgoing: Vec<OutgoingBatch> = self.room.iter().copied().map(roomy).collect();
         let mut refused = Vec::new();
         let mut ends = Vec::with_capacity(parts.len());
         let now = now();

@@ -10,12 +10,13 @@ use lethe_core::outcome::Outcome::Delivered;
 use lethe_crds::profile_pipeline::Records::Latest;
 use lethe_stores::{
     StoreError,
+    cassandra::CassandraVault,
     connection::{Login, TlsOptions},
 };
 use lethe_tests::engines::Own;
 
 use super::*;
-use crate::proxy::Proxy;
+use crate::proxy::{Fault, Proxy};
 
 /// A node with passwords, rights and TLS from both sides.
 fn start() -> Own {
@@ -182,4 +183,27 @@ async fn tls_to_a_node_that_speaks_none_is_a_mismatch() {
     let tls = Some(TlsOptions { ca: None, client: None });
     let error = refusal(&CassandraConnection { tls, ..connection(&address()) }).await;
     assert!(error.to_string().contains("doesn't speak TLS"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_was_away_whole_is_found_again_at_once() {
+    let address = address();
+    let proxy = Proxy::to(address.rsplit_once(':').unwrap().1.parse().unwrap());
+    let store = CassandraStore::connect(&connection(&format!("127.0.0.1:{}", proxy.port()))).await.unwrap();
+    let look = || CassandraVault::open(Arc::clone(&store), "nobody_made_this", Access::Look);
+    assert!(look().await.unwrap().is_none());
+
+    proxy.set(Fault::Refuse);
+    // By then the driver alone would let eight seconds pass before it tries to connect again.
+    let until = Instant::now() + Duration::from_secs(14);
+    while Instant::now() < until {
+        assert!(look().await.is_err_and(|error| error.is_transient()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    proxy.set(Fault::None);
+    let back = Instant::now();
+    while look().await.is_err() {
+        assert!(back.elapsed() < Duration::from_secs(4), "it is not connected again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -1,0 +1,106 @@
+//! The session with a cluster, and the one that takes its place once no node was there.
+//!
+//! The driver waits ever longer between its tries to connect, ten seconds in the end, and hears that a node is back
+//! only from another. A cluster that was away whole is therefore looked for by us; its names are resolved anew.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock, Weak},
+    time::Duration,
+};
+
+use scylla::client::{session::Session, session_builder::SessionBuilder};
+
+use super::fault::Fault;
+
+/// How often it is looked whether any node is there.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the first connection and the list of nodes may take together.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The session of the moment.
+pub(super) struct Sessions {
+    builder: SessionBuilder,
+    datacenter: String,
+    now: RwLock<Arc<Session>>,
+}
+
+impl Sessions {
+    /// Connects. What all sessions share, such as the clock of their writes, is in `builder`.
+    pub(super) async fn open(builder: SessionBuilder, datacenter: &str) -> Result<Arc<Self>, Fault> {
+        let connecting = tokio::spawn(build(builder.clone(), datacenter.to_owned()));
+        // The driver's future is never dropped half-way: it goes on by itself, and ends by its timeouts.
+        let session = match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(Ok(session)) => session?,
+            Ok(Err(_)) => return Err(Fault::failed("the driver was stopped while it connected")),
+            Err(_) => return Err(Fault::unavailable("no node answered in time")),
+        };
+        let now = RwLock::new(Arc::new(session));
+        let sessions = Arc::new(Self { builder, datacenter: datacenter.to_owned(), now });
+        tokio::spawn(attend(Arc::downgrade(&sessions)));
+        Ok(sessions)
+    }
+
+    /// The session of the moment; whoever has it may end what it began there.
+    pub(super) fn now(&self) -> Arc<Session> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Nodes of the local data centre, as far as they are known.
+    pub(super) fn local_nodes(&self) -> usize {
+        let state = self.now().get_cluster_state();
+        state.get_nodes_info().iter().filter(|node| node.datacenter.as_deref() == Some(&self.datacenter)).count()
+    }
+
+    /// Whether any node of the local data centre is connected.
+    fn is_connected(&self) -> bool {
+        let state = self.now().get_cluster_state();
+        let mut local =
+            state.get_nodes_info().iter().filter(|node| node.datacenter.as_deref() == Some(&self.datacenter));
+        local.any(|node| node.is_connected())
+    }
+
+    async fn renew(&self) {
+        let renewed = build(self.builder.clone(), self.datacenter.clone()).await;
+        // The driver may have been quicker.
+        if let Ok(session) = renewed
+            && !self.is_connected()
+        {
+            *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(session);
+        }
+    }
+}
+
+/// Looks for the cluster whenever it is away, for as long as there is somebody to write to it.
+async fn attend(sessions: Weak<Sessions>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(sessions) = sessions.upgrade() else { return };
+        if !sessions.is_connected() {
+            sessions.renew().await;
+        }
+    }
+}
+
+async fn build(builder: SessionBuilder, datacenter: String) -> Result<Session, Fault> {
+    let session = builder.build().await?;
+    check_datacenter(&session, &datacenter)?;
+    Ok(session)
+}
+
+/// A data centre that isn't there would leave every request without a node.
+fn check_datacenter(session: &Session, wanted: &str) -> Result<(), Fault> {
+    let state = session.get_cluster_state();
+    let mut there: Vec<&str> = state.get_nodes_info().iter().filter_map(|node| node.datacenter.as_deref()).collect();
+    if there.is_empty() {
+        return Err(Fault::unavailable("the nodes could not be listed"));
+    }
+    if there.contains(&wanted) {
+        return Ok(());
+    }
+    there.sort_unstable();
+    there.dedup();
+    Err(Fault::Mismatch(format!(
+        "there is no data centre {wanted}; set localDatacenter to one of {}",
+        there.join(", ")
+    )))
+}
