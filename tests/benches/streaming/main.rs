@@ -8,6 +8,7 @@
 mod ceilings;
 mod manifest;
 mod measured;
+mod probe;
 
 use std::{
     env, thread,
@@ -18,6 +19,7 @@ use lethe_tests::engines::{Engines, Own};
 use lethe_worker::generate::{GenerateOptions, Generator, Kind, Record};
 use manifest::{Bench, Sinks};
 use measured::{Cost, Quantiles, Worker};
+use probe::Probe;
 use rdkafka::{
     ClientConfig,
     producer::{BaseProducer, BaseRecord, Producer},
@@ -54,8 +56,10 @@ fn main() {
         let servers = Servers::as_they_run();
         servers.bench(|bench| {
             if wants("latency") {
-                println!("\n| latency, record to acknowledgement by all | rate/s | p50 ms | p99 ms |");
-                println!("|---|---|---|---|");
+                println!(
+                    "\n| latency, record to acknowledgement by all | rate/s | p50 ms | p99 ms | to a consumer alone, p50 | p99 |"
+                );
+                println!("|---|---|---|---|---|---|");
                 let both = Sinks { cassandra: true, mongodb: true, ..Sinks::default() };
                 warm(bench, both);
                 latency(bench, "Kafka -> Kafka", Sinks { topic: true, ..Sinks::default() }, 5_000, Subjects::Known);
@@ -156,7 +160,8 @@ enum Subjects {
     New,
 }
 
-/// Feeds a topic at a steady rate, stamped as it goes, and asks the worker how long it took.
+/// Feeds a topic at a steady rate, stamped as it goes, and asks the worker how long it took; a consumer that does
+/// nothing else says what of it is the topic's.
 fn latency(bench: &Bench, what: &str, sinks: Sinks, rate: u64, subjects: Subjects) {
     let topic = bench.topic("paced");
     let worker = Worker::serve(bench, &topic, sinks);
@@ -169,13 +174,15 @@ fn latency(bench: &Bench, what: &str, sinks: Sinks, rate: u64, subjects: Subject
         1
     };
     let round = |_| {
-        let before = worker.quantiles();
+        let (before, probe) = (worker.quantiles(), Probe::start(bench, &topic));
         feed.pour(&worker, rate);
-        Quantiles::between(&before, &worker.quantiles()).of([0.50, 0.99])
+        let [p50, p99] = Quantiles::between(&before, &worker.quantiles()).of([0.50, 0.99]);
+        let [topic_p50, topic_p99] = probe.end([0.50, 0.99]);
+        [p50, p99, topic_p50, topic_p99]
     };
     let best = (0..rounds).map(round).min_by(|one, other| one[1].total_cmp(&other[1]));
-    let [p50, p99] = best.unwrap();
-    println!("| {what} | {rate} | {p50:.1} | {p99:.1} |");
+    let [p50, p99, topic_p50, topic_p99] = best.unwrap();
+    println!("| {what} | {rate} | {p50:.1} | {p99:.1} | {topic_p50:.1} | {topic_p99:.1} |");
     worker.stop();
 }
 
