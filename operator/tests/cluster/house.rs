@@ -38,7 +38,7 @@ pub fn awaited<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
             Ok(answer) => return answer,
             Err(why) => assert!(begun.elapsed() < PATIENCE, "{why}"),
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
