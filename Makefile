@@ -36,9 +36,10 @@ generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/
 bench: need-cargo need-drivers need-engines need-python need-cmake ## Measure; method and figures: docs/benchmarks.md
 	@./tests/engines/down
 	@./tests/engines/mongo/build-rust >/dev/null
-	$(CARGO) bench --workspace --bench '*'
+	@# Without default features: what is left is what benches need, and that is no operator.
+	$(CARGO) bench --workspace --no-default-features --bench '*'
 	@echo; echo "The same latencies with the servers' files in memory, so that no disk counts:"
-	TMPDIR=/dev/shm $(CARGO) bench --workspace --bench streaming -- latency
+	TMPDIR=/dev/shm $(CARGO) bench --workspace --no-default-features --bench streaming -- latency
 
 soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## The long faults, an hour of them; what they print goes into docs/ledger.md
 	@# Of the servers that stand for MongoDB the fast one: what is seen is to be the workers' speed.

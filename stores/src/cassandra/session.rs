@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use scylla::client::{session::Session, session_builder::SessionBuilder};
+use scylla::{
+    client::{session::Session, session_builder::SessionBuilder},
+    cluster::Node,
+};
 
 use super::fault::Fault;
 
@@ -45,18 +48,20 @@ impl Sessions {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Nodes of the local data centre, as far as they are known.
-    pub(super) fn local_nodes(&self) -> usize {
-        let state = self.now().get_cluster_state();
-        state.get_nodes_info().iter().filter(|node| node.datacenter.as_deref() == Some(&self.datacenter)).count()
+    pub(super) fn datacenter(&self) -> &str {
+        &self.datacenter
     }
 
-    /// Whether any node of the local data centre is connected.
-    fn is_connected(&self) -> bool {
+    /// Nodes of the local data centre, as far as they are known.
+    pub(super) fn local_nodes(&self) -> Vec<Arc<Node>> {
         let state = self.now().get_cluster_state();
-        let mut local =
-            state.get_nodes_info().iter().filter(|node| node.datacenter.as_deref() == Some(&self.datacenter));
-        local.any(|node| node.is_connected())
+        let is_local = |node: &&Arc<Node>| node.datacenter.as_deref() == Some(&self.datacenter);
+        state.get_nodes_info().iter().filter(is_local).cloned().collect()
+    }
+
+    /// Whether any of them is connected.
+    fn is_connected(&self) -> bool {
+        self.local_nodes().iter().any(|node| node.is_connected())
     }
 
     async fn renew(&self) {

@@ -35,7 +35,6 @@ const KNOWN: Duration = Duration::from_secs(3);
 pub struct CassandraStore {
     name: String,
     version: String,
-    datacenter: String,
     sessions: Arc<Sessions>,
 }
 
@@ -49,12 +48,7 @@ impl CassandraStore {
 
     async fn open(connection: &CassandraConnection) -> Result<Self, Fault> {
         let sessions = Sessions::open(builder(connection)?, &connection.local_datacenter).await?;
-        let mut store = Self {
-            name: connection.store.clone(),
-            version: String::new(),
-            datacenter: connection.local_datacenter.clone(),
-            sessions,
-        };
+        let mut store = Self { name: connection.store.clone(), version: String::new(), sessions };
         let rows = store.describe("SELECT release_version FROM system.local", ()).await?;
         store.version = rows.first_row::<(String,)>().map_err(|_| unexpected())?.0;
         Ok(store)
@@ -71,7 +65,7 @@ impl CassandraStore {
     }
 
     pub(super) fn datacenter(&self) -> &str {
-        &self.datacenter
+        self.sessions.datacenter()
     }
 
     pub(super) fn session(&self) -> Arc<Session> {
@@ -80,7 +74,7 @@ impl CassandraStore {
 
     /// Nodes of the local data centre, as far as they are known.
     pub(super) fn local_nodes(&self) -> usize {
-        self.sessions.local_nodes()
+        self.sessions.local_nodes().len()
     }
 
     /// Prepares a statement. `is_idempotent`: the driver may send it again by itself.

@@ -23,7 +23,7 @@ use super::{
     Job, KeyError, Watch,
     patience::patiently,
     pipeline_id,
-    subjects::{Absent, fetch_patiently, random},
+    subject_keys::{Absent, fetch_subjects, random},
 };
 use crate::{clock::day_of, observe::KEY_STORE};
 
@@ -116,7 +116,7 @@ impl LetterSealer {
         let known: Vec<Identity> = refused.iter().filter_map(|one| one.identity.clone()).collect();
         let audiences = [self.engine.audiences()[0]];
         let classes = [Arc::from(DEAD_LETTER_CLASS)];
-        let mut subjects = fetch_patiently(
+        let mut subjects = fetch_subjects(
             &self.watch,
             &*self.vault,
             self.engine.ring(),

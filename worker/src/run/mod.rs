@@ -13,6 +13,7 @@ mod refill;
 mod sink_task;
 #[cfg(feature = "kafka")]
 mod strangers;
+mod subject_keys;
 mod subjects;
 #[cfg(feature = "kafka")]
 mod topic;
@@ -37,7 +38,7 @@ pub(crate) use letters::expire_before;
 pub use letters::{LetterError, open_letter};
 use part::Feed;
 pub use part::{Part, Receipt};
-pub use subjects::{Absent, KeyError, fetch_subjects};
+pub use subject_keys::KeyError;
 use tokio::{runtime::Handle, sync::mpsc};
 #[cfg(feature = "kafka")]
 pub use topic::TopicOrigin;

@@ -1,150 +1,124 @@
-//! Keys of subjects: fetched from the key store, made where there are none, kept in a cache.
+//! Who the records of a batch are about: from a cache, and else from the key store.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc};
 
 use lethe_core::{
-    engine::Identity,
-    keys::{DataKey, KeyRing, WrapContext, WrapError},
-    seal::SubjectCipher,
-    subject::Subject,
+    engine::{Engine, Identity, Reading, Scratch},
+    record::IncomingBatch,
+    subject::{Subject, SubjectCache},
     who::Token,
 };
-use lethe_crds::profile_pipeline::Audience;
-use lethe_stores::{
-    KeyStore, StoreError,
-    key_store::{KeyRow, SubjectWant},
+use lethe_stores::{Vault, key_store::KeyRow};
+use tokio::runtime::Handle;
+
+use super::{
+    Job, KeyError, Watch,
+    subject_keys::{Absent, fetch_subjects},
+    transform::record,
 };
+use crate::observe::Heart;
 
-use super::{Watch, patience::Patience};
-use crate::observe::KEY_STORE;
+/// Subjects whose keys are kept at hand, at most: about 1 KiB each.
+const CACHED: usize = 100_000;
 
-/// Why a subject's keys can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The key store answered with an error.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A key can't be wrapped or unwrapped.
-    #[error("failed to open a subject's key in the key store: {0}")]
-    Wrap(#[from] WrapError),
-    /// The operating system gives no random bytes.
-    #[error("the operating system gives no random bytes: {0}")]
-    Random(getrandom::Error),
-    /// The keys Secret lacks a key that this pipeline needs.
-    #[error(transparent)]
-    Ring(#[from] lethe_core::keys::KeyRingError),
-    /// The class of a key can't be one.
-    #[error(transparent)]
-    Class(#[from] lethe_core::seal::BadClass),
-}
-
-/// What becomes of a key that is absent from the key store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absent {
-    /// It is made, and is durable when it is first used.
-    Make,
-    /// Another takes its place for once, and is kept nowhere: for what is written to no sink.
-    Imagine,
-}
-
-/// As [`fetch_subjects`], and waits for a key store that is not available.
-#[expect(clippy::too_many_arguments, reason = "each is one thing that a key depends on")]
-pub(super) async fn fetch_patiently(
-    watch: &Watch,
-    store: &dyn KeyStore,
-    ring: &KeyRing,
-    space: &str,
-    classes: &[Arc<str>],
-    audiences: &[Audience],
-    wants: &[Identity],
+/// Subjects met lately, and the way to the others.
+pub(super) struct Subjects {
+    engine: Arc<Engine>,
+    vault: Arc<dyn Vault>,
+    watch: Arc<Watch>,
+    runtime: Handle,
     absent: Absent,
-) -> Result<Vec<Subject>, KeyError> {
-    let mut patience = Patience::new(KEY_STORE, watch);
-    loop {
-        let asked = Instant::now();
-        match fetch_subjects(store, ring, space, classes, audiences, wants, absent).await {
-            Err(KeyError::Store(error)) => patience.wait(error).await?,
-            answer => {
-                patience.resumed();
-                watch.shown.metrics.key_store(asked.elapsed());
-                return answer;
-            }
+    cache: SubjectCache,
+    scratch: Scratch,
+    /// How often one was at hand since this was last told, and how often not.
+    hits: u64,
+    misses: u64,
+}
+
+impl Subjects {
+    pub(super) fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>) -> Self {
+        Self {
+            engine,
+            vault: Arc::clone(&job.vault),
+            watch,
+            runtime,
+            absent: Absent::Make,
+            cache: SubjectCache::new(CACHED),
+            scratch: Scratch::default(),
+            hits: 0,
+            misses: 0,
         }
     }
-}
 
-/// Fetches subjects with their ciphers of `classes`, in the order of `wants`.
-pub async fn fetch_subjects(
-    store: &dyn KeyStore,
-    ring: &KeyRing,
-    space: &str,
-    classes: &[Arc<str>],
-    audiences: &[Audience],
-    wants: &[Identity],
-    absent: Absent,
-) -> Result<Vec<Subject>, KeyError> {
-    let asked = wants.iter().map(|identity| want(ring, space, classes, identity)).collect::<Result<_, KeyError>>()?;
-    let rows = match absent {
-        Absent::Make => store.subjects(asked).await?,
-        Absent::Imagine => imagine(store, asked).await?,
-    };
-    wants
-        .iter()
-        .zip(rows)
-        .map(|(identity, rows)| subject(ring, space, classes, audiences, &identity.token, &rows))
-        .collect()
-}
-
-/// The keys that are there, and candidates in place of those that are not.
-async fn imagine(store: &dyn KeyStore, wants: Vec<SubjectWant>) -> Result<Vec<Vec<KeyRow>>, StoreError> {
-    let mut all = Vec::with_capacity(wants.len());
-    for want in wants {
-        let there = store.find(want.space, want.token).await?;
-        let row = |(class, candidate): (String, _)| {
-            let found = there.iter().find(|entry| entry.class == class);
-            found.map_or(KeyRow::Live(candidate), |entry| entry.row.clone())
-        };
-        all.push(want.candidates.into_iter().map(row).collect());
+    /// The same, but the key store stays as it is.
+    pub(super) fn dry(self) -> Self {
+        Self { absent: Absent::Imagine, ..self }
     }
-    Ok(all)
-}
 
-fn want(ring: &KeyRing, space: &str, classes: &[Arc<str>], identity: &Identity) -> Result<SubjectWant, KeyError> {
-    let candidates = classes
-        .iter()
-        .map(|class| {
-            let key = DataKey::new(random()?);
-            let context = WrapContext::Subject { space, token: &identity.token, class };
-            Ok((class.to_string(), ring.wrap(&context, &key, random()?)?))
-        })
-        .collect::<Result<_, KeyError>>()?;
-    Ok(SubjectWant { space: space.to_owned(), token: identity.token, candidates, aliases: identity.aliases.clone() })
-}
-
-fn subject(
-    ring: &KeyRing,
-    space: &str,
-    classes: &[Arc<str>],
-    audiences: &[Audience],
-    token: &Token,
-    rows: &[KeyRow],
-) -> Result<Subject, KeyError> {
-    let mut ciphers = Vec::with_capacity(rows.len());
-    for (class, row) in classes.iter().zip(rows) {
-        match row {
-            KeyRow::Live(wrapped) => {
-                let context = WrapContext::Subject { space, token, class };
-                ciphers.push(Some(SubjectCipher::new(&ring.unwrap(&context, wrapped)?, class)?));
-            }
-            KeyRow::Shredded => ciphers.push(None),
+    /// The subject of the record at `at`, in which `who` was read. Where it is not at hand, the rest of the
+    /// batch is looked through, so that all new subjects cost one question; the heart rests until it is answered.
+    pub(super) fn of(
+        &mut self,
+        who: &[u8],
+        batch: &IncomingBatch,
+        at: usize,
+        heart: &Heart,
+    ) -> Result<Option<Arc<Subject>>, KeyError> {
+        if let Some(subject) = self.cache.get(who) {
+            self.hits += 1;
+            return Ok(Some(subject));
         }
+        self.misses += 1;
+        let (keys, wants) = self.unknown(batch, at);
+        heart.rest();
+        let fetched = self.runtime.block_on(fetch_subjects(
+            &self.watch,
+            &*self.vault,
+            self.engine.ring(),
+            self.engine.space(),
+            self.engine.classes(),
+            self.engine.audiences(),
+            &wants,
+            self.absent,
+        ))?;
+        heart.beat();
+        for (key, subject) in keys.iter().zip(fetched) {
+            self.cache.insert(key, Arc::new(subject));
+        }
+        Ok(self.cache.get(who))
     }
-    Ok(Subject::new(ring, *token, audiences.iter().copied(), ciphers)?)
-}
 
-/// Random bytes of the operating system.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
-    Ok(bytes)
+    /// Subjects of the rest of a batch that are not at hand.
+    fn unknown(&mut self, batch: &IncomingBatch, from: usize) -> (Vec<Vec<u8>>, Vec<Identity>) {
+        let mut seen = HashSet::new();
+        let mut keys = Vec::new();
+        let mut wants = Vec::new();
+        for incoming in batch.records[from..].iter().filter(|incoming| incoming.unreadable.is_none()) {
+            let record = record(batch, incoming);
+            let Reading::Process(_) = self.engine.read(&record, &mut self.scratch) else { continue };
+            let Some(who) = self.scratch.who() else { continue };
+            if seen.contains(who) || self.cache.get(who).is_some() {
+                continue;
+            }
+            let who = who.to_vec();
+            if let Ok(identity) = self.engine.identify(&record, &mut self.scratch) {
+                keys.push(who.clone());
+                wants.push(identity);
+            }
+            seen.insert(who);
+        }
+        (keys, wants)
+    }
+
+    /// Whether somebody's keys were destroyed; the key store is asked.
+    pub(super) fn is_erased(&self, token: Token) -> Result<bool, KeyError> {
+        let entries = self.runtime.block_on(self.vault.find(self.engine.space().to_owned(), token))?;
+        Ok(entries.iter().any(|entry| entry.row == KeyRow::Shredded))
+    }
+
+    /// Shows how many are at hand, and how often one was.
+    pub(super) fn tell(&mut self) {
+        let (hits, misses) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses));
+        self.watch.shown.metrics.subjects(self.cache.len(), hits, misses);
+    }
 }

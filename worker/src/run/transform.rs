@@ -1,35 +1,32 @@
 //! The transform thread: from records of a source to records for each sink.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use lethe_core::{
     dedupe::Dedupe,
-    engine::{Engine, Facts, Identity, Reading, Record, Scratch, Written},
+    engine::{Engine, Facts, Reading, Record, Scratch, Written},
     outcome::Outcome,
     pipeline::DedupeRules,
     reason::{Reason, Rejection},
     record::{Incoming, IncomingBatch, OutgoingBatch},
-    subject::{Subject, SubjectCache},
+    subject::Subject,
     version::IdDigest,
 };
-use lethe_crds::profile_pipeline::Audience;
-use lethe_stores::{Vault, dead_letter::Letter, key_store::KeyRow};
+use lethe_stores::dead_letter::Letter;
 use tokio::runtime::Handle;
 
 use super::{
     Counts, Job, RunError, SinkCounts, Watch,
     letters::{LetterSealer, Refused},
     part::Part,
-    subjects::{Absent, fetch_patiently},
+    subjects::Subjects,
 };
 use crate::{clock::now, observe::Heart};
 
-/// Subjects whose keys are kept at hand, at most: about 1 KiB each.
-const CACHED_SUBJECTS: usize = 100_000;
 /// The thread is stuck when a batch takes longer, waiting for stores aside.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -53,23 +50,17 @@ pub struct Transformed {
 /// Transforms batches. One a thread.
 pub struct Transformer {
     engine: Arc<Engine>,
-    vault: Arc<dyn Vault>,
     watch: Arc<Watch>,
     runtime: Handle,
-    audiences: Vec<Audience>,
     sinks: Vec<String>,
     dedupe_rules: Option<DedupeRules>,
     dedupe: HashMap<Arc<str>, Dedupe>,
     refused: Refusals,
-    subjects: SubjectCache,
+    subjects: Subjects,
     sealer: LetterSealer,
-    absent: Absent,
     scratch: Scratch,
-    ahead: Scratch,
     /// Bytes and records of the last batch of each sink: about as many are to come.
     room: Vec<(usize, usize)>,
-    /// Subjects of this batch that were at hand, and that were not.
-    found: (u64, u64),
     heart: Heart,
 }
 
@@ -77,10 +68,9 @@ impl Transformer {
     /// Makes one for a job.
     pub fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>) -> Self {
         Self {
-            audiences: engine.audiences().to_vec(),
+            subjects: Subjects::new(job, Arc::clone(&engine), runtime.clone(), Arc::clone(&watch)),
             sealer: LetterSealer::new(job, Arc::clone(&engine), Arc::clone(&watch)),
             engine,
-            vault: Arc::clone(&job.vault),
             heart: watch.shown.pulse.heart("the thread that transforms", STUCK),
             watch,
             runtime,
@@ -88,18 +78,14 @@ impl Transformer {
             dedupe_rules: job.pipeline.dedupe,
             dedupe: HashMap::new(),
             refused: Refusals::default(),
-            subjects: SubjectCache::new(CACHED_SUBJECTS),
-            absent: Absent::Make,
             scratch: Scratch::default(),
-            ahead: Scratch::default(),
             room: vec![(0, 0); job.pipeline.sinks.len()],
-            found: (0, 0),
         }
     }
 
     /// The same, but the key store stays as it is: what it writes is for nobody.
     pub(crate) fn dry(self) -> Self {
-        Self { absent: Absent::Imagine, ..self }
+        Self { subjects: self.subjects.dry(), ..self }
     }
 
     /// Remembers the ids of a batch that an earlier run delivered: the same verdict again, and what
@@ -186,9 +172,8 @@ impl Transformer {
 
     /// Shows how it went, and that it waits for the next batch.
     fn tell(&mut self) {
-        let (hits, misses) = std::mem::take(&mut self.found);
+        self.subjects.tell();
         let metrics = &self.watch.shown.metrics;
-        metrics.subjects(self.subjects.len(), hits, misses);
         metrics.dedupe_ids(self.dedupe.values().map(Dedupe::len).sum());
         self.heart.rest();
     }
@@ -225,11 +210,10 @@ impl Transformer {
         if self.scratch.who().is_none() {
             return Ok(false);
         }
-        let Ok(identity) = self.engine.identify(&record(batch, &batch.records[at]), &mut self.scratch) else {
-            return Ok(false);
-        };
-        let entries = self.runtime.block_on(self.vault.find(self.engine.space().to_owned(), identity.token))?;
-        Ok(entries.iter().any(|entry| entry.row == KeyRow::Shredded))
+        match self.engine.identify(&record(batch, &batch.records[at]), &mut self.scratch) {
+            Ok(identity) => Ok(self.subjects.is_erased(identity.token)?),
+            Err(_) => Ok(false),
+        }
     }
 
     /// What becomes of one record; `Delivered` means that it was appended to the sinks' batches.
@@ -250,7 +234,11 @@ impl Transformer {
             Reading::Denied => return Ok(Ok(Outcome::Denied)),
             Reading::Rejected(rejection) => return Ok(Err(rejection)),
         };
-        let Some(subject) = self.subject(batch, at)? else {
+        let subject = match self.scratch.who() {
+            Some(who) => self.subjects.of(who, batch, at, &self.heart)?,
+            None => None,
+        };
+        let Some(subject) = subject else {
             return Ok(Err(Rejection::whole(Reason::SubjectInvalid)));
         };
         if subject.is_shredded() {
@@ -279,57 +267,6 @@ impl Transformer {
             dedupe.remember(&facts.digest, facts.time);
         }
         Ok(Outcome::Delivered)
-    }
-
-    /// The subject of the record at `at`, which was just read. Where the cache lacks it, the rest
-    /// of the batch is looked through, so that all new subjects cost one question.
-    fn subject(&mut self, batch: &IncomingBatch, at: usize) -> Result<Option<Arc<Subject>>, RunError> {
-        let Some(who) = self.scratch.who() else { return Ok(None) };
-        if let Some(subject) = self.subjects.get(who) {
-            self.found.0 += 1;
-            return Ok(Some(subject));
-        }
-        self.found.1 += 1;
-        let (keys, wants) = self.unknown(batch, at);
-        self.heart.rest();
-        let fetched = self.runtime.block_on(fetch_patiently(
-            &self.watch,
-            &*self.vault,
-            self.engine.ring(),
-            self.engine.space(),
-            self.engine.classes(),
-            &self.audiences,
-            &wants,
-            self.absent,
-        ))?;
-        self.heart.beat();
-        for (key, subject) in keys.iter().zip(fetched) {
-            self.subjects.insert(key, Arc::new(subject));
-        }
-        let who = self.scratch.who().unwrap_or_default();
-        Ok(self.subjects.get(who))
-    }
-
-    /// Subjects of the rest of a batch that the cache lacks.
-    fn unknown(&mut self, batch: &IncomingBatch, from: usize) -> (Vec<Vec<u8>>, Vec<Identity>) {
-        let mut seen = HashSet::new();
-        let mut keys = Vec::new();
-        let mut wants = Vec::new();
-        for incoming in batch.records[from..].iter().filter(|incoming| incoming.unreadable.is_none()) {
-            let record = record(batch, incoming);
-            let Reading::Process(_) = self.engine.read(&record, &mut self.ahead) else { continue };
-            let Some(who) = self.ahead.who() else { continue };
-            if seen.contains(who) || self.subjects.get(who).is_some() {
-                continue;
-            }
-            let who = who.to_vec();
-            if let Ok(identity) = self.engine.identify(&record, &mut self.ahead) {
-                keys.push(who.clone());
-                wants.push(identity);
-            }
-            seen.insert(who);
-        }
-        (keys, wants)
     }
 
     /// What a dead letter of the record that was just read needs to know.
