@@ -96,9 +96,11 @@ impl<'e> Bench<'e> {
         assert!(status.unwrap().success());
     }
 
+    /// The program in a session of its own: where the kernel shares the cores out by session (`sched_autogroup_enabled`), it
+    /// has a share of its own then, as each server has, and as a container would.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = Command::new("setsid");
+        command.arg(PROGRAM).args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
 

@@ -31,7 +31,8 @@ fn a_broker_that_restarts_under_load_is_waited_for() {
 fn a_cluster_that_loses_one_broker_at_a_time_goes_on() {
     let house = House::with(&["kafka"], 3);
     let stage = Stage::at(house.engines());
-    let (rate, events, rounds) = scale((200, 2_000, 1), (500, 50_000, 6));
+    // Of two cores three brokers leave so much to the stores that 500 events a second would be all that they can write.
+    let (rate, events, rounds) = scale((200, 2_000, 1), (250, 50_000, 6));
     let mut trial = Trial::begin(&stage, rate, events);
     let kafka = house.kafka.as_ref().unwrap();
     for round in 0..rounds {
@@ -64,7 +65,9 @@ fn a_cassandra_that_stops_and_starts_stalls_its_partitions_and_no_more() {
 
 fn stops_and_starts(name: &str, house: &House, server: &Own, stalled: &[&'static str]) {
     let stage = Stage::at(house.engines());
-    let (rate, events, rounds) = scale((300, 2_000, 1), (500, 50_000, 5));
+    // A Cassandra that answers when its log is on the disk takes 900 a second here: what came while it was away is caught up on
+    // beside what comes.
+    let (rate, events, rounds) = scale((300, 2_000, 1), (250, 50_000, 5));
     let mut trial = Trial::begin(&stage, rate, events);
     let (rebalances, others) = (trial.rebalances(), ["profiles", "history", "documents", "clean"]);
     let mut down = Duration::ZERO;
