@@ -23,7 +23,7 @@ use super::{
     Job, KeyError, Watch,
     patience::patiently,
     pipeline_id,
-    subject_keys::{Absent, fetch_subjects, random},
+    subject_keys::{Absent, Needs, fetch_subjects, random},
 };
 use crate::{clock::day_of, observe::KEY_STORE};
 
@@ -114,20 +114,12 @@ impl LetterSealer {
             return Ok(Vec::new());
         }
         let known: Vec<Identity> = refused.iter().filter_map(|one| one.identity.clone()).collect();
-        let audiences = [self.engine.audiences()[0]];
-        let classes = [Arc::from(DEAD_LETTER_CLASS)];
-        let mut subjects = fetch_subjects(
-            &self.watch,
-            &*self.vault,
-            self.engine.ring(),
-            self.engine.space(),
-            &classes,
-            &audiences,
-            &known,
-            Absent::Make,
-        )
-        .await?
-        .into_iter();
+        let needs = Needs {
+            engine: &self.engine,
+            classes: &[Arc::from(DEAD_LETTER_CLASS)],
+            audiences: &self.engine.audiences()[..1],
+        };
+        let mut subjects = fetch_subjects(&self.watch, &*self.vault, &needs, &known, Absent::Make).await?.into_iter();
         let mut letters = Vec::with_capacity(refused.len());
         for one in refused {
             let subject = one.identity.as_ref().and_then(|_| subjects.next());

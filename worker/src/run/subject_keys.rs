@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use lethe_core::{
-    engine::Identity,
-    keys::{DataKey, KeyRing, WrapContext, WrapError},
+    engine::{Engine, Identity},
+    keys::{DataKey, WrapContext, WrapError},
     seal::SubjectCipher,
     subject::Subject,
     who::Token,
@@ -47,22 +47,25 @@ pub(super) enum Absent {
     Imagine,
 }
 
-/// Fetches subjects with their ciphers of `classes`, in the order of `wants`. Waits for a key store that is not available.
-#[expect(clippy::too_many_arguments, reason = "each is one thing that a key depends on")]
+/// What is needed of each subject: a cipher for each class, a reference for each audience.
+pub(super) struct Needs<'n> {
+    pub(super) engine: &'n Engine,
+    pub(super) classes: &'n [Arc<str>],
+    pub(super) audiences: &'n [Audience],
+}
+
+/// Fetches subjects in the order of `wants`. Waits for a key store that is not available.
 pub(super) async fn fetch_subjects(
     watch: &Watch,
     store: &dyn KeyStore,
-    ring: &KeyRing,
-    space: &str,
-    classes: &[Arc<str>],
-    audiences: &[Audience],
+    needs: &Needs<'_>,
     wants: &[Identity],
     absent: Absent,
 ) -> Result<Vec<Subject>, KeyError> {
     let mut patience = Patience::new(KEY_STORE, watch);
     loop {
         let asked = Instant::now();
-        match fetch(store, ring, space, classes, audiences, wants, absent).await {
+        match needs.fetch(store, wants, absent).await {
             Err(KeyError::Store(error)) => patience.wait(error).await?,
             answer => {
                 patience.resumed();
@@ -73,25 +76,49 @@ pub(super) async fn fetch_subjects(
     }
 }
 
-async fn fetch(
-    store: &dyn KeyStore,
-    ring: &KeyRing,
-    space: &str,
-    classes: &[Arc<str>],
-    audiences: &[Audience],
-    wants: &[Identity],
-    absent: Absent,
-) -> Result<Vec<Subject>, KeyError> {
-    let asked = wants.iter().map(|identity| want(ring, space, classes, identity)).collect::<Result<_, KeyError>>()?;
-    let rows = match absent {
-        Absent::Make => store.subjects(asked).await?,
-        Absent::Imagine => imagine(store, asked).await?,
-    };
-    wants
-        .iter()
-        .zip(rows)
-        .map(|(identity, rows)| subject(ring, space, classes, audiences, &identity.token, &rows))
-        .collect()
+impl Needs<'_> {
+    async fn fetch(&self, store: &dyn KeyStore, wants: &[Identity], absent: Absent) -> Result<Vec<Subject>, KeyError> {
+        let asked = wants.iter().map(|identity| self.want(identity)).collect::<Result<_, KeyError>>()?;
+        let rows = match absent {
+            Absent::Make => store.subjects(asked).await?,
+            Absent::Imagine => imagine(store, asked).await?,
+        };
+        wants.iter().zip(rows).map(|(identity, rows)| self.subject(&identity.token, &rows)).collect()
+    }
+
+    fn want(&self, identity: &Identity) -> Result<SubjectWant, KeyError> {
+        let (ring, space) = (self.engine.ring(), self.engine.space());
+        let candidates = self
+            .classes
+            .iter()
+            .map(|class| {
+                let key = DataKey::new(random()?);
+                let context = WrapContext::Subject { space, token: &identity.token, class };
+                Ok((class.to_string(), ring.wrap(&context, &key, random()?)?))
+            })
+            .collect::<Result<_, KeyError>>()?;
+        Ok(SubjectWant {
+            space: space.to_owned(),
+            token: identity.token,
+            candidates,
+            aliases: identity.aliases.clone(),
+        })
+    }
+
+    fn subject(&self, token: &Token, rows: &[KeyRow]) -> Result<Subject, KeyError> {
+        let (ring, space) = (self.engine.ring(), self.engine.space());
+        let mut ciphers = Vec::with_capacity(rows.len());
+        for (class, row) in self.classes.iter().zip(rows) {
+            match row {
+                KeyRow::Live(wrapped) => {
+                    let context = WrapContext::Subject { space, token, class };
+                    ciphers.push(Some(SubjectCipher::new(&ring.unwrap(&context, wrapped)?, class)?));
+                }
+                KeyRow::Shredded => ciphers.push(None),
+            }
+        }
+        Ok(Subject::new(ring, *token, self.audiences.iter().copied(), ciphers)?)
+    }
 }
 
 /// The keys that are there, and candidates in place of those that are not.
@@ -106,39 +133,6 @@ async fn imagine(store: &dyn KeyStore, wants: Vec<SubjectWant>) -> Result<Vec<Ve
         all.push(want.candidates.into_iter().map(row).collect());
     }
     Ok(all)
-}
-
-fn want(ring: &KeyRing, space: &str, classes: &[Arc<str>], identity: &Identity) -> Result<SubjectWant, KeyError> {
-    let candidates = classes
-        .iter()
-        .map(|class| {
-            let key = DataKey::new(random()?);
-            let context = WrapContext::Subject { space, token: &identity.token, class };
-            Ok((class.to_string(), ring.wrap(&context, &key, random()?)?))
-        })
-        .collect::<Result<_, KeyError>>()?;
-    Ok(SubjectWant { space: space.to_owned(), token: identity.token, candidates, aliases: identity.aliases.clone() })
-}
-
-fn subject(
-    ring: &KeyRing,
-    space: &str,
-    classes: &[Arc<str>],
-    audiences: &[Audience],
-    token: &Token,
-    rows: &[KeyRow],
-) -> Result<Subject, KeyError> {
-    let mut ciphers = Vec::with_capacity(rows.len());
-    for (class, row) in classes.iter().zip(rows) {
-        match row {
-            KeyRow::Live(wrapped) => {
-                let context = WrapContext::Subject { space, token, class };
-                ciphers.push(Some(SubjectCipher::new(&ring.unwrap(&context, wrapped)?, class)?));
-            }
-            KeyRow::Shredded => ciphers.push(None),
-        }
-    }
-    Ok(Subject::new(ring, *token, audiences.iter().copied(), ciphers)?)
 }
 
 /// Random bytes of the operating system.

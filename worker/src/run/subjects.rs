@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Job, KeyError, Watch,
-    subject_keys::{Absent, fetch_subjects},
+    subject_keys::{Absent, Needs, fetch_subjects},
     transform::record,
 };
 use crate::observe::Heart;
@@ -71,16 +71,9 @@ impl Subjects {
         self.misses += 1;
         let (keys, wants) = self.unknown(batch, at);
         heart.rest();
-        let fetched = self.runtime.block_on(fetch_subjects(
-            &self.watch,
-            &*self.vault,
-            self.engine.ring(),
-            self.engine.space(),
-            self.engine.classes(),
-            self.engine.audiences(),
-            &wants,
-            self.absent,
-        ))?;
+        let engine = &*self.engine;
+        let needs = Needs { engine, classes: engine.classes(), audiences: engine.audiences() };
+        let fetched = self.runtime.block_on(fetch_subjects(&self.watch, &*self.vault, &needs, &wants, self.absent))?;
         heart.beat();
         for (key, subject) in keys.iter().zip(fetched) {
             self.cache.insert(key, Arc::new(subject));
