@@ -18,7 +18,8 @@ use tempfile::TempDir;
 
 use crate::measured::{Cost, PROGRAM, measure};
 
-const PARTITIONS: i32 = 6;
+/// Partitions of a topic, where nothing else is said.
+pub const PARTITIONS: i32 = 6;
 
 /// A column for each field, and those that every table has.
 const TABLE: &str = "partitionKey: [subject_ref], columns: [{name: subject_ref, type: text, meta: SubjectRef}, \
@@ -73,9 +74,14 @@ impl<'e> Bench<'e> {
 
     /// Makes a topic.
     pub fn topic(&self, what: &str) -> String {
+        self.topic_of(what, PARTITIONS)
+    }
+
+    /// Makes a topic of so many partitions.
+    pub fn topic_of(&self, what: &str, partitions: i32) -> String {
         let name = format!("{}_{}_{what}", self.name, self.next());
         // Made-up events have times long past.
-        let topic = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(1)).set("retention.ms", "-1");
+        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = block_on(self.admin().create_topics(&[topic], &AdminOptions::new())).unwrap();
         made[0].as_ref().unwrap();
         self.topics.borrow_mut().push(name.clone());
