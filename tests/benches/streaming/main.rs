@@ -68,7 +68,7 @@ fn main() {
                 latency(bench, "Kafka -> Kafka", to_topic, (PARTITIONS, 5_000), Subjects::Known);
                 latency(bench, "Kafka -> Cassandra and MongoDB", both, (1, 1_000), Subjects::Known);
                 latency(bench, "the same, new subjects among them", both, (1, 1_000), Subjects::New);
-                // At such a rate each record of six partitions is a request of its own, to the broker and from it.
+                // At such a rate few records of six partitions find company within the feeder's linger.
                 latency(bench, "the same, all subjects known", both, (PARTITIONS, 1_000), Subjects::Known);
             }
             if wants("stops") {
