@@ -17,6 +17,9 @@ use super::fault::Fault;
 
 /// How often it is looked whether any node is there.
 const LOOK: Duration = Duration::from_secs(1);
+/// A cluster that is there and won't have us, as with another password, is asked ever less often, down to this: who
+/// counts failed logins would see an attack.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
 /// How long the first connection and the list of nodes may take together.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -64,25 +67,32 @@ impl Sessions {
         self.local_nodes().iter().any(|node| node.is_connected())
     }
 
-    async fn renew(&self) {
-        let renewed = build(self.builder.clone(), self.datacenter.clone()).await;
+    async fn renew(&self) -> Result<(), Fault> {
+        let session = build(self.builder.clone(), self.datacenter.clone()).await?;
         // The driver may have been quicker.
-        if let Ok(session) = renewed
-            && !self.is_connected()
-        {
+        if !self.is_connected() {
             *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(session);
         }
+        Ok(())
     }
 }
 
 /// Looks for the cluster whenever it is away, for as long as there is somebody to write to it.
 async fn attend(sessions: Weak<Sessions>) {
+    let mut pause = LOOK;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause).await;
         let Some(sessions) = sessions.upgrade() else { return };
-        if !sessions.is_connected() {
-            sessions.renew().await;
-        }
+        let looked = if sessions.is_connected() { Ok(()) } else { sessions.renew().await };
+        pause = next_pause(pause, &looked);
+    }
+}
+
+/// How long to wait after a look, and after a pause before it.
+fn next_pause(pause: Duration, looked: &Result<(), Fault>) -> Duration {
+    match looked {
+        Ok(()) | Err(Fault::Unavailable(_)) => LOOK,
+        Err(_) => (pause * 2).min(LONGEST_LOOK),
     }
 }
 
@@ -108,4 +118,22 @@ fn check_datacenter(session: &Session, wanted: &str) -> Result<(), Fault> {
         "there is no data centre {wanted}; set localDatacenter to one of {}",
         there.join(", ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_will_not_have_us_is_asked_ever_less_often_and_one_that_is_away_each_second() {
+        let mut pause = LOOK;
+        let mut seconds = Vec::new();
+        for _ in 0..6 {
+            pause = next_pause(pause, &Err(Fault::Mismatch("another password".to_owned())));
+            seconds.push(pause.as_secs());
+        }
+        assert_eq!(seconds, [2, 4, 8, 16, 30, 30]);
+        assert_eq!(next_pause(pause, &Err(Fault::unavailable("no node"))), LOOK);
+        assert_eq!(next_pause(pause, &Ok(())), LOOK);
+    }
 }

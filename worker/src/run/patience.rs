@@ -26,7 +26,7 @@ impl<'w> Patience<'w> {
     }
 
     /// Waits for a call, however long it takes: a driver's future is never dropped half-way.
-    pub(super) async fn watched<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn watched<A>(&self, call: impl Future<Output = A>) -> A {
         tokio::pin!(call);
         loop {
             tokio::select! {

@@ -65,7 +65,7 @@ pub(super) async fn fetch_subjects(
     let mut patience = Patience::new(KEY_STORE, watch);
     loop {
         let asked = Instant::now();
-        match needs.fetch(store, wants, absent).await {
+        match patience.watched(needs.fetch(store, wants, absent)).await {
             Err(KeyError::Store(error)) => patience.wait(error).await?,
             answer => {
                 patience.resumed();
