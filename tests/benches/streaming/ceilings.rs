@@ -2,12 +2,14 @@
 //! of about the same size.
 
 use std::{
+    hint::black_box,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream};
 use lethe_tests::engines::Engines;
+use lethe_worker::generate::{GenerateOptions, Generator, Kind};
 use mongodb::bson::{Document, doc};
 use rdkafka::{
     ClientConfig, Message,
@@ -21,6 +23,8 @@ use crate::measured::{Cost, own_cpu};
 
 /// Rows that are written to a store.
 const ROWS: u64 = 30_000;
+/// Events that are generated to see how fast the machine is.
+const GENERATED: u64 = 2_000_000;
 /// Bytes of a row's document.
 const SIZE: usize = 500;
 /// Statements under way at once.
@@ -30,6 +34,19 @@ fn measured(events: u64, work: impl FnOnce()) -> Cost {
     let (cpu, begun) = (own_cpu(), Instant::now());
     work();
     Cost { events, cpu: own_cpu().saturating_sub(cpu), wall: begun.elapsed(), peak_rss: None }
+}
+
+/// Events that are made and written nowhere: what says how fast the machine is, as no server takes part.
+pub fn generator() -> Cost {
+    let options = GenerateOptions { subjects: 5_000, ..GenerateOptions::new(Kind::Account, GENERATED) };
+    let mut generator = Generator::new(options).unwrap();
+    let mut event = Vec::new();
+    measured(GENERATED, || {
+        while generator.next_into(&mut event) {
+            black_box(&event);
+            event.clear();
+        }
+    })
 }
 
 /// From a topic into another, record by record.

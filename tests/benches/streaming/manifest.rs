@@ -30,7 +30,7 @@ const TABLE: &str = "partitionKey: [subject_ref], columns: [{name: subject_ref, 
     {name: tier, type: text, path: /tier}, {name: plan, type: text, path: /plan}]";
 
 /// Where events go.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Sinks {
     pub topic: bool,
     pub cassandra: bool,
