@@ -123,7 +123,10 @@ impl MongodbVault {
     pub(super) async fn by_id(&self, collection: &str, ids: &[String]) -> Result<HashMap<String, Document>, Fault> {
         let mut found = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(CHUNK) {
-            for row in self.rows(collection, doc! {"_id": {"$in": ids}}).await? {
+            let mut command = find(collection, doc! {"_id": {"$in": ids}});
+            // One page: the server's own first page is of 101.
+            command.insert("batchSize", CHUNK as i32);
+            for row in self.store.all(&self.database, command, &self.doing("find", collection)).await? {
                 found.insert(id_of(&row).ok_or_else(|| self.strange(collection))?.to_owned(), row);
             }
         }

@@ -95,6 +95,23 @@ async fn workers_that_race_agree_on_one_key() {
     bench.end().await;
 }
 
+/// More than a server gives at once, to several who ask at the same time: MongoDB shows the second page only to the session
+/// that had the first. (The stand-in of tests that is written in Python shows it to anybody, the one in Rust doesn't.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn more_keys_than_a_page_holds_are_read_by_several_at_once() {
+    let bench = Bench::new().await;
+    let vault = Arc::new(bench.vault().await);
+    vault.subjects((0..150).map(|who| want(who, key(1, who))).collect()).await.unwrap();
+    let readers = (0..8).map(|_| {
+        let vault = Arc::clone(&vault);
+        tokio::spawn(async move { vault.wrapped_by_others(2, 1_000).await.unwrap().len() })
+    });
+    for reader in readers.collect::<Vec<_>>() {
+        assert_eq!(reader.await.unwrap(), 300);
+    }
+    bench.end().await;
+}
+
 #[tokio::test]
 async fn a_shredded_key_stays_shredded_and_gets_no_successor() {
     let bench = Bench::new().await;
