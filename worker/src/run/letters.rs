@@ -11,7 +11,7 @@ use lethe_core::{
     reason::{Reason, Rejection},
     record::Position,
     seal::{DAY_CLASS, DEAD_LETTER_CLASS, OpenError, SealError, SubjectCipher},
-    subject::Subject,
+    subject::{Subject, SubjectCache},
 };
 use lethe_stores::{
     StoreError, Vault,
@@ -85,6 +85,10 @@ impl Refused {
     }
 }
 
+/// Subjects whose keys of dead letters are kept at hand, at most: a source that goes wrong sends events of the same
+/// subjects again and again.
+const CACHED: usize = 10_000;
+
 /// Seals dead letters of one pipeline.
 pub(super) struct LetterSealer {
     engine: Arc<Engine>,
@@ -92,6 +96,7 @@ pub(super) struct LetterSealer {
     watch: Arc<Watch>,
     pipeline: String,
     sinks: Vec<String>,
+    cache: SubjectCache,
     day: Option<(String, SubjectCipher)>,
 }
 
@@ -103,6 +108,7 @@ impl LetterSealer {
             watch,
             pipeline: pipeline_id(&job.pipeline),
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            cache: SubjectCache::new(CACHED),
             day: None,
         }
     }
@@ -110,20 +116,10 @@ impl LetterSealer {
     /// Seals rejected records: a letter for each, or `None` where its subject was erased; nothing is
     /// kept of those.
     pub(super) async fn seal(&mut self, refused: &[Refused], now: i64) -> Result<Vec<Option<Letter>>, LetterError> {
-        if refused.is_empty() {
-            return Ok(Vec::new());
-        }
-        let known: Vec<Identity> = refused.iter().filter_map(|one| one.identity.clone()).collect();
-        let needs = Needs {
-            engine: &self.engine,
-            classes: &[Arc::from(DEAD_LETTER_CLASS)],
-            audiences: &self.engine.audiences()[..1],
-        };
-        let mut subjects = fetch_subjects(&self.watch, &*self.vault, &needs, &known, Absent::Make).await?.into_iter();
+        let subjects = self.subjects(refused).await?;
         let mut letters = Vec::with_capacity(refused.len());
-        for one in refused {
-            let subject = one.identity.as_ref().and_then(|_| subjects.next());
-            if subject.as_ref().is_some_and(Subject::is_shredded) {
+        for (one, subject) in refused.iter().zip(subjects) {
+            if subject.as_ref().is_some_and(|subject| subject.is_shredded()) {
                 letters.push(None);
                 continue;
             }
@@ -157,6 +153,33 @@ impl LetterSealer {
         Ok(letters)
     }
 
+    /// The subject of each record that shows one, with its key of dead letters: from the cache, and else from the key
+    /// store, where it is made if it is absent.
+    async fn subjects(&mut self, refused: &[Refused]) -> Result<Vec<Option<Arc<Subject>>>, KeyError> {
+        let names: Vec<Option<Vec<u8>>> = refused.iter().map(|one| one.identity.as_ref().map(name)).collect();
+        let mut subjects: Vec<_> = names.iter().map(|name| self.cache.get(name.as_ref()?)).collect();
+        let absent = |at: &usize| names[*at].is_some() && subjects[*at].is_none();
+        let absent: Vec<usize> = (0..refused.len()).filter(absent).collect();
+        if absent.is_empty() {
+            return Ok(subjects);
+        }
+        let wants: Vec<Identity> = absent.iter().filter_map(|at| refused[*at].identity.clone()).collect();
+        let needs = Needs {
+            engine: &self.engine,
+            classes: &[Arc::from(DEAD_LETTER_CLASS)],
+            audiences: &self.engine.audiences()[..1],
+        };
+        let fetched = fetch_subjects(&self.watch, &*self.vault, &needs, &wants, Absent::Make).await?;
+        for (at, subject) in absent.into_iter().zip(fetched) {
+            let subject = Arc::new(subject);
+            if let Some(name) = &names[at] {
+                self.cache.insert(name, Arc::clone(&subject));
+            }
+            subjects[at] = Some(subject);
+        }
+        Ok(subjects)
+    }
+
     /// The cipher of the UTC day; made when the first letter of the day needs it.
     async fn day(&mut self, now: i64) -> Result<&(String, SubjectCipher), LetterError> {
         let today = day_of(now);
@@ -172,6 +195,16 @@ impl LetterSealer {
         }
         self.day.as_ref().ok_or(LetterError::DayGone(today))
     }
+}
+
+/// What a subject is found by in the cache: its token, and those of its aliases, which the key store is told of with it.
+fn name(identity: &Identity) -> Vec<u8> {
+    let mut name = identity.token.0.to_vec();
+    for (alias, token) in &identity.aliases {
+        name.extend_from_slice(alias.as_bytes());
+        name.extend_from_slice(&token.0);
+    }
+    name
 }
 
 fn cipher(

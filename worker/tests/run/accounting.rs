@@ -67,3 +67,20 @@ async fn a_run_from_the_start_leaves_everything_as_it_was() {
     }
     assert_eq!(report.counts.sinks["profiles"].get(Outcome::Delivered), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_store_is_asked_once_for_a_subject_whose_events_are_rejected_again_and_again() {
+    let stage = Stage::new();
+    stage.feed(&(0..30).map(|n| long_plan(&format!("e-{n}"), &format!("u-{}", n % 5), n)).collect::<Vec<_>>());
+    assert_eq!(stage.run_and_count_questions(5, 6).await, 1, "six batches of the same five");
+    assert_eq!((stage.count("lethe_dead_letter"), stage.count("lethe_aliases")), (30, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_alias_of_a_subject_is_recorded_although_its_events_are_rejected() {
+    let stage = Stage::new();
+    let moved = long_plan("e-2", "u-1", 2).replace("u-1@", "other@");
+    stage.feed(&[long_plan("e-1", "u-1", 1), moved]);
+    assert_eq!(stage.run_and_count_questions(1, 2).await, 2);
+    assert_eq!(stage.count("lethe_aliases"), 2);
+}

@@ -155,7 +155,19 @@ impl Stage {
 
     /// Reads batches of `size` events, and is stopped when it has read `batches` of them.
     pub async fn run_and_stop(&self, size: usize, batches: usize) -> Report {
+        self.run_watched(size, batches, self.watch()).await
+    }
+
+    /// The same; answers how often the key store was asked for subjects.
+    pub async fn run_and_count_questions(&self, size: usize, batches: usize) -> u64 {
         let watch = self.watch();
+        self.run_watched(size, batches, Arc::clone(&watch)).await;
+        let metrics = watch.shown.metrics.text();
+        let count = metrics.lines().find(|line| line.starts_with("lethe_key_store_seconds_count")).unwrap();
+        count.rsplit_once(' ').unwrap().1.parse().unwrap()
+    }
+
+    async fn run_watched(&self, size: usize, batches: usize, watch: Arc<Watch>) -> Report {
         let stop = Arc::clone(&watch);
         let then = move || {
             stop.stop();
