@@ -1,4 +1,5 @@
-//! The pipelines that are measured, in a folder of their own, with names of their own in every store.
+//! The pipelines that are measured, in a folder of their own, with names of their own in every store. Keys lie in MongoDB:
+//! the threads of a Cassandra that is asked now and then wake thousands of times a second, and take the core from the worker.
 
 use std::{
     cell::{Cell, RefCell},
@@ -187,7 +188,7 @@ spec:
             "lifetime_value": {{"type": "number", "minimum": 0}},
             "note": {{"type": "string", "maxLength": 2000}}}}}}
   dedupe: {{window: 24h, maxIds: 1000000}}
-  keys: {{secretRef: {{name: lethe-keys}}, storeRef: {{name: rows}}, database: {database}_keys}}
+  keys: {{secretRef: {{name: lethe-keys}}, storeRef: {{name: documents}}, database: {database}_keys}}
   fields:
     - {{path: /email, category: user.contact.email, clean: [Trim, Lowercase], protect: {{encrypt: {{}}}}}}
     - {{path: /national_id, category: user.government_id, protect: {{encrypt: {{class: identity}}}}}}
@@ -211,12 +212,12 @@ spec:
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let session = SessionBuilder::new().known_node(self.engines.cassandra()).build().await.unwrap();
-            for keyspace in [self.name.clone(), format!("{}_keys", self.name)] {
-                session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {keyspace}"), ()).await.unwrap();
-            }
+            session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {}", self.name), ()).await.unwrap();
             let uri = format!("mongodb://{}", self.engines.mongodb());
             let client = mongodb::Client::with_uri_str(uri).await.unwrap();
-            client.database(&self.name).drop().await.unwrap();
+            for database in [self.name.clone(), format!("{}_keys", self.name)] {
+                client.database(&database).drop().await.unwrap();
+            }
         });
     }
 }
