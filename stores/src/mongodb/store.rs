@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use mongodb::{
-    Client, ClientSession,
+    Client,
     bson::{Document, RawDocumentBuf, doc},
     options::{AuthMechanism, ClientOptions, Credential, ServerAddress, Tls},
 };
@@ -56,58 +56,48 @@ impl MongodbStore {
     /// Runs a command whose first member is `doing`'s first word.
     pub(super) async fn run(&self, database: &str, command: Document, doing: &str) -> Result<Document, Fault> {
         let raw = RawDocumentBuf::try_from(&command).map_err(|_| unsendable(doing))?;
-        Ok(self.run_raw(database, raw, None, doing, ANSWER).await?.0)
+        self.run_raw(database, raw, doing, ANSWER).await
     }
 
     /// As [`MongodbStore::run`], for a command that was written by a [`Buffer`].
     pub(super) async fn run_buffer(&self, database: &str, command: Buffer, doing: &str) -> Result<Document, Fault> {
         let raw = RawDocumentBuf::from_bytes(command.into_bytes()).map_err(|_| unsendable(doing))?;
-        Ok(self.run_raw(database, raw, None, doing, ANSWER).await?.0)
+        self.run_raw(database, raw, doing, ANSWER).await
     }
 
     /// As [`MongodbStore::run`], for a command that may read all that is there.
     pub(super) async fn run_long(&self, database: &str, command: Document, doing: &str) -> Result<Document, Fault> {
         let raw = RawDocumentBuf::try_from(&command).map_err(|_| unsendable(doing))?;
-        Ok(self.run_raw(database, raw, None, doing, BUILD).await?.0)
+        self.run_raw(database, raw, doing, BUILD).await
     }
 
-    /// A driver whose future is dropped half-way may lose track of its connection: the command goes on
-    /// by itself, and only the waiting ends. The session, if there is one, is given back with the answer.
     async fn run_raw(
         &self,
         database: &str,
         command: RawDocumentBuf,
-        mut session: Option<ClientSession>,
         doing: &str,
         limit: Duration,
-    ) -> Result<(Document, Option<ClientSession>), Fault> {
+    ) -> Result<Document, Fault> {
         let database = self.client.database(database);
-        let task = tokio::spawn(async move {
-            let run = database.run_raw_command(command);
-            let reply = match &mut session {
-                Some(session) => run.session(session).await,
-                None => run.await,
-            };
-            reply.map(|reply| (reply, session))
-        });
-        match tokio::time::timeout(limit, task).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => Err(of_driver(&error, doing)),
-            Ok(Err(_)) => Err(Fault::Failed(format!("the work on {doing} was cut short"))),
-            Err(_) => Err(Fault::Unavailable(format!("no answer to {doing} in {} s", limit.as_secs()))),
-        }
+        bounded(async move { database.run_raw_command(command).await }, doing, limit).await
     }
 
-    /// Reads all that a `find` or a `list…` command answers, page by page, in one session: a server shows the next page to
-    /// nobody but the session that asked for the first.
+    /// Reads all that a `find` or a `list…` command answers, page by page, in one session: a server
+    /// shows the next page to nobody but the session that asked for the first.
     pub(super) async fn all(&self, database: &str, mut command: Document, doing: &str) -> Result<Vec<Document>, Fault> {
         let session = self.client.start_session().causal_consistency(false).await;
-        let mut session = Some(session.map_err(|error| of_driver(&error, doing))?);
+        let mut session = session.map_err(|error| of_driver(&error, doing))?;
+        let database = self.client.database(database);
         let mut rows = Vec::new();
         loop {
             let raw = RawDocumentBuf::try_from(&command).map_err(|_| unsendable(doing))?;
+            let database = database.clone();
+            let page = async move {
+                let reply = database.run_raw_command(raw).session(&mut session).await?;
+                Ok((reply, session))
+            };
             let mut reply;
-            (reply, session) = self.run_raw(database, raw, session, doing, ANSWER).await?;
+            (reply, session) = bounded(page, doing, ANSWER).await?;
             let cursor = reply.get_document_mut("cursor").map_err(|_| unreadable(doing))?;
             let id = cursor.get_i64("id").map_err(|_| unreadable(doing))?;
             let collection = cursor
@@ -131,6 +121,21 @@ impl MongodbStore {
             }
             command = doc! {"getMore": id, "collection": collection};
         }
+    }
+}
+
+/// Waits for an answer of the driver, so long at most. A driver whose future is dropped half-way may lose
+/// track of its connection: the command goes on by itself, and only the waiting ends.
+async fn bounded<T: Send + 'static>(
+    answer: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
+    doing: &str,
+    limit: Duration,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, tokio::spawn(answer)).await {
+        Ok(Ok(Ok(answer))) => Ok(answer),
+        Ok(Ok(Err(error))) => Err(of_driver(&error, doing)),
+        Ok(Err(_)) => Err(Fault::Failed(format!("the work on {doing} was cut short"))),
+        Err(_) => Err(Fault::Unavailable(format!("no answer to {doing} in {} s", limit.as_secs()))),
     }
 }
 

@@ -100,7 +100,11 @@ impl MongodbVault {
 
     /// Documents that fit a filter.
     pub(super) async fn rows(&self, collection: &str, filter: Document) -> Result<Vec<Document>, Fault> {
-        self.store.all(&self.database, find(collection, filter), &self.doing("find", collection)).await
+        self.read(collection, find(collection, filter)).await
+    }
+
+    async fn read(&self, collection: &str, command: Document) -> Result<Vec<Document>, Fault> {
+        self.store.all(&self.database, command, &self.doing("find", collection)).await
     }
 
     /// Up to `limit` documents that fit a filter.
@@ -111,7 +115,7 @@ impl MongodbVault {
         }
         let mut command = find(collection, filter);
         command.insert("limit", i64::try_from(limit).unwrap_or(i64::MAX));
-        self.store.all(&self.database, command, &self.doing("find", collection)).await
+        self.read(collection, command).await
     }
 
     /// The document of an `_id`.
@@ -126,7 +130,7 @@ impl MongodbVault {
             let mut command = find(collection, doc! {"_id": {"$in": ids}});
             // One page: the server's own first page is of 101.
             command.insert("batchSize", CHUNK as i32);
-            for row in self.store.all(&self.database, command, &self.doing("find", collection)).await? {
+            for row in self.read(collection, command).await? {
                 found.insert(id_of(&row).ok_or_else(|| self.strange(collection))?.to_owned(), row);
             }
         }

@@ -1,15 +1,10 @@
 //! What the engines take from their own clients, with nothing in between: the same settings, records
 //! of about the same size.
 
-use std::{
-    hint::black_box,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use lethe_tests::engines::Engines;
-use lethe_worker::generate::{GenerateOptions, Generator, Kind};
 use mongodb::bson::{Document, doc};
 use rdkafka::{
     ClientConfig, Message,
@@ -19,35 +14,14 @@ use rdkafka::{
 };
 use scylla::client::session_builder::SessionBuilder;
 
-use crate::measured::{Cost, own_cpu};
+use crate::measured::{Cost, of_this_process};
 
 /// Rows that are written to a store.
 const ROWS: u64 = 30_000;
-/// Events that are generated to see how fast the machine is.
-const GENERATED: u64 = 2_000_000;
 /// Bytes of a row's document.
 const SIZE: usize = 500;
 /// Statements under way at once.
 const AT_ONCE: usize = 128;
-
-fn measured(events: u64, work: impl FnOnce()) -> Cost {
-    let (cpu, begun) = (own_cpu(), Instant::now());
-    work();
-    Cost { events, cpu: own_cpu().saturating_sub(cpu), wall: begun.elapsed(), peak_rss: None }
-}
-
-/// Events that are made and written nowhere: what says how fast the machine is, as no server takes part.
-pub fn generator() -> Cost {
-    let options = GenerateOptions { subjects: 5_000, ..GenerateOptions::new(Kind::Account, GENERATED) };
-    let mut generator = Generator::new(options).unwrap();
-    let mut event = Vec::new();
-    measured(GENERATED, || {
-        while generator.next_into(&mut event) {
-            black_box(&event);
-            event.clear();
-        }
-    })
-}
 
 /// From a topic into another, record by record.
 pub fn kafka(engines: &Engines, from: &str, to: &str, events: u64) -> Cost {
@@ -67,7 +41,7 @@ pub fn kafka(engines: &Engines, from: &str, to: &str, events: u64) -> Cost {
         .create()
         .unwrap();
     consumer.subscribe(&[from]).unwrap();
-    measured(events, || {
+    of_this_process(events, || {
         let mut seen = 0;
         while seen < events {
             let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
@@ -106,7 +80,7 @@ pub fn cassandra(engines: &Engines, keyspace: &str) -> Cost {
         (Arc::new(session), insert)
     });
     let document = "x".repeat(SIZE);
-    measured(ROWS, || {
+    of_this_process(ROWS, || {
         let writes = stream::iter(0..ROWS).for_each_concurrent(AT_ONCE, |row| {
             let (session, insert, document) = (Arc::clone(&session), insert.clone(), &document);
             async move {
@@ -124,7 +98,7 @@ pub fn mongodb(engines: &Engines, database: &str) -> Cost {
     let uri = format!("mongodb://{}", engines.mongodb());
     let database = runtime.block_on(mongodb::Client::with_uri_str(uri)).unwrap().database(database);
     let document = "x".repeat(SIZE);
-    measured(ROWS, || {
+    of_this_process(ROWS, || {
         for from in (0..ROWS).step_by(1_000) {
             let updates: Vec<Document> = (from..from + 1_000)
                 .map(|row| {

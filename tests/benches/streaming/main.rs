@@ -113,9 +113,9 @@ impl Servers {
     /// Says how fast the machine was, too: it may be twice as slow an hour later.
     fn bench(&self, part: impl FnOnce(&Bench)) {
         let bench = Bench::new(&self.engines);
-        let before = ceilings::generator();
+        let before = measured::generator();
         part(&bench);
-        let after = ceilings::generator();
+        let after = measured::generator();
         println!("\nTo generate an event took {:.2} us of CPU before, {:.2} after.", before.micros(), after.micros());
         bench.end();
     }

@@ -1,7 +1,8 @@
-//! A worker that runs, and what it cost.
+//! What a worker costs that runs, and what work of this process costs.
 
 use std::{
     fs,
+    hint::black_box,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
@@ -9,10 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lethe_worker::generate::{GenerateOptions, Generator, Kind};
+
 use crate::manifest::{Bench, Sinks};
 
 /// The program, built from the worker's own source.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lethe-worker-under-test");
+
+/// Events that are generated to see how fast the machine is.
+const GENERATED: u64 = 2_000_000;
 
 /// What something cost.
 pub struct Cost {
@@ -45,7 +51,7 @@ fn ticks(ticks: u64) -> Duration {
 }
 
 /// CPU time of this process so far.
-pub fn own_cpu() -> Duration {
+fn own_cpu() -> Duration {
     let stat = stat("self");
     ticks(stat[11] + stat[12])
 }
@@ -61,6 +67,26 @@ fn peak_rss(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? << 10)
+}
+
+/// Does some work here, and measures it.
+pub fn of_this_process(events: u64, work: impl FnOnce()) -> Cost {
+    let (cpu, begun) = (own_cpu(), Instant::now());
+    work();
+    Cost { events, cpu: own_cpu().saturating_sub(cpu), wall: begun.elapsed(), peak_rss: None }
+}
+
+/// Events that are made and written nowhere: what says how fast the machine is, as no server takes part.
+pub fn generator() -> Cost {
+    let options = GenerateOptions { subjects: 5_000, ..GenerateOptions::new(Kind::Account, GENERATED) };
+    let mut generator = Generator::new(options).unwrap();
+    let mut event = Vec::new();
+    of_this_process(GENERATED, || {
+        while generator.next_into(&mut event) {
+            black_box(&event);
+            event.clear();
+        }
+    })
 }
 
 /// Runs a command to its end, and measures it. Its answer must be a report of `run`.
