@@ -45,7 +45,7 @@ soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## The
 	@# Of the servers that stand for MongoDB the fast one: what is seen is to be the workers' speed.
 	@./tests/engines/mongo/build-rust >/dev/null
 	trap ./tests/engines/mongo/down EXIT; ./tests/engines/mongo/down; \
-	MONGO_SERVER=rust LETHE_SOAK=1 $(CARGO) test --workspace --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
+	MONGO_SERVER=rust LETHE_SOAK=1 $(CARGO) test --workspace --no-fail-fast --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
 		crash soak:: accounting:: faults::workers_killed crowd:: leader::whatever
 
 engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB server on this machine, for tests; where: tests/engines/README.md
