@@ -41,7 +41,7 @@ bench: need-cargo need-drivers need-engines need-python need-cmake ## Measure; m
 	@echo; echo "The same latencies with the servers' files in memory, so that no disk counts:"
 	TMPDIR=/dev/shm $(CARGO) bench --workspace --no-default-features --bench streaming -- latency
 
-soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## The long faults, an hour of them; what they print goes into docs/ledger.md
+soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## The long faults, an hour or two of them; what they print goes into docs/ledger.md
 	@# Of the servers that stand for MongoDB the fast one: what is seen is to be the workers' speed.
 	@./tests/engines/mongo/build-rust >/dev/null
 	trap ./tests/engines/mongo/down EXIT; ./tests/engines/mongo/down; \
