@@ -26,7 +26,7 @@ use crate::{
 /// Tables that a seeded run starts with: random keys and what goes with them.
 const KEY_TABLES: [&str; 4] = ["lethe_keys", "lethe_day_keys", "lethe_aliases", "lethe_key_checks"];
 
-/// How long a run over all events may take: where a disk is slow, SQLite writes 4,000 of them a second.
+/// How long a run over all events may take: on a slow disk half a million took four minutes.
 const WHOLE_RUN: Duration = Duration::from_secs(600);
 
 /// A sink whose file is cut into frames where batches end.
