@@ -10,10 +10,10 @@ use std::cmp::Reverse;
 use hashbrown::HashMap;
 
 use crate::{
+    identity::Reference,
     outcome::Outcome,
     record::OutgoingBatch,
     version::{Order, Version},
-    who::Reference,
 };
 
 /// The last event that was written for each of many subjects.

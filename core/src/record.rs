@@ -3,7 +3,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use crate::who::Reference;
+use crate::identity::Reference;
 
 /// Where a record stands in its source: a Kafka topic and partition, or a file, and an offset.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

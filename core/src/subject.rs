@@ -9,9 +9,9 @@ use hashbrown::HashTable;
 use lethe_crds::profile_pipeline::Audience;
 
 use crate::{
+    identity::{Reference, Token},
     keys::{KeyRing, KeyRingError, audience_index},
     seal::SubjectCipher,
-    who::{Reference, Token},
 };
 
 /// What is known of a subject. Made once, shared by the events in flight.

@@ -11,7 +11,7 @@ use lethe_core::{
     keys::{DataKey, KeyRing},
     letter,
     seal::{Scratch, SealContext, SubjectCipher, class_of},
-    who::{Reference, RootCheck, Token, TokenText},
+    identity::{Reference, RootCheck, Token, TokenText},
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -7,8 +7,8 @@
 use std::{fs, io::Write, path::Path, time::Instant};
 
 use lethe_core::{
+    identity::Reference,
     record::{Body, Outgoing, OutgoingBatch},
-    who::Reference,
 };
 use lethe_crds::profile_pipeline::{FileFormat, Records};
 use lethe_stores::{

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use futures::future::BoxFuture;
-use lethe_core::{record::Position, who::Token};
+use lethe_core::{identity::Token, record::Position};
 
 use crate::StoreError;
 

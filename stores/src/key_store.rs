@@ -1,7 +1,7 @@
 //! Where subjects' keys lie, with what must be as durable as they are: aliases and key checks.
 
 use futures::future::BoxFuture;
-use lethe_core::{keys::WrappedKey, who::Token};
+use lethe_core::{identity::Token, keys::WrappedKey};
 
 use crate::StoreError;
 

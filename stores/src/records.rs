@@ -1,7 +1,7 @@
 //! What a sink's place holds about one subject, read and not changed.
 
 use futures::future::BoxFuture;
-use lethe_core::who::Reference;
+use lethe_core::identity::Reference;
 
 use crate::StoreError;
 

@@ -8,6 +8,7 @@ use super::{
     read::scalar,
 };
 use crate::{
+    identity::{canonical, push_quoted_hex},
     json::push_string,
     protect::mask,
     reason::{Reason, Rejection},
@@ -15,7 +16,6 @@ use crate::{
     seal::{self, SealContext},
     subject::Subject,
     walk::Item,
-    who::{canonical, push_quoted_hex},
 };
 
 /// What an item of the tape became.

@@ -4,12 +4,12 @@ use lethe_crds::profile_pipeline::Audience;
 
 use super::{Engine, Facts, Scratch, change::Output, view::View};
 use crate::{
+    identity::{Reference, push_quoted_hex},
     json::push_string,
     reason::{Reason, Rejection},
     schema::Kind,
     time::rfc3339,
     walk::{Act, Item},
-    who::{Reference, push_quoted_hex},
 };
 
 /// Length of a reference as a JSON string.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::{
     detect::Detector,
+    identity::{Token, canonical, hex},
     keys::{DataKey, KeyRing, ring::tests::ring},
     pipeline::{FieldRules, Pointer, ProtectRules, Segment, testing},
     record::{Body, OutgoingBatch},
@@ -21,7 +22,6 @@ use crate::{
     seal::{SealContext, SubjectCipher},
     subject::Subject,
     time::rfc3339,
-    who::{Token, canonical, hex},
 };
 
 const PATHS: [&str; 21] = [

@@ -6,6 +6,7 @@ use lethe_crds::profile_pipeline::{Canonical, Undeclared};
 
 use super::{Engine, Facts, Intent, MAX_EVENT, Reading, Record, Scratch};
 use crate::{
+    identity::{Token, canonical},
     json::{unescape, unescape_into},
     pipeline::{Pointer, RESERVED},
     plan::Slot,
@@ -15,7 +16,6 @@ use crate::{
     time::{has_four_digit_year, parse_event_time},
     version::{IdDigest, Version},
     walk::{Found, Item, walk},
-    who::{Token, canonical},
 };
 
 /// The longest event id taken, bytes.

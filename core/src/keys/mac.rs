@@ -66,7 +66,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::who::{hex, unhex};
+    use crate::identity::{hex, unhex};
     use proptest::prelude::*;
 
     #[test]

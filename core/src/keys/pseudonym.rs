@@ -5,8 +5,8 @@ use lethe_crds::profile_pipeline::Audience;
 
 use super::{KeyName, KeyRing, KeyRingError, MacKey, mac::check, name::index};
 use crate::{
+    identity::{Reference, RootCheck, Token, hex},
     record::Position,
-    who::{Reference, RootCheck, Token, hex},
 };
 
 /// The root key, a derived key a purpose.
@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        identity::unhex,
         keys::{name::AUDIENCES, ring::tests::ring},
-        who::unhex,
     };
     use proptest::prelude::*;
     use std::{collections::BTreeSet, sync::Arc};

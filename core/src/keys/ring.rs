@@ -12,7 +12,7 @@ use super::{
     pseudonym::{AudienceKeys, RootKeys},
     wrapped::MasterKey,
 };
-use crate::who::{RootCheck, push_hex, unhex};
+use crate::identity::{RootCheck, push_hex, unhex};
 
 /// The keys of a Secret. It has no Debug, and its keys are wiped when it is dropped.
 ///

@@ -7,7 +7,7 @@ use super::{
     KeyRing,
     mac::{Secret, subkey},
 };
-use crate::who::Token;
+use crate::identity::Token;
 
 /// Version of the envelope; part of what is authenticated.
 const VERSION: u8 = 1;
@@ -178,8 +178,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        identity::push_hex,
         keys::ring::tests::{counting, ring},
-        who::push_hex,
     };
     use proptest::prelude::*;
 

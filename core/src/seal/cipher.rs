@@ -6,9 +6,9 @@ use aes_gcm_siv::{AeadInOut, AesGcmSiv, KeyInit, aead::inout::InOutBuf, aes::Aes
 
 use super::text::{BadClass, class_of, prefix, push_base64, read_base64};
 use crate::{
+    identity::Token,
     keys::{DataKey, MacKey, subkey},
     sensitive::Sensitive,
-    who::Token,
 };
 
 /// Version of the envelope, in what is authenticated; the written form says the same.

@@ -42,8 +42,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        identity::{Token, push_hex},
         seal::{DAY_CLASS, DEAD_LETTER_CLASS, SealContext, cipher::tests::cipher},
-        who::{Token, push_hex},
     };
     use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use lethe_core::{json::push_string, who::Reference};
+use lethe_core::{identity::Reference, json::push_string};
 use lethe_crds::profile_pipeline::{CassandraColumn, CassandraSink as Declared, Meta};
 use scylla::{
     statement::Statement,

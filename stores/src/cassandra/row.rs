@@ -207,7 +207,7 @@ impl SerializeRow for Row<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use lethe_core::{record::Body, who::Reference};
+    use lethe_core::{identity::Reference, record::Body};
     use proptest::prelude::*;
 
     use super::*;

@@ -6,9 +6,9 @@ use std::{
 };
 
 use lethe_core::{
+    identity::hex,
     reason::Rejection,
     record::{Body, OutgoingBatch},
-    who::hex,
 };
 use scylla::statement::prepared::PreparedStatement;
 

@@ -4,8 +4,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use futures::future::BoxFuture;
 use lethe_core::{
+    identity::{Token, hex, unhex},
     record::Position,
-    who::{Token, hex, unhex},
 };
 use rusqlite::{Row, Transaction, params, types::Type};
 

@@ -1,7 +1,7 @@
 //! Subjects' keys, their aliases, check values of the keys Secret, attestations and the audit record.
 
 use futures::future::BoxFuture;
-use lethe_core::{keys::WrappedKey, who::Token};
+use lethe_core::{identity::Token, keys::WrappedKey};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, types::Type};
 
 use super::{EmbeddedStore, day_keys::count_days, fault::Fault};

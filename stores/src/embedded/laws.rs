@@ -9,9 +9,9 @@ use std::{
 };
 
 use lethe_core::{
+    identity::Reference,
     outcome::Outcome,
     record::{Body, Outgoing, OutgoingBatch},
-    who::Reference,
 };
 use lethe_crds::profile_pipeline::Records;
 use proptest::prelude::*;

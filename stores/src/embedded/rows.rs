@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use lethe_core::who::Reference;
+use lethe_core::identity::Reference;
 use rusqlite::{OptionalExtension, params};
 
 use super::{

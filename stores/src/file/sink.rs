@@ -257,7 +257,7 @@ fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Answer>), StoreError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use lethe_core::{record::Outgoing, who::Reference};
+    use lethe_core::{identity::Reference, record::Outgoing};
     use proptest::prelude::*;
 
     use super::*;

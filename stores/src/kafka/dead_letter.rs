@@ -9,8 +9,8 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use futures::future::BoxFuture;
 use lethe_core::{
+    identity::{Token, hex, unhex},
     record::Position,
-    who::{Token, hex, unhex},
 };
 use rdkafka::{
     Message,

@@ -3,11 +3,11 @@
 
 use futures::future::BoxFuture;
 use lethe_core::{
+    identity::hex,
     latest::{Latest, Pick},
     outcome::Outcome,
     reason::{Reason, Rejection},
     record::{Body, Outgoing, OutgoingBatch},
-    who::hex,
 };
 use lethe_crds::profile_pipeline::Records;
 use rdkafka::error::RDKafkaErrorCode as Code;

@@ -18,9 +18,9 @@
 use std::collections::HashMap;
 
 use lethe_core::{
+    identity::Reference,
     outcome::Outcome,
     record::{Body, OutgoingBatch},
-    who::Reference,
 };
 use mongodb::bson::doc;
 

@@ -122,7 +122,7 @@ fn top(name: &str) -> Top {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use lethe_core::who::Reference;
+    use lethe_core::identity::Reference;
     use mongodb::bson::{DateTime, Document, RawDocumentBuf, doc};
 
     use super::*;

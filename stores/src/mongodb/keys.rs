@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures::future::BoxFuture;
 use lethe_core::{
+    identity::{Reference, Token},
     keys::WrappedKey,
-    who::{Reference, Token},
 };
 use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 

@@ -4,9 +4,9 @@
 use std::{cmp::Reverse, ops::Range};
 
 use lethe_core::{
+    identity::Reference,
     outcome::Outcome,
     record::{Body, Outgoing, OutgoingBatch},
-    who::Reference,
 };
 
 use super::{

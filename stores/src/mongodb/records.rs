@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use lethe_core::{pipeline::RESERVED_IN_MONGODB, who::Reference};
+use lethe_core::{identity::Reference, pipeline::RESERVED_IN_MONGODB};
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{

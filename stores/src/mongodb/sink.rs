@@ -56,7 +56,7 @@ impl Sink for CollectionSink {
                 Records::Latest => {
                     let mut answers: Vec<Answer> = batch.records.iter().map(|_| Ok(Outcome::Stale)).collect();
                     let all = 0..batch.records.len();
-                    let id = |subject: lethe_core::who::Reference| subject.to_string();
+                    let id = |subject: lethe_core::identity::Reference| subject.to_string();
                     latest::settle(store, place, batch, all, id, &mut answers).await.map(|()| answers)
                 }
                 Records::Append => append::write(store, place, batch, &mut self.has_markers).await,

@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, IsTerminal, Read, stderr, stdin};
 
 use clap::{Args, ValueEnum};
 use lethe_core::{
+    identity::{MAX_IDENTIFIER, TokenText, canonical},
     keys::KeyRing,
     scalar::Scalar,
-    who::{MAX_IDENTIFIER, TokenText, canonical},
 };
 use lethe_crds::{ProfilePipeline, load::Resources, profile_pipeline::Audience};
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use lethe_core::{
+    identity::Token,
     seal::{SealContext, SubjectCipher, class_of},
-    who::Token,
 };
 use serde::{
     Deserializer,

@@ -9,12 +9,12 @@ mod document;
 use std::collections::BTreeMap;
 
 use lethe_core::{
+    identity::{NotCanonical, Token, TokenText, canonical},
     keys::{KeyRing, KeyRingError, WrapContext},
     pipeline::{Pipeline, SinkTarget},
     scalar::Scalar,
     seal::SubjectCipher,
     sensitive::Sensitive,
-    who::{NotCanonical, Token, TokenText, canonical},
 };
 use lethe_crds::profile_pipeline::{Audience, Canonical};
 use lethe_stores::{

@@ -126,7 +126,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use futures::future::BoxFuture;
-    use lethe_core::{outcome::Outcome, record::Outgoing, who::Reference};
+    use lethe_core::{identity::Reference, outcome::Outcome, record::Outgoing};
     use tokio::sync::Semaphore;
 
     use super::*;

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use lethe_core::{
     engine::{Engine, Identity},
+    identity::Token,
     keys::{DataKey, WrapContext, WrapError},
     seal::SubjectCipher,
     subject::Subject,
-    who::Token,
 };
 use lethe_crds::profile_pipeline::Audience;
 use lethe_stores::{

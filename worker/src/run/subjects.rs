@@ -4,9 +4,9 @@ use std::{collections::HashSet, sync::Arc};
 
 use lethe_core::{
     engine::{Engine, Identity, Reading, Scratch},
+    identity::Token,
     record::IncomingBatch,
     subject::{Subject, SubjectCache},
-    who::Token,
 };
 use lethe_stores::{Vault, key_store::KeyRow};
 use tokio::runtime::Handle;

@@ -1,6 +1,6 @@
 //! Aliases, by alias and by subject.
 
-use lethe_core::who::Token;
+use lethe_core::identity::Token;
 
 use super::Inner;
 use crate::{

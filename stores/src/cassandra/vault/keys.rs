@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use lethe_core::{keys::WrappedKey, who::Token};
+use lethe_core::{identity::Token, keys::WrappedKey};
 
 use super::{
     CassandraVault, Inner,

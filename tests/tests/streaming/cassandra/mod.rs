@@ -14,8 +14,8 @@ use std::sync::LazyLock;
 
 use bench::{Bench, Keyspace, Row};
 use lethe_core::{
+    identity::Reference,
     record::{Body, Outgoing, OutgoingBatch},
-    who::Reference,
 };
 use lethe_crds::profile_pipeline::{CassandraSink as Declared, Records};
 use lethe_stores::{

@@ -14,8 +14,8 @@ use std::sync::{
 };
 
 use lethe_core::{
+    identity::Reference,
     record::{Body, Outgoing, OutgoingBatch},
-    who::Reference,
 };
 use lethe_crds::profile_pipeline::{Manage, MongodbSink, Records};
 use lethe_stores::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lethe_core::{keys::WrappedKey, who::Token};
+use lethe_core::{identity::Token, keys::WrappedKey};
 use lethe_stores::{
     Bookkeeping, DayKeys, KeyStore, StoreError,
     bookkeeping::{Place, Progress},

@@ -6,7 +6,7 @@ mod masters;
 
 use std::sync::Arc;
 
-use lethe_core::{keys::WrappedKey, who::Token};
+use lethe_core::{identity::Token, keys::WrappedKey};
 use lethe_stores::{
     Bookkeeping, DayKeys, KeyStore, StoreError,
     bookkeeping::{Place, Progress},
