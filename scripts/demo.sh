@@ -1,9 +1,9 @@
 #!/bin/sh
-# The demo: 100,000 made-up customer profiles through examples/laptop, and a look at what came of it.
+# The demo: runs 100,000 generated customer profiles through examples/laptop and shows the results.
 #
 #   scripts/demo.sh LETHE-WORKER        (`make demo` builds it first)
 #
-# Works in ./demo-out, made anew each time. Needs a shell, awk, grep and sed; no server, no network.
+# Works in ./demo-out, which it creates again each time. Needs a shell, awk, grep and sed; no server, no network.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -43,12 +43,12 @@ shown "lethe-worker generate account --count $events --to profiles.ndjson ..."
 section '2. One run: checked, cleaned, protected, delivered'
 shown 'lethe-worker run -f examples/laptop -f lethe-keys.yaml --until-end'
 "$worker" run -f "$manifests" -f lethe-keys.yaml --until-end | tee run.txt | indent
-note '  Every event has one outcome per sink. Rejected ones lie sealed in the dead letter; of those'
-note '  whose subject did not agree (denied) nothing is kept.'
+note '  Every event has one outcome per sink. Rejected events are sealed in the dead letter. Nothing is'
+note '  stored of events without consent (denied).'
 
-# An event to look at: the newest of its subject, who agreed, with personal data in its note, in plain
-# ASCII so that columns align. It goes once more, alone, through the same pipeline into files: the same
-# event and the same keys give the same bytes, so what is shown is what lies in the tables.
+# Chooses an event to show: the newest of its subject, with consent, with personal data in its note, and
+# in plain ASCII so that columns align. It is processed again alone by the same pipeline into files. The
+# same event and the same keys give the same bytes, so the output equals the content of the tables.
 one_event() {
     tail -n 4000 profiles.ndjson | awk '
         match($0, /"user_id":"[^"]*"/) { who[NR] = substr($0, RSTART, RLENGTH); newest[who[NR]] = NR }
@@ -57,7 +57,7 @@ one_event() {
 }
 leaves() { awk -f "$root/scripts/leaves.awk" "$1"; }
 
-section '3. One event, as it came and as Operational sees it'
+section '3. One event, before and as the Operational audience sees it'
 mkdir one
 one_event >one/profiles.ndjson
 [ -s one/profiles.ndjson ] || { echo "  no such event among so few; run with DEMO_EVENTS=10000 or more"; exit 1; }
@@ -82,11 +82,11 @@ awk -F '\t' '
         printf "\n  note, before: %s\n  note, after:  %s\n", note, after["/note"]
     }
 ' after.txt before.txt
-note '  - means that it goes no further: dropped, or not declared.'
-printf '\n  Analytics, which may see no person, gets this of it:\n'
+note '  - means that the field is dropped or not declared.'
+printf '\n  Analytics, which may not identify persons, gets only this:\n'
 awk -F '\t' '{ printf "  %-17s %s\n", substr($1, 2), $2 }' analytics.txt
 
-section '4. Whoever holds the keys can open it, and that is written down'
+section '4. With the keys it can be opened, which is recorded'
 id=$(awk -F '\t' '$1 == "/user_id" { print $2 }' before.txt)
 shown "lethe-worker reveal -f examples/laptop -f lethe-keys.yaml --ground DEMO-1 $id"
 "$worker" reveal -f "$manifests" -f lethe-keys.yaml --ground DEMO-1 "$id" >revealed.txt
@@ -95,19 +95,19 @@ grep -aE '^    /(name|email|national_id|address/city) ' revealed.txt | sort -u |
 section '5. Once more from the start: nothing changes'
 shown 'lethe-worker run -f examples/laptop -f lethe-keys.yaml --until-end --from-start'
 "$worker" run -q -f "$manifests" -f lethe-keys.yaml --until-end --from-start | grep -a '' | sed '/REJECTED FOR/,$d' | indent
-note '  Tables take an event that they hold as stale. The file was emptied and written again.'
+note '  An event that a table already has is stale. The file was truncated and written again.'
 
-section '6. Where it all lies'
+section '6. Where the results are'
 size() { ls -l "$1" | awk '{ printf "%.0f MB", $5 / 1048576 }'; }
 printf '  %-34s %s\n' \
     'demo-out/profiles.ndjson' "the events, in the clear, $(size profiles.ndjson)" \
     'demo-out/lethe.sqlite' "tables, keys of people, dead letters, $(size lethe.sqlite)" \
-    'demo-out/clean.ndjson' "what Analytics sees, a line an event, $(size clean.ndjson)" \
-    'demo-out/lethe-keys.yaml' 'the keys Secret: without it nothing sealed can be opened' \
-    'demo-out/revealed.txt' 'all that is known of one person'
+    'demo-out/clean.ndjson' "what Analytics sees, one line per event, $(size clean.ndjson)" \
+    'demo-out/lethe-keys.yaml' 'the keys Secret: without it no sealed value can be opened' \
+    'demo-out/revealed.txt' 'all values of one person'
 
 section 'Try next, in demo-out'
-command -v sqlite3 >/dev/null || note '  (sqlite3 is not on this machine; any SQLite browser opens the file, too)'
+command -v sqlite3 >/dev/null || note '  (sqlite3 is not installed; any SQLite browser can open the file)'
 cat <<'TRY'
   sqlite3 lethe.sqlite 'select user_id, tier, birth_date, phone, note from profiles_fields limit 5'
   sqlite3 lethe.sqlite 'select reason, rule, path, count(*) from lethe_dead_letter group by 1, 2, 3'

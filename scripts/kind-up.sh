@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A cluster of containers with Lethe in it: kind makes it, images are built here and loaded, nothing is pulled from a registry of ours.
+# Creates a cluster of containers with kind, and installs Lethe in it. Lethe's images are built here and
+# loaded into the cluster, so none is pulled from a registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)

@@ -1,5 +1,5 @@
-# One JSON object a line -> its values, a line each: path, tab, value. For showing what is known to be
-# JSON; it checks nothing.
+# Prints the values of JSON objects, one object per input line, as lines of path, tab and value. The
+# input must be valid JSON, because nothing is checked.
 {
     depth = 0; key = ""; text = $0; n = length(text); word = ""
     for (i = 1; i <= n; i++) {
