@@ -1,74 +1,74 @@
-# What can be done in this repository: `make help`.
+# `make help` lists the targets.
 
-# What is built lies outside the clone and stays warm between clones.
+# Build output is outside of the clone, so that several clones share it.
 CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/lethe/target
 export CARGO_TARGET_DIR
 CARGO ?= cargo
-# Cargo unites the features of the packages and targets that it is asked for: always asked for all of them, it builds
-# a dependency once for tests and generators alike. The demo alone asks for less: it talks to no server, so it needs
-# no driver and none of the tools that drivers are built with.
+# Cargo unites the features of the packages and targets that it builds. If it always builds all of
+# them, tests and generators share one build of each dependency. Only the demo builds less: it uses
+# no server, so it needs no driver and none of the tools that drivers are built with.
 BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test generate bench soak engines-up engines-down clean lint unit \
 	cluster-up cluster-down kind-up kind-down need-kind need-node need-cargo need-cc need-cmake need-drivers need-lints need-python need-engines need-go
 
-help: ## Say what can be done
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: need-cargo need-cc ## Protect 100,000 made-up profiles on this machine and show what came of it
+demo: need-cargo need-cc ## Protect 100,000 generated profiles on this machine and show the results
 	@$(CARGO) build -p lethe-worker --no-default-features --bin lethe-worker
 	@./scripts/demo.sh "$(BUILT)/lethe-worker"
 
-check: lint unit ## Formatting, lints, unit tests (generated files are fresh): seconds when warm
+check: lint unit ## Formatting, lints, unit tests, freshness of generated files: seconds when warm
 
-test: need-python need-engines need-go need-node lint ## All of `check`, and every promise kept by real runs
+test: need-python need-engines need-go need-node lint ## All of `check`, and tests that run the real programs on real servers
 	@./tests/engines/kubernetes/build >/dev/null
 	@if $(NODE); then ./tests/engines/kubernetes/build node >/dev/null; fi
 	$(CARGO) test --workspace
 
-generate: need-cargo need-drivers ## Write the CRDs, and the references in docs/, from the types
+generate: need-cargo need-drivers ## Write the CRDs and the references in docs/ from the types
 	$(CARGO) build --workspace --all-targets
 	"$(BUILT)/crdgen"
 	"$(BUILT)/docgen"
 	"$(BUILT)/metricgen"
 
-bench: need-cargo need-drivers need-engines need-python need-cmake ## Measure; method and figures: docs/benchmarks.md
+bench: need-cargo need-drivers need-engines need-python need-cmake ## Run all benchmarks; method and figures: docs/benchmarks.md
 	@./tests/engines/down
 	@./tests/engines/mongo/build-rust >/dev/null
-	@# Without default features: what is left is what benches need, and that is no operator.
+	@# Benchmarks need no default features, and so no operator.
 	$(CARGO) bench --workspace --no-default-features --bench '*'
-	@echo; echo "The same latencies with the servers' files in memory, so that no disk counts:"
+	@echo; echo "The same latencies with the servers' files in memory instead of on disk:"
 	TMPDIR=/dev/shm $(CARGO) bench --workspace --no-default-features --bench streaming -- latency
 
-soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## The long faults, an hour or two of them; what they print goes into docs/ledger.md
-	@# Of the servers that stand for MongoDB the fast one: what is seen is to be the workers' speed.
+soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## Run the long fault tests for an hour or two; record their output in docs/ledger.md
+	@# Uses the faster MongoDB-wire server, so that the worker is the bottleneck.
 	@./tests/engines/mongo/build-rust >/dev/null
 	trap ./tests/engines/mongo/down EXIT; ./tests/engines/mongo/down; \
 	MONGO_SERVER=rust LETHE_SOAK=1 $(CARGO) test --workspace --no-fail-fast --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
 		crash soak:: accounting:: faults::workers_killed crowd:: leader::whatever
 
-engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB server on this machine, for tests; where: tests/engines/README.md
+engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB-wire server for tests: tests/engines/README.md
 	@./tests/engines/up
 
-engines-down: ## Stop them, and whatever else of theirs a test has left; their data stay
+engines-down: ## Stop them and all servers that tests left running; their data stay
 	@./tests/engines/down --everywhere
 
-cluster-up: need-go need-engines need-node ## Start Kubernetes on this machine, for tests: a control plane, and for root a node where pods run
+cluster-up: need-go need-engines need-node ## Start Kubernetes for tests: a control plane, and as root a node that runs pods
 	@./tests/engines/kubernetes/up
-	@if $(NODE); then ./tests/engines/kubernetes/node up; else echo "no node: only root makes its network and cgroups" >&2; fi
+	@if $(NODE); then ./tests/engines/kubernetes/node up; else echo "no node: only root can create its network and cgroups" >&2; fi
 
-cluster-down: ## Stop it; its data stay
+cluster-down: ## Stop Kubernetes; its data stay
 	@if [ "$$(id -u)" = 0 ]; then ./tests/engines/kubernetes/node down; fi
 	@./tests/engines/kubernetes/down
 
-kind-up: need-kind ## Make a cluster of containers with kind, and install Lethe into it
+kind-up: need-kind ## Create a cluster of containers with kind, and install Lethe in it
 	@./scripts/kind-up.sh
 
-kind-down: need-kind ## Delete it
+kind-down: need-kind ## Delete that cluster
 	kind delete cluster --name lethe
 
-clean: ## Remove what was built and what the demo made
+clean: ## Remove build output and the output of the demo
 	$(CARGO) clean
 	rm -rf demo-out
 
@@ -94,25 +94,24 @@ need-drivers: need-cc
 	@command -v "$${CXX:-c++}" >/dev/null || { echo "a C++ compiler is missing (for librdkafka); install one: apt-get install g++, or xcode-select --install"; exit 1; }
 	@perl -MIPC::Cmd -MFindBin -e 1 2>/dev/null || { echo "perl with its modules is missing (for OpenSSL); install it: apt-get install perl"; exit 1; }
 
-# Tests on data that this project did not make fetch it with pip, into an environment of its own. So does the server
-# that stands for MongoDB.
+# pip installs third-party test data and the MongoDB-wire server, each into its own environment.
 need-python:
-	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || { echo "python3 (3.9 or later) with venv is missing (for tests on real data and the MongoDB server); install it: apt-get install python3 python3-venv"; exit 1; }
+	@python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || { echo "python3 (3.9 or later) with venv is missing (for tests on real data and the MongoDB-wire server); install it: apt-get install python3 python3-venv"; exit 1; }
 
-# Tests start real servers, which come with Maven and pip: tests/engines/README.md.
+# Tests start real servers, which Maven and pip download: tests/engines/README.md.
 need-engines:
 	@version=$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'); \
-	[ "$${version:-0}" -ge 17 ] && [ "$$version" -le 23 ] || { echo "Java 17 to 23 is missing (for Kafka and Cassandra in tests); install it: apt-get install openjdk-17-jre-headless, or openjdk-21-jre-headless; JAVA_HOME names it where another one is the default"; exit 1; }
+	[ "$${version:-0}" -ge 17 ] && [ "$$version" -le 23 ] || { echo "Java 17 to 23 is missing (for Kafka and Cassandra in tests); install it: apt-get install openjdk-17-jre-headless, or openjdk-21-jre-headless; set JAVA_HOME if another one is the default"; exit 1; }
 	@command -v mvn >/dev/null || { echo "Maven is missing (it fetches Kafka and Cassandra for tests); install it: apt-get install maven"; exit 1; }
 	@command -v openssl >/dev/null || { echo "openssl is missing (it makes certificates for tests); install it: apt-get install openssl"; exit 1; }
 	@command -v flock >/dev/null && command -v setsid >/dev/null || { echo "flock or setsid is missing (tests start servers with them, on Linux); install them: apt-get install util-linux"; exit 1; }
-	@command -v curl >/dev/null || { echo "curl is missing (it asks servers of tests whether they are well); install it: apt-get install curl"; exit 1; }
+	@command -v curl >/dev/null || { echo "curl is missing (it checks the health of test servers); install it: apt-get install curl"; exit 1; }
 
-# The faster of the servers that stand for MongoDB is built from source.
+# The faster MongoDB-wire server is built from source.
 need-cmake:
-	@command -v cmake >/dev/null || { echo "cmake is missing (for the MongoDB server of the long runs); install it: apt-get install cmake"; exit 1; }
+	@command -v cmake >/dev/null || { echo "cmake is missing (for the faster MongoDB-wire server); install it: apt-get install cmake"; exit 1; }
 
-# Only root can make a node, and what is needed for one is needed by root alone. LETHE_TEST_NODE=none leaves it out.
+# Only root can create a node, so only root needs its tools. LETHE_TEST_NODE=none excludes the node.
 NODE = [ "$$(id -u)" = 0 ] && [ "$$LETHE_TEST_NODE" != none ]
 need-node:
 	@if $(NODE); then ./tests/engines/kubernetes/node can; fi
@@ -122,7 +121,7 @@ need-kind:
 	@command -v kubectl >/dev/null || { echo "kubectl is missing; install it: https://kubernetes.io/docs/tasks/tools/"; exit 1; }
 	@command -v docker >/dev/null || command -v podman >/dev/null || { echo "Docker or Podman is missing; install one: https://docs.docker.com/engine/install/ or apt-get install podman"; exit 1; }
 
-# Kubernetes comes as Go modules. The compiler's own installer puts it into a folder that is not in the PATH of everybody.
+# Kubernetes is built from Go modules. Go's installer uses a folder that is often not in PATH.
 need-go:
 	@version=$$(PATH="$$PATH:/usr/local/go/bin" go env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p'); \
 	[ "$${version:-0}" -ge 25 ] || { echo "Go 1.25 or later is missing (Kubernetes is built with it, for tests); install it: https://go.dev/doc/install"; exit 1; }

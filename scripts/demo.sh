@@ -3,7 +3,8 @@
 #
 #   scripts/demo.sh LETHE-WORKER        (`make demo` builds it first)
 #
-# Works in ./demo-out, which it creates again each time. Needs a shell, awk, grep and sed; no server, no network.
+# Works in ./demo-out, which it creates again each time. Needs a shell, awk, grep and sed; no
+# server, no network.
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -46,9 +47,10 @@ shown 'lethe-worker run -f examples/laptop -f lethe-keys.yaml --until-end'
 note '  Every event has one outcome per sink. Rejected events are sealed in the dead letter. Nothing is'
 note '  stored of events without consent (denied).'
 
-# Chooses an event to show: the newest of its subject, with consent, with personal data in its note, and
-# in plain ASCII so that columns align. It is processed again alone by the same pipeline into files. The
-# same event and the same keys give the same bytes, so the output equals the content of the tables.
+# Chooses an event to show: the newest of its subject, with consent, with personal data in its note,
+# and in plain ASCII so that columns align. It is processed again alone by the same pipeline into
+# files. The same event and the same keys give the same bytes, so the output equals the content of
+# the tables.
 one_event() {
     tail -n 4000 profiles.ndjson | awk '
         match($0, /"user_id":"[^"]*"/) { who[NR] = substr($0, RSTART, RLENGTH); newest[who[NR]] = NR }

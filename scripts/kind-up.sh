@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Creates a cluster of containers with kind, and installs Lethe in it. Lethe's images are built here and
-# loaded into the cluster, so none is pulled from a registry.
+# Creates a cluster of containers with kind, and installs Lethe in it. Lethe's images are built here
+# and loaded into the cluster, so none is pulled from a registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# What every script here shares. Linux: it needs bash, coreutils, util-linux (flock, setsid), openssl, Java 17 to 23, Maven and
-# Python with venv.
+# Functions that all scripts here share. They need Linux with bash, coreutils, util-linux (flock,
+# setsid), openssl, Java 17 to 23, Maven and Python with venv.
 set -euo pipefail
 umask 077
 
-# Downloads are shared by all instances; what runs lies in the instance's own folder.
+# All instances share the downloads. Each instance has its own folder for running servers.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lethe/engines
 instance=${LETHE_ENGINES_DIR:-$cache/run/plain}
 tls=$cache/tls
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
 mkdir -p "$cache" "$instance"
 
-# Progress goes to standard error; standard output is for `name=value` lines.
+# Progress goes to standard error. Standard output is for `name=value` lines.
 say() { [[ -n ${QUIET:-} ]] || printf '%s\n' "$*" >&2; }
 die() {
     printf 'error: %s\n' "$*" >&2
@@ -27,11 +27,12 @@ need_java() {
     need mvn maven
 }
 
-# For servers that live for seconds: the quick compiler alone and the plain collector halve what a start costs, and a test
-# writes as fast. Benchmarks choose otherwise by KAFKA_JVM and CASSANDRA_JVM.
+# For short-lived servers: with only the first compiler and the serial collector, a start costs half
+# as much, and tests write as fast. Benchmarks override it by KAFKA_JVM and CASSANDRA_JVM.
 brief_jvm="-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
-# Two runs at once take turns. `lock NAME` holds until the script ends; `cache_lock NAME` is held while something is fetched.
+# Concurrent runs wait for each other. `lock NAME` is held until the script ends, `cache_lock NAME`
+# during a download.
 lock() {
     exec 9>"$instance/.$1.lock"
     flock -w 300 9 || die "$1: another up or down has held $instance/.$1.lock for 5 minutes"
@@ -42,15 +43,15 @@ cache_lock() { # cache_lock NAME [SECONDS]
 }
 cache_unlock() { exec 8>&-; }
 
-# A pid file holds "PID START": a process that was given the pid later has another start time. A zombie has ended, unless it is only
-# the first of several threads.
+# A pid file contains "PID START": a process that gets the same pid later has another start time. A
+# zombie has ended, unless only the first of its threads has.
 start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" || $18 > 1 { print $20 }'; }
 alive() {
     local pid start
     [[ -f $1 ]] && read -r pid start <"$1" && [[ -n $pid && $(start_of "$pid") = "$start" ]]
 }
 
-launch() { # launch PIDFILE LOG COMMAND...: in a session of its own, so that it outlives this script and its terminal
+launch() { # launch PIDFILE LOG COMMAND...: in a new session, so that it outlives this script
     local pidfile=$1 log=$2 pid
     shift 2
     [[ ! -f $log ]] || mv -f "$log" "$log.before"
@@ -59,7 +60,7 @@ launch() { # launch PIDFILE LOG COMMAND...: in a session of its own, so that it 
     printf '%s %s\n' "$pid" "$(start_of "$pid")" >"$pidfile"
 }
 
-stop() { # stop PIDFILE SECONDS SIGNAL: only what `launch` started; KILL when it is still there after SECONDS
+stop() { # stop PIDFILE SECONDS SIGNAL: only what `launch` started; sends KILL after SECONDS
     local pidfile=$1 limit=$2 signal=$3 pid tenths
     if alive "$pidfile"; then
         read -r pid _ <"$pidfile"
@@ -76,7 +77,7 @@ stop() { # stop PIDFILE SECONDS SIGNAL: only what `launch` started; KILL when it
     rm -f "$pidfile"
 }
 
-await() { # await NAME SECONDS PIDFILE LOG COMMAND...: until COMMAND succeeds; otherwise the end of LOG, and failure
+await() { # await NAME SECONDS PIDFILE LOG COMMAND...: until COMMAND succeeds; else prints the end of LOG
     local name=$1 limit=$2 pidfile=$3 log=$4 end
     shift 4
     end=$((SECONDS + limit))
@@ -103,7 +104,7 @@ await() { # await NAME SECONDS PIDFILE LOG COMMAND...: until COMMAND succeeds; o
 port_open() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 port_free() { ! port_open 127.0.0.1 "$1" || die "port $1 on 127.0.0.1 is taken by another process; choose another with $2"; }
 
-named() { # named VARIABLE: whether VARIABLE names a running server, which then has to answer
+named() { # named VARIABLE: succeeds if VARIABLE names a server; fails the script if it does not answer
     local address=${!1:-}
     [[ -n $address ]] || return 1
     [[ $address == *:* ]] || die "$1 is '$address'; give host:port"
@@ -111,10 +112,10 @@ named() { # named VARIABLE: whether VARIABLE names a running server, which then 
     fact "$1" "$address"
 }
 
-# Another content of the list of packages is another folder, so that what runs keeps its files.
+# A changed list of packages gets another folder, so that running servers keep their files.
 folder() { echo "$cache/$1/$(sha256sum <"$2" | cut -c1-12)"; } # folder NAME LIST
 
-jars() { # jars NAME POM: prints the folder that holds the jars which POM asks for
+jars() { # jars NAME POM: prints the folder with the jars of POM
     local dir=
     dir=$(folder "$1" "$2")
     if [[ ! -d $dir ]]; then
@@ -136,10 +137,11 @@ jars() { # jars NAME POM: prints the folder that holds the jars which POM asks f
     echo "$dir"
 }
 
-# Java starts a server in two thirds of the time where it finds the classes of one in an archive. The first start on a machine is for that
-# alone: it records them (CLASS_ARCHIVE). Without an archive, or with one of another Java, a start only takes longer.
+# With an archive of its classes, a Java server starts in two thirds of the time. The first start on
+# a machine only records that archive (CLASS_ARCHIVE). Without an archive, or with one of another
+# Java, a start takes longer.
 archive=() record=()
-class_archive() { # class_archive NAME JARS UP: sets archive, and in a start that records, record
+class_archive() { # class_archive NAME JARS UP: sets `archive`, and `record` in a start that records
     local file scratch
     file=$2-$(stat -Lc %Y%s "$(command -v "$java")").jsa
     if [[ -n ${CLASS_ARCHIVE:-} ]]; then
@@ -161,7 +163,7 @@ class_archive() { # class_archive NAME JARS UP: sets archive, and in a start tha
     [[ ! -s $file ]] || archive=("-XX:SharedArchiveFile=$file")
 }
 
-venv() { # venv NAME REQUIREMENTS: prints the virtual environment that holds REQUIREMENTS
+venv() { # venv NAME REQUIREMENTS: prints the virtual environment with REQUIREMENTS
     local dir
     dir=$(folder "$1" "$2")
     if [[ ! -f $dir/.whole ]]; then
@@ -183,12 +185,12 @@ venv() { # venv NAME REQUIREMENTS: prints the virtual environment that holds REQ
     echo "$dir"
 }
 
-# Certificates for tests, all in $tls, made again a month before they end:
+# Certificates for tests, all in $tls, created again a month before they expire:
 #   ca.pem                       the authority that signed server and client
 #   server.{crt,key,pem,p12}     for localhost and 127.0.0.1
-#   client.{crt,key,pem,p12}     CN=app: what a client shows
+#   client.{crt,key,pem,p12}     CN=app, for clients
 #   trust.p12                    ca.pem for Java
-#   stranger-ca.pem, stranger.{crt,key,pem,p12}   an authority that no server here trusts, and a client of it
+#   stranger-ca.pem, stranger.{crt,key,pem,p12}   an authority that no server here trusts, and its client
 # The password of the .p12 files is changeit.
 certificates() {
     local fresh="openssl x509 -in $tls/server.crt -noout -checkend 2592000"

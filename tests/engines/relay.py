@@ -1,4 +1,7 @@
-"""relay.py FROM TO: passes bytes from 127.0.0.1:FROM on to 127.0.0.1:TO; says "listening", then a line for each connection."""
+"""relay.py FROM TO: forwards bytes from 127.0.0.1:FROM to 127.0.0.1:TO.
+
+Prints "listening", then a line for each connection.
+"""
 import asyncio
 import sys
 

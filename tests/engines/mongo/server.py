@@ -1,7 +1,8 @@
-"""SecantusDB, with one sync of its journal for each command that asks for it (`j: true`), as mongod does.
+"""Starts SecantusDB with one sync of its journal for each command with `j: true`, as mongod does.
 
-By itself it syncs after each statement, inside the lock of the collection: an update of 500 statements then waits for
-500 syncs, one after the other, and so does whoever writes there meanwhile. What a test measured was the disk.
+By default it syncs after each statement, inside the lock of the collection. An update of 500 statements
+then waits for 500 syncs in sequence, and so does every other writer of the collection. Tests would
+measure the disk.
 """
 
 from secantus import cli, commands
@@ -16,7 +17,7 @@ def synced(handler):
     def handle(command, context):
         reply = handler(command, context)
         if wants_sync(command):
-            # The connection's own session, which ends with it: there is room for 1,000 in all.
+            # Uses the connection's session, because the storage has only 1,000 sessions.
             context.storage._session().log_flush("sync=on")
         return reply
 
