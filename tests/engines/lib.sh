@@ -190,7 +190,7 @@ venv() { # venv NAME REQUIREMENTS: prints the virtual environment with REQUIREME
 #   server.{crt,key,pem,p12}     for localhost and 127.0.0.1
 #   client.{crt,key,pem,p12}     CN=app, for clients
 #   trust.p12                    ca.pem for Java
-#   stranger-ca.pem, stranger.{crt,key,pem,p12}   an authority that no server here trusts, and its client
+#   stranger-ca.pem, stranger.{crt,key,pem,p12}   an authority that no server trusts, and its client
 # The password of the .p12 files is changeit.
 certificates() {
     local fresh="openssl x509 -in $tls/server.crt -noout -checkend 2592000"
