@@ -17,6 +17,7 @@ pub mod letter;
 pub mod outcome;
 mod phone;
 pub mod pipeline;
+pub mod place;
 pub mod plan;
 pub mod protect;
 pub mod reason;

@@ -11,6 +11,7 @@ mod fields;
 mod fixtures;
 mod mistake;
 mod paths;
+mod places;
 mod plan_table;
 mod pointer;
 mod protection;

@@ -8,10 +8,12 @@ use super::{
     fields::Declared,
     mistake::{Notes, code},
     paths::path,
+    places::Location,
     references::{exactly_one, store},
     schema::Types,
     surroundings::{StoreKind, Surroundings},
 };
+use crate::place::StoreRef;
 
 /// Tables of an embedded store that begin so are Lethe's own.
 const OWN_PREFIX: &str = "lethe_";
@@ -229,43 +231,33 @@ fn check_unused(sinks: &[(usize, SinkRules)], known: &Known<'_>, notes: &mut Not
     }
 }
 
-/// Where something is written, so that two writers of one place are found.
-#[derive(PartialEq, Eq)]
-enum Place {
-    Rows(String, String),
-    Topic(String, String),
-    File(String),
+/// Returns where a sink writes, in one spelling: two sinks write to the same place exactly if these
+/// are equal.
+fn location(target: &SinkTarget) -> Location {
+    let (store, object) = target.location();
+    let object = match target {
+        // SQLite ignores the case of names.
+        SinkTarget::Embedded { .. } => object.to_ascii_lowercase(),
+        SinkTarget::File { .. } => plain(&object),
+        SinkTarget::Cassandra(_) | SinkTarget::Mongodb(_) | SinkTarget::Kafka(_) => object,
+    };
+    (store, object)
 }
 
-fn place(target: &SinkTarget) -> Place {
-    match target {
-        SinkTarget::Cassandra(sink) => {
-            Place::Rows(sink.store_ref.name.clone(), format!("{}.{}", sink.keyspace, sink.table))
-        }
-        SinkTarget::Mongodb(sink) => {
-            Place::Rows(sink.store_ref.name.clone(), format!("{}.{}", sink.database, sink.collection))
-        }
-        SinkTarget::Kafka(sink) => Place::Topic(sink.store_ref.name.clone(), sink.topic.clone()),
-        // SQLite's names know no case.
-        SinkTarget::Embedded { store, table } => Place::Rows(store.clone(), table.to_ascii_lowercase()),
-        SinkTarget::File { path, .. } => Place::File(plain(path)),
-    }
-}
-
-/// A file's path without `./` and doubled slashes.
+/// Returns a file's path without `./` and doubled slashes.
 fn plain(path: &str) -> String {
     let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty() && *step != ".").collect();
     format!("{}{}", if path.starts_with('/') { "/" } else { "" }, steps.join("/"))
 }
 
-/// No place is written by two, and none is the source.
+/// Refuses two writers of one place, and a writer of the source.
 pub(super) fn places(
     sinks: &[(usize, SinkRules)],
     dead_letter: Option<&DeadLetterRules>,
     source: Option<&SourceRules>,
     notes: &mut Notes,
 ) {
-    let mut writers: Vec<(String, String, Place)> = Vec::new();
+    let mut writers: Vec<(String, String, Location)> = Vec::new();
     for (i, sink) in sinks {
         let member = match &sink.target {
             SinkTarget::Cassandra(_) => "cassandra.table",
@@ -274,11 +266,11 @@ pub(super) fn places(
             SinkTarget::Embedded { .. } => "embedded.table",
             SinkTarget::File { .. } => "file.path",
         };
-        writers.push((format!("spec.sinks[{i}].{member}"), format!("the sink {}", sink.name), place(&sink.target)));
+        writers.push((format!("spec.sinks[{i}].{member}"), format!("the sink {}", sink.name), location(&sink.target)));
     }
-    if let Some(DeadLetterTarget::Kafka(kafka)) = dead_letter.map(|letters| &letters.target) {
-        let topic = Place::Topic(kafka.store_ref.name.clone(), kafka.topic.clone());
-        writers.push(("spec.deadLetter.kafka.topic".to_owned(), "the dead letter".to_owned(), topic));
+    // No sink can write to the table that an embedded store keeps dead letters in: its name is reserved.
+    if let Some(target @ DeadLetterTarget::Kafka(_)) = dead_letter.map(|letters| &letters.target) {
+        writers.push(("spec.deadLetter.kafka.topic".to_owned(), "the dead letter".to_owned(), target.location()));
     }
     for (i, (at, writer, place)) in writers.iter().enumerate() {
         if let Some((_, first, _)) = writers[..i].iter().find(|(_, _, earlier)| earlier == place) {
@@ -293,15 +285,11 @@ pub(super) fn places(
     }
 }
 
-fn reads(source: &SourceRules, place: &Place) -> bool {
-    match (source, place) {
-        (SourceRules::Kafka { store, topic, .. }, Place::Topic(other_store, other)) => {
-            store == other_store && topic == other
-        }
-        (SourceRules::File { path, .. }, Place::File(file)) => glob_takes(&plain(path), file),
-        (SourceRules::Kafka { .. } | SourceRules::File { .. }, Place::Rows(..) | Place::Topic(..) | Place::File(_)) => {
-            false
-        }
+fn reads(source: &SourceRules, (store, object): &Location) -> bool {
+    match (source, store) {
+        (SourceRules::Kafka { store: from, topic, .. }, StoreRef::DataStore(name)) => from == name && topic == object,
+        (SourceRules::File { path, .. }, StoreRef::File) => glob_takes(&plain(path), object),
+        (SourceRules::Kafka { .. }, StoreRef::File) | (SourceRules::File { .. }, StoreRef::DataStore(_)) => false,
     }
 }
 
