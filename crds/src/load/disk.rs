@@ -9,14 +9,14 @@ use std::{
 use super::{Loader, mistake::LoadError, resources::Resources};
 
 /// Most bytes of a file.
-const FILE: u64 = 32 * 1024 * 1024;
+const MAX_FILE: u64 = 32 * 1024 * 1024;
 
-/// Loads the manifests of files, of directories (every `*.yaml`, `*.yml` and `*.json` in them, by
-/// name, not of directories inside), and of standard input (`-`). References may go from one file
-/// to another.
+/// Loads the manifests of files, of directories (every `*.yaml`, `*.yml` and `*.json` in them,
+/// ordered by name, without subdirectories), and of standard input (`-`). An object may refer to
+/// one in another file.
 ///
 /// # Errors
-/// Everything that is wrong with any of them, at once.
+/// All mistakes in all of them at once.
 pub fn read_paths<P: AsRef<Path>>(paths: &[P]) -> Result<Resources, LoadError> {
     let mut loader = Loader::default();
     for path in paths {
@@ -40,7 +40,7 @@ pub fn read_paths<P: AsRef<Path>>(paths: &[P]) -> Result<Resources, LoadError> {
     loader.finish()
 }
 
-/// The manifests of a directory, by name.
+/// Returns the manifests of a directory, ordered by name.
 fn manifests(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -64,9 +64,9 @@ fn read_file(loader: &mut Loader, path: &Path) {
 
 fn read(loader: &mut Loader, name: &str, input: impl Read) {
     let mut bytes = Vec::new();
-    match input.take(FILE + 1).read_to_end(&mut bytes) {
+    match input.take(MAX_FILE + 1).read_to_end(&mut bytes) {
         Err(error) => loader.fail(name, format!("failed to read: {error}")),
-        Ok(_) if bytes.len() as u64 > FILE => {
+        Ok(_) if bytes.len() as u64 > MAX_FILE => {
             loader.fail(name, "has more than 32 MiB; manifests are smaller than that");
         }
         Ok(_) => match String::from_utf8(bytes) {

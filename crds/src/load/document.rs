@@ -1,4 +1,4 @@
-//! From text to documents: the caps, the split, YAML or JSON.
+//! From text to documents: limits, the split, YAML or JSON.
 
 use std::sync::LazyLock;
 
@@ -7,11 +7,11 @@ use serde::de::DeserializeSeed;
 
 use super::node::{Budget, Node, Reader, Value};
 
-/// Most bytes of a document: twice what an API server takes.
-pub const DOCUMENT: usize = 3 * 1024 * 1024;
-/// Most brackets open at once. A document nests 128 deep at most; this only keeps the time of the
-/// YAML scanner, which grows with the square of it, in bounds.
-const BRACKETS: usize = 256;
+/// Most bytes of a document: twice what an API server accepts.
+pub const MAX_BYTES: usize = 3 * 1024 * 1024;
+/// Most brackets open at once. A document nests 128 deep at most; this bounds the time of the YAML
+/// scanner, which grows with the square of open brackets.
+const MAX_BRACKETS: usize = 256;
 
 /// A document of a text.
 pub struct Document<'a> {
@@ -23,38 +23,38 @@ pub struct Document<'a> {
     pub line: usize,
 }
 
-/// Why a document can't be read. Says nothing of its content.
+/// Why a document can't be read. Messages contain no text of the document.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Too many bytes.
+    /// It has too many bytes.
     #[error("the document has more than 3 MiB, more than an API server takes; split it")]
     TooLong,
-    /// Too deep.
+    /// It is nested too deeply.
     #[error("more than 256 brackets are open at once; close them")]
     TooDeep,
-    /// Not YAML.
+    /// It is not YAML.
     #[error("not YAML: {what}")]
     Yaml {
-        /// What the parser says.
+        /// The parser's message.
         what: String,
         /// Line in the document, from 1.
         line: Option<usize>,
     },
-    /// Not JSON.
+    /// It is not JSON.
     #[error("not JSON: {what}")]
     Json {
-        /// What the parser says.
+        /// The parser's message.
         what: String,
         /// Line in the document, from 1.
         line: Option<usize>,
     },
-    /// Two documents where one was expected.
+    /// It contains two documents without a separator.
     #[error("two YAML documents without `---` on a line of its own between them; add it")]
     Unseparated,
 }
 
 impl DocumentError {
-    /// Line in the document, from 1, where it is known.
+    /// Returns the line in the document, from 1, if it is known.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Yaml { line, .. } | Self::Json { line, .. } => *line,
@@ -63,8 +63,8 @@ impl DocumentError {
     }
 }
 
-/// Splits a text at lines that begin with `---`, as kubectl does, so that a mistake in one
-/// document hides none in another.
+/// Splits a text at lines that begin with `---`, as kubectl does, so that a mistake in one document
+/// does not hide mistakes in another.
 pub fn split(text: &str) -> Vec<Document<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut starts = vec![(0, 1)];
@@ -83,17 +83,17 @@ pub fn split(text: &str) -> Vec<Document<'_>> {
     filled.enumerate().map(|(index, (text, line))| Document { number: index + 1, text, line }).collect()
 }
 
-/// Whether a document holds nothing but comments.
+/// Returns whether a document contains nothing but comments.
 fn blank(text: &str) -> bool {
     text.lines()
         .map(str::trim)
         .all(|line| line.is_empty() || line.starts_with('#') || line == "---" || line.starts_with("--- #"))
 }
 
-/// Reads a document: JSON if it begins with a brace and is JSON, else YAML. A document of JSON may hold
-/// several objects one after another.
+/// Reads a document: as JSON if it begins with a brace and is valid JSON, else as YAML. A JSON
+/// document may contain several objects in a row.
 pub fn read(text: &str, json: bool) -> Result<Vec<Node>, DocumentError> {
-    if text.len() > DOCUMENT {
+    if text.len() > MAX_BYTES {
         return Err(DocumentError::TooLong);
     }
     if too_deep(text) {
@@ -116,7 +116,7 @@ fn too_deep(text: &str) -> bool {
             b']' | b'}' => open = open.saturating_sub(1),
             _ => {}
         }
-        if open > BRACKETS {
+        if open > MAX_BRACKETS {
             return true;
         }
     }
@@ -159,7 +159,8 @@ fn read_yaml(text: &str) -> Result<Vec<Node>, DocumentError> {
     Ok(nodes)
 }
 
-/// The parser's words without its lines and columns, which count from the document's beginning.
+/// Returns the parser's message without its line and column, which count from the start of the
+/// document.
 fn without_place(error: &impl ToString) -> String {
     static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r",? at line \d+ column \d+").ok());
     let text = error.to_string();
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_of_aliases_are_refused() {
+    fn aliases_that_expand_too_much_are_refused() {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for i in 1..10 {
             let last = format!("*a{}", i - 1);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_refused_in_every_form() {
+    fn deep_nesting_is_refused_in_every_form() {
         for text in ["[".repeat(2_000), "{a: ".repeat(2_000), "- ".repeat(200_000), "[".repeat(500) + &"]".repeat(500)]
         {
             assert!(read(&text, false).is_err());
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_long_document_is_refused() {
-        assert_eq!(read(&" ".repeat(DOCUMENT + 1), false).err(), Some(DocumentError::TooLong));
+        assert_eq!(read(&" ".repeat(MAX_BYTES + 1), false).err(), Some(DocumentError::TooLong));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The kinds that are read, and the schema of each.
+//! The kinds that the loader reads, and the schema of each.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::schema::Schema;
 use crate::crds;
 
-/// A kind that is read.
+/// A kind that the loader reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `lethe.dev/v1alpha1` DataStore.
@@ -26,10 +26,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind that is read.
+    /// Every kind.
     pub const ALL: [Self; 5] = [Self::DataStore, Self::ProfilePipeline, Self::Secret, Self::ConfigMap, Self::Namespace];
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::DataStore => "DataStore",
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// Its `apiVersion`.
+    /// Returns its `apiVersion`.
     pub fn api_version(self) -> &'static str {
         match self {
             Self::DataStore | Self::ProfilePipeline => "lethe.dev/v1alpha1",
@@ -48,17 +48,17 @@ impl Kind {
         }
     }
 
-    /// Whether its objects live in a namespace.
+    /// Returns whether its objects are in a namespace.
     pub fn namespaced(self) -> bool {
         self != Self::Namespace
     }
 
-    /// Whether no value of it may be shown.
+    /// Returns whether messages must not contain its values.
     pub fn quiet(self) -> bool {
         self == Self::Secret
     }
 
-    /// The schema its objects are checked against.
+    /// Returns the schema that its objects are checked against.
     pub fn schema(self) -> &'static Schema {
         static SCHEMAS: LazyLock<[Schema; 5]> = LazyLock::new(|| Kind::ALL.map(Kind::compile));
         &SCHEMAS[self as usize]
@@ -66,7 +66,8 @@ impl Kind {
 
     fn compile(self) -> Schema {
         let schema = match self {
-            // `status` is the operator's; what `kubectl get -o yaml` wrote can be read again.
+            // `status` is accepted unchecked, so that the output of `kubectl get -o yaml` can be
+            // read.
             Self::DataStore | Self::ProfilePipeline => Schema::compile(self.definition().unwrap_or(&Json::Null))
                 .with("apiVersion", Schema::compile(&serde_json::json!({"type": "string"})))
                 .with("kind", Schema::compile(&serde_json::json!({"type": "string"})))
@@ -79,7 +80,8 @@ impl Kind {
         schema.with("metadata", metadata)
     }
 
-    /// The OpenAPI schema of one of Lethe's own kinds. Made once: it takes the derive tens of milliseconds.
+    /// Returns the OpenAPI schema of one of Lethe's own kinds. Built once, because the derive
+    /// macro's code takes tens of milliseconds.
     pub fn definition(self) -> Option<&'static Json> {
         static DEFINITIONS: LazyLock<[Option<Json>; 5]> = LazyLock::new(|| {
             let crds = crds();
@@ -98,7 +100,7 @@ thread_local! {
         Kind::ALL.map(|kind| kind.definition().map(cel::compile_schema));
 }
 
-/// The rules (CEL) of the kind that an object breaks: path and message of each.
+/// Returns the CEL rules of the kind that an object breaks, with path and message.
 pub fn broken_rules(kind: Kind, object: &Json) -> Vec<cel::ValidationError> {
     RULES.with(|rules| match &rules[kind as usize] {
         Some(compiled) => cel::validate_compiled(compiled, object, None)
@@ -109,7 +111,7 @@ pub fn broken_rules(kind: Kind, object: &Json) -> Vec<cel::ValidationError> {
     })
 }
 
-/// The schema of one of Kubernetes' own types, in the words of a CRD.
+/// Returns the schema of one of Kubernetes' own types, in the dialect of a CRD.
 fn kubernetes<T: JsonSchema>() -> Json {
     SchemaSettings::openapi3()
         .with(|settings| {

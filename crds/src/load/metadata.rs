@@ -1,4 +1,4 @@
-//! Names, namespaces and labels: what an API server asks of them.
+//! Checks names, namespaces and labels as an API server does.
 
 use super::{
     kinds::Kind,
@@ -6,12 +6,12 @@ use super::{
     schema::Found,
 };
 
-/// Most characters of a label, a namespace, or one part of a host name.
+/// Most characters of a label, of a namespace, or of one part of a host name.
 const LABEL: usize = 63;
 /// Most characters of an object's name, or of the prefix of a label's key.
 const SUBDOMAIN: usize = 253;
 
-/// What is wrong with the metadata of an object.
+/// Returns what is wrong with the metadata of an object.
 pub fn check(kind: Kind, object: &Node) -> Vec<Found> {
     let mut found = Vec::new();
     let mut report = |at: Option<usize>, path: String, what: &str, fix: &str| {
@@ -37,7 +37,7 @@ pub fn check(kind: Kind, object: &Node) -> Vec<Found> {
             }
         }
     }
-    // The API server drops the namespace of a kind without one.
+    // The API server ignores the namespace of a cluster-scoped kind.
     if let Some(namespace) = metadata.get("namespace").filter(|_| kind.namespaced())
         && namespace.text().is_some_and(|text| !text.is_empty() && !label_name(text))
     {
@@ -72,7 +72,7 @@ pub fn check(kind: Kind, object: &Node) -> Vec<Found> {
     found
 }
 
-/// A label of a domain name (RFC 1123).
+/// Returns whether the text is a label of a domain name (RFC 1123).
 fn label_name(text: &str) -> bool {
     text.len() <= LABEL
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -80,7 +80,7 @@ fn label_name(text: &str) -> bool {
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// A domain name (RFC 1123); its labels may be as long as it.
+/// Returns whether the text is a domain name (RFC 1123). Its labels have no limit of their own.
 fn subdomain(text: &str) -> bool {
     text.len() <= SUBDOMAIN
         && text.split('.').all(|label| {
@@ -101,7 +101,7 @@ fn word(text: &str) -> bool {
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// A key of a label or annotation.
+/// Returns whether the text is a key of a label or annotation.
 fn qualified(text: &str) -> bool {
     match text.split_once('/') {
         Some((prefix, name)) => subdomain(&prefix.to_ascii_lowercase()) && word(name),

@@ -1,15 +1,15 @@
-//! What is wrong with manifests, all of it at once.
+//! Mistakes in manifests, reported all at once.
 
 use std::fmt;
 
-/// Where a document lies.
+/// The place of a mistake or an object in its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file, or what the caller calls the text.
+    /// The file, or the caller's name for the text.
     pub file: String,
     /// Number of the document in it, from 1; 0 for the file as a whole.
     pub document: usize,
-    /// Line of the file, from 1, where it is known.
+    /// Line of the file, from 1, if it is known.
     pub line: Option<usize>,
 }
 
@@ -26,8 +26,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong with a manifest, and what to do about it. Never holds a value of a
-/// Secret.
+/// A mistake in a manifest, and how to fix it. Never contains a value of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where it is.
@@ -36,7 +35,7 @@ pub struct Mistake {
     pub path: String,
     /// What is wrong.
     pub what: String,
-    /// What to do; empty where `what` says it.
+    /// What to do; empty if `what` says it.
     pub fix: String,
 }
 
@@ -54,11 +53,11 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Manifests can't be used.
+/// The manifests can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", listed(.mistakes))]
 pub struct LoadError {
-    /// Everything that is wrong, in the order of files and documents; at least one.
+    /// All mistakes in the order of files and documents; at least one.
     pub mistakes: Vec<Mistake>,
 }
 

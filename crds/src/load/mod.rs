@@ -1,10 +1,9 @@
-//! The one loader: text -> documents -> checked objects.
+//! The loader of manifests: text -> documents -> checked objects.
 //!
-//! A laptop run, `lint` and the operator's tests read manifests through here, and it gives the
-//! verdict of a real API server: the same files accepted, the same refused, with all mistakes at
-//! once. It is stricter on purpose in a few points, each of which a reader of YAML 1.1 and one of YAML
-//! 1.2 would understand differently: plain `yes`, `0777`, `1_000`, `1:30`, keys that are no text,
-//! merge keys and tags. Twice the same key is refused, too, where kubectl keeps the last.
+//! A run from files, `lint` and the operator's tests read manifests with it. It accepts and refuses
+//! the same files as a real API server, and reports all mistakes at once. It is stricter where YAML
+//! 1.1 and YAML 1.2 differ: plain `yes`, `0777`, `1_000`, `1:30`, keys that are not texts, merge
+//! keys and tags are refused. So is a repeated key, of which kubectl keeps the last.
 
 mod disk;
 mod document;
@@ -22,26 +21,29 @@ mod secret;
 pub use disk::read_paths;
 pub use mistake::{LoadError, Mistake, Place};
 pub use resources::{ConfigMap, DEFAULT_NAMESPACE, Namespace, Resources};
-pub use secret::{Secret, SecretValue};
+pub use secret::{
+    ALLOW_LABEL, KEYS_SECRET_TYPE, STORE_SECRET_TYPE, SUBJECT_SECRET_TYPE, Secret, SecretPurpose, SecretValue,
+    has_allow_label, may_read,
+};
 
 #[cfg(test)]
 pub(crate) use node::Trap;
 
-/// Loads the manifests of one text; `name` is what messages call it. A text whose name ends in
-/// `.json` must be JSON.
+/// Loads the manifests of one text; messages call it `name`. A text whose name ends in `.json` must
+/// be JSON.
 ///
 /// # Errors
-/// Everything that is wrong with it, at once.
+/// All mistakes in it at once.
 pub fn read_text(name: &str, text: &str) -> Result<Resources, LoadError> {
     let mut loader = Loader::default();
     loader.add(name, text);
     loader.finish()
 }
 
-/// Mistakes after which no other document is read.
-const MISTAKES: usize = 1_000;
+/// Number of mistakes after which no other document is read.
+const MAX_MISTAKES: usize = 1_000;
 
-/// Gathers objects and mistakes from texts.
+/// Collects objects and mistakes from texts.
 #[derive(Default)]
 struct Loader {
     resources: Resources,
@@ -55,9 +57,9 @@ impl Loader {
         self.mistakes.push(Mistake { place, path: String::new(), what: what.into(), fix: String::new() });
     }
 
-    /// Whether so many mistakes were found that more help nobody.
+    /// Returns whether there are so many mistakes that more would not help the user.
     fn full(&self) -> bool {
-        self.mistakes.len() >= MISTAKES
+        self.mistakes.len() >= MAX_MISTAKES
     }
 
     /// Loads every object of a text.

@@ -1,24 +1,25 @@
-//! Secrets that are mounted: a folder for each, a file for each of its keys, as a kubelet writes them.
+//! Mounted Secrets: a directory for each, a file for each of its keys, as a kubelet writes them.
 //!
-//! Whoever mounted a Secret has looked whether Lethe may read it: the operator mounts no other.
+//! They may all be read: the operator mounts only Secrets that Lethe may read.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use super::{
-    Secret, SecretValue,
+    ALLOW_LABEL, Secret, SecretValue,
     mistake::{LoadError, Mistake, Place},
     resources::Resources,
 };
 
-/// Most bytes of a key: a Secret has a mebibyte at most.
-const VALUE: u64 = 1024 * 1024;
+/// Most bytes of a value: a Secret has a mebibyte at most.
+const MAX_VALUE: u64 = 1024 * 1024;
 
 impl Resources {
-    /// Adds the Secrets that are mounted below a folder, `FOLDER/<secret>/<key>`, to the namespace of every pipeline.
-    /// Names that begin with a dot are the kubelet's own.
+    /// Adds the Secrets that are mounted below a directory, `FOLDER/<secret>/<key>`, to the
+    /// namespace of every pipeline. Names that begin with a dot are the kubelet's own and are
+    /// ignored.
     ///
     /// # Errors
-    /// What can't be read, and a Secret that the manifests hold, too.
+    /// A file can't be read, or the manifests contain a Secret of the same name.
     pub fn add_mounted(&mut self, folder: &Path) -> Result<(), LoadError> {
         let mut mistakes = Vec::new();
         let namespaces = self.namespaces_of_pipelines();
@@ -31,7 +32,7 @@ impl Resources {
                         let secret = Secret {
                             namespace: namespace.clone(),
                             name: name.clone(),
-                            labels: BTreeMap::from([("lethe.dev/allow".to_owned(), "true".to_owned())]),
+                            labels: BTreeMap::from([(ALLOW_LABEL.to_owned(), "true".to_owned())]),
                             secret_type: "Opaque".to_owned(),
                             data: data.clone(),
                         };
@@ -63,7 +64,7 @@ fn secrets(folder: &Path) -> io::Result<Vec<(String, Data)>> {
         let mut data = Data::new();
         for (key, path) in entries(&path)? {
             let size = fs::metadata(&path)?.len();
-            if size > VALUE {
+            if size > MAX_VALUE {
                 return Err(io::Error::other(format!("{} has {size} bytes; a Secret has fewer", path.display())));
             }
             data.insert(key, SecretValue::new(fs::read(&path)?));
@@ -73,7 +74,7 @@ fn secrets(folder: &Path) -> io::Result<Vec<(String, Data)>> {
     Ok(found)
 }
 
-/// What is in a folder, by name.
+/// Returns the entries of a directory by name.
 fn entries(folder: &Path) -> io::Result<BTreeMap<String, std::path::PathBuf>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {

@@ -1,40 +1,39 @@
-//! A document as a tree that remembers where its scalars stand and how they were written.
+//! A document as a tree that keeps the position of its scalars and how they were written.
 //!
-//! `serde_yaml::Value` forgets both, takes a plain `yes` for a text where the API server reads
-//! true, and has no line for a mistake. The reader here hands out texts that borrow from the source, so
-//! that their place in memory tells the line, and the byte before them tells whether they were
-//! quoted.
+//! `serde_yaml::Value` keeps neither: it reads a plain `yes` as a text where the API server reads
+//! true, and a mistake would have no line. The reader here gets texts that borrow from the source:
+//! their address gives their position, and the byte before them shows whether they were quoted.
 
 use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, EnumAccess, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// Most nodes of a document, after its aliases are followed.
-const NODES: usize = 500_000;
-/// Most bytes of text of a document, after its aliases are followed.
-const BYTES: usize = 16 * 1024 * 1024;
+/// Most nodes of a document, aliases expanded.
+const MAX_NODES: usize = 500_000;
+/// Most bytes of text of a document, aliases expanded.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// One value of a document.
 pub struct Node {
-    /// What it is.
+    /// The value.
     pub value: Value,
-    /// Byte of the source it stands at, where that is known.
+    /// Its byte offset in the source, if it is known.
     pub at: Option<usize>,
 }
 
-/// What a value is.
+/// The value of a node.
 pub enum Value {
     /// Null, or nothing at all.
     Null,
     /// True or false.
     Bool(bool),
-    /// An integer of 64 bits.
+    /// An integer that fits into 64 bits.
     Integer(i64),
-    /// An integer of more than 64 bits.
+    /// An integer that does not fit into 64 bits.
     Huge,
-    /// A number with a fraction, or one that isn't finite.
+    /// A number with a fraction, or one that is not finite.
     Fraction,
-    /// A text, and whether YAML 1.1 reads the way it was written as something else.
+    /// A text, and what YAML 1.1 reads it as if that is something else.
     Text(String, Option<Trap>),
     /// A list.
     List(Vec<Node>),
@@ -46,9 +45,9 @@ pub enum Value {
 
 /// A key of an object.
 pub struct Key {
-    /// Its text; for a key that is no text, what it is.
+    /// Its text; a key that is not a text is shown as one.
     pub text: String,
-    /// Byte of the source it stands at, where that is known.
+    /// Its byte offset in the source, if it is known.
     pub at: Option<usize>,
     /// What is wrong with it.
     pub fault: Option<KeyFault>,
@@ -57,7 +56,7 @@ pub struct Key {
 /// What is wrong with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFault {
-    /// It is no text.
+    /// It is not a text.
     NotText,
     /// YAML 1.1 reads it as something else.
     Trap(Trap),
@@ -65,7 +64,7 @@ pub enum KeyFault {
     Merge,
 }
 
-/// What YAML 1.1 makes of a plain scalar that YAML 1.2 takes for text.
+/// What YAML 1.1 reads a plain scalar as that is a text in YAML 1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trap {
     /// `yes`, `no`, `on`, `off`, `y`, `n`.
@@ -79,7 +78,7 @@ pub enum Trap {
 }
 
 impl Trap {
-    /// What a plain scalar of this text is to a reader of YAML 1.1, if it is something else.
+    /// Returns what YAML 1.1 reads a plain scalar as, if it is not a text.
     pub fn of(text: &str) -> Option<Self> {
         if matches!(
             text,
@@ -129,7 +128,7 @@ impl Trap {
         (first && !rest.is_empty() && rest.iter().enumerate().all(sixties)).then_some(Self::Sexagesimal)
     }
 
-    /// What YAML 1.1 reads.
+    /// Returns the description of what YAML 1.1 reads.
     pub fn reads(self) -> &'static str {
         match self {
             Self::Boolean => "true or false",
@@ -140,7 +139,7 @@ impl Trap {
     }
 }
 
-/// Reads one value; `source` is the text that the deserializer borrows from.
+/// Reads one value. `source` is the text that the deserializer borrows from.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     source: &'a str,
@@ -148,7 +147,7 @@ pub struct Reader<'a> {
     budget: &'a Budget,
 }
 
-/// What is left of the caps of a document.
+/// The nodes and bytes that a document may still have.
 pub struct Budget {
     nodes: Cell<usize>,
     bytes: Cell<usize>,
@@ -156,12 +155,12 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { nodes: Cell::new(NODES), bytes: Cell::new(BYTES) }
+        Self { nodes: Cell::new(MAX_NODES), bytes: Cell::new(MAX_BYTES) }
     }
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of YAML, or of JSON.
+    /// Returns a reader of YAML or of JSON.
     pub fn new(source: &'a str, yaml: bool, budget: &'a Budget) -> Self {
         Self { source, yaml, budget }
     }
@@ -177,7 +176,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Where a borrowed text begins, if it lies in the source.
+    /// Returns the offset of a borrowed text, if it is part of the source.
     fn place(self, text: &str) -> Option<usize> {
         let at = (text.as_ptr() as usize).checked_sub(self.source.as_ptr() as usize)?;
         (at + text.len() <= self.source.len()).then_some(at)
@@ -243,7 +242,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
         self.spend(0)?;
-        // `1e3` and `2.0` are integers to the API server, which has read them as JSON numbers.
+        // The API server accepts `1e3` and `2.0` as integers: it reads them as JSON numbers.
         let whole = value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0;
         let value = match value {
             v if whole => Value::Integer(v as i64),
@@ -317,23 +316,27 @@ impl Reader<'_> {
 }
 
 impl Node {
-    /// The member of an object.
+    /// Returns the member of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| value),
-            _ => None,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Integer(_)
+            | Value::Huge
+            | Value::Fraction
+            | Value::Text(..)
+            | Value::List(_)
+            | Value::Tagged => None,
         }
     }
 
-    /// The text, if it is one.
+    /// Returns the text, if it is one.
     pub fn text(&self) -> Option<&str> {
-        match &self.value {
-            Value::Text(text, _) => Some(text),
-            _ => None,
-        }
+        if let Value::Text(text, _) = &self.value { Some(text) } else { None }
     }
 
-    /// As JSON, without members that are null: the API server drops those.
+    /// Returns the node as JSON, without null members: the API server drops those.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null | Value::Huge | Value::Fraction | Value::Tagged => serde_json::Value::Null,
@@ -356,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_yaml_1_1_reads_otherwise_is_a_trap() {
+    fn a_scalar_that_yaml_1_1_reads_differently_is_a_trap() {
         for text in ["yes", "No", "ON", "off", "y", "N"] {
             assert_eq!(Trap::of(text), Some(Trap::Boolean), "{text}");
         }

@@ -1,4 +1,4 @@
-//! From a document's tree to an object: which kind it is, whether it is right, what it becomes.
+//! From a document's tree to an object: determines its kind, checks it, and adds it.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +21,9 @@ use super::{
 use crate::{DataStore, ProfilePipeline};
 
 /// Most bytes of the values of a Secret or ConfigMap, as in Kubernetes.
-const DATA: usize = 1024 * 1024;
+const MAX_DATA: usize = 1024 * 1024;
 
-/// Where an object is read from.
+/// The document that an object is read from.
 pub struct Source<'a> {
     /// The file's name.
     pub file: &'a str,
@@ -47,7 +47,7 @@ impl Source<'_> {
 pub fn add(loader: &mut Loader, source: &Source<'_>, node: &Node) {
     let mistakes = match kind(node) {
         Ok(None) => {
-            // A List, as `kubectl get -o yaml` writes it.
+            // A List, the format of `kubectl get -o yaml`.
             if let Some(Value::List(items)) = node.get("items").map(|items| &items.value) {
                 for item in items {
                     add_item(loader, source, item);
@@ -79,7 +79,7 @@ fn add_item(loader: &mut Loader, source: &Source<'_>, node: &Node) {
     }
 }
 
-/// The kind of an object; none for a `v1` List.
+/// Returns the kind of an object; `None` for a `v1` List.
 fn kind(node: &Node) -> Result<Option<Kind>, Found> {
     let found = |at: Option<usize>, path: &str, what: String, fix: String| Found {
         at: at.or(node.at),
@@ -109,7 +109,7 @@ fn kind(node: &Node) -> Result<Option<Kind>, Found> {
             Some(near) => format!("did you mean `{near}`? ({})", read()),
             None => read(),
         };
-        // A text that could be anything is not repeated.
+        // A text that does not look like a kind could be personal and is not repeated.
         let shown = name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric());
         let what =
             if shown { format!("`{name}` is a kind that isn't read") } else { "is a kind that isn't read".to_owned() };
@@ -122,10 +122,10 @@ fn kind(node: &Node) -> Result<Option<Kind>, Found> {
     Ok(Some(kind))
 }
 
-/// Everything that is wrong with an object.
+/// Returns everything that is wrong with an object.
 fn check(kind: Kind, node: &Node) -> Vec<Found> {
     let mut found = kind.schema().check(node, kind.quiet());
-    // An object of the wrong shape is not asked about its members again.
+    // Metadata that is not an object has no members to check.
     found.extend(
         metadata::check(kind, node)
             .into_iter()
@@ -135,7 +135,7 @@ fn check(kind: Kind, node: &Node) -> Vec<Found> {
     found.truncate(128);
     let shapely = found.is_empty();
     for broken in kinds::broken_rules(kind, &node.to_json()) {
-        // A rule can't be judged where a member has another type; that mistake is told already.
+        // A rule can't be evaluated if a member has the wrong type; that mistake is reported above.
         if shapely || broken.kind == kube::core::cel::ErrorKind::ValidationFailure {
             found.push(Found {
                 at: place(node, &broken.field_path),
@@ -148,13 +148,13 @@ fn check(kind: Kind, node: &Node) -> Vec<Found> {
     found
 }
 
-/// Two checks may find the same member missing.
+/// Removes duplicates: two checks may report the same missing member.
 fn dedup(found: &mut Vec<Found>) {
     let mut seen = std::collections::HashSet::new();
     found.retain(|f| f.what != "is missing" || seen.insert(f.path.clone()));
 }
 
-/// Where the value at a path of the form `spec.fields[3].protect` stands.
+/// Returns the offset of the value at a path such as `spec.fields[3].protect`.
 fn place(root: &Node, path: &str) -> Option<usize> {
     let mut node = root;
     let mut at = root.at;
@@ -170,8 +170,8 @@ fn place(root: &Node, path: &str) -> Option<usize> {
     at
 }
 
-/// Adds an object that is right; says what is wrong where its type still refuses it, or another
-/// of its name is there.
+/// Adds a checked object. Returns mistakes if it does not fit its type, or another object has its
+/// name.
 fn take(loader: &mut Loader, source: &Source<'_>, kind: Kind, node: &Node) -> Vec<Found> {
     let mut found = Vec::new();
     let name = node.get("metadata").and_then(|m| m.get("name")).and_then(Node::text).unwrap_or_default();
@@ -192,7 +192,7 @@ fn take(loader: &mut Loader, source: &Source<'_>, kind: Kind, node: &Node) -> Ve
         }
         Kind::ConfigMap => {
             let data = texts(node.get("data"));
-            if data.values().map(String::len).sum::<usize>() > DATA {
+            if data.values().map(String::len).sum::<usize>() > MAX_DATA {
                 found.push(Found {
                     at: node.at,
                     path: "data".to_owned(),
@@ -224,7 +224,7 @@ fn add_to<T>(objects: &mut Objects<T>, object: T, namespace: &str, name: &str, p
     objects.add(namespace, name, object, place)
 }
 
-/// An object of one of Lethe's own kinds, with its namespace filled in.
+/// Returns an object of one of Lethe's own kinds, with its namespace set.
 fn typed<T: DeserializeOwned>(node: &Node, namespace: &str, found: &mut Vec<Found>) -> Option<T> {
     let mut json = node.to_json();
     json["metadata"]["namespace"] = namespace.into();
@@ -237,7 +237,12 @@ fn typed<T: DeserializeOwned>(node: &Node, namespace: &str, found: &mut Vec<Foun
     serde_json::from_value(json)
         .map_err(|error| {
             let what = format!("fits its schema but not its type: {error}");
-            found.push(Found { at: node.at, path: String::new(), what, fix: "tell the makers of Lethe".to_owned() });
+            found.push(Found {
+                at: node.at,
+                path: String::new(),
+                what,
+                fix: "report this as a bug of Lethe".to_owned(),
+            });
         })
         .ok()
 }
@@ -258,8 +263,8 @@ fn members(node: Option<&Node>) -> impl Iterator<Item = (&str, &Node)> {
     entries.iter().map(|(key, value)| (key.text.as_str(), value))
 }
 
-/// Keys of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`. They are not repeated, as a
-/// value that slipped into the place of a key would be shown.
+/// Checks the keys of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`. Messages do not
+/// repeat them: a value in the place of a key by mistake would be shown.
 fn data_keys(node: &Node, sections: &[&str], found: &mut Vec<Found>) {
     for section in sections {
         for (key, value) in members(node.get(section)) {
@@ -298,7 +303,7 @@ fn secret(node: &Node, namespace: &str, name: &str, found: &mut Vec<Found>) -> S
             data.insert(key.to_owned(), SecretValue::new(text.as_bytes().to_vec()));
         }
     }
-    if data.values().map(|value| value.expose().len()).sum::<usize>() > DATA {
+    if data.values().map(|value| value.expose().len()).sum::<usize>() > MAX_DATA {
         found.push(Found {
             at: node.at,
             path: "data".to_owned(),
@@ -315,7 +320,7 @@ fn secret(node: &Node, namespace: &str, name: &str, found: &mut Vec<Found>) -> S
     }
 }
 
-/// Base64 as the API server reads it: line breaks inside are passed over.
+/// Decodes base64 as the API server does: line breaks inside are skipped.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     serde_json::from_value::<ByteString>(text.into()).ok().map(|bytes| bytes.0)

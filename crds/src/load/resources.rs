@@ -1,11 +1,11 @@
-//! Everything that was loaded, by kind, namespace and name.
+//! The loaded objects by kind, namespace and name.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::{mistake::Place, secret::Secret};
 use crate::{DataStore, ProfilePipeline};
 
-/// The namespace of an object that names none.
+/// The namespace of an object that declares none: the one default, for files and for clusters.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// A ConfigMap.
@@ -28,7 +28,7 @@ pub struct Namespace {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Everything that was loaded. Every object has a namespace, `default` where it named none.
+/// The loaded objects. Every object has a namespace, [`DEFAULT_NAMESPACE`] if it declares none.
 #[derive(Debug, Default)]
 pub struct Resources {
     pub(super) data_stores: Objects<DataStore>,
@@ -39,73 +39,73 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// A DataStore.
+    /// Returns a DataStore.
     pub fn data_store(&self, namespace: &str, name: &str) -> Option<&DataStore> {
         self.data_stores.get(namespace, name)
     }
 
-    /// A ProfilePipeline.
+    /// Returns a ProfilePipeline.
     pub fn pipeline(&self, namespace: &str, name: &str) -> Option<&ProfilePipeline> {
         self.pipelines.get(namespace, name)
     }
 
-    /// A Secret. Whether Lethe may read it is for the caller to ask.
+    /// Returns a Secret. The caller checks whether Lethe may read it ([`super::may_read`]).
     pub fn secret(&self, namespace: &str, name: &str) -> Option<&Secret> {
         self.secrets.get(namespace, name)
     }
 
-    /// The namespaces of all ProfilePipelines, each once.
+    /// Returns the namespaces of all ProfilePipelines, each once.
     pub(super) fn namespaces_of_pipelines(&self) -> std::collections::BTreeSet<String> {
         let named = self.pipelines.iter().filter_map(|pipeline| pipeline.metadata.namespace.clone());
         named.collect()
     }
 
-    /// A ConfigMap.
+    /// Returns a ConfigMap.
     pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
         self.config_maps.get(namespace, name)
     }
 
-    /// A Namespace.
+    /// Returns a Namespace.
     pub fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.namespaces.get("", name)
     }
 
-    /// All DataStores, by namespace and name.
+    /// Returns all DataStores, ordered by namespace and name.
     pub fn data_stores(&self) -> impl Iterator<Item = &DataStore> {
         self.data_stores.iter()
     }
 
-    /// All ProfilePipelines, by namespace and name.
+    /// Returns all ProfilePipelines, ordered by namespace and name.
     pub fn pipelines(&self) -> impl Iterator<Item = &ProfilePipeline> {
         self.pipelines.iter()
     }
 
-    /// All Secrets, by namespace and name.
+    /// Returns all Secrets, ordered by namespace and name.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.iter()
     }
 
-    /// All ConfigMaps, by namespace and name.
+    /// Returns all ConfigMaps, ordered by namespace and name.
     pub fn config_maps(&self) -> impl Iterator<Item = &ConfigMap> {
         self.config_maps.iter()
     }
 
-    /// All Namespaces, by name.
+    /// Returns all Namespaces, ordered by name.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         self.namespaces.iter()
     }
 
-    /// Where a ProfilePipeline was read from.
+    /// Returns the place that a ProfilePipeline was read from.
     pub fn pipeline_place(&self, namespace: &str, name: &str) -> Option<&Place> {
         self.pipelines.place(namespace, name)
     }
 
-    /// Where a Secret was read from.
+    /// Returns the place that a Secret was read from.
     pub fn secret_place(&self, namespace: &str, name: &str) -> Option<&Place> {
         self.secrets.place(namespace, name)
     }
 
-    /// Where a DataStore was read from.
+    /// Returns the place that a DataStore was read from.
     pub fn data_store_place(&self, namespace: &str, name: &str) -> Option<&Place> {
         self.data_stores.place(namespace, name)
     }
@@ -126,7 +126,10 @@ impl<T> Objects<T> {
         (namespace.to_owned(), name.to_owned())
     }
 
-    /// Adds an object; if there is one of that name, says where that was read from.
+    /// Adds an object.
+    ///
+    /// # Errors
+    /// The place of an object of the same name, if there is one.
     pub(super) fn add(&mut self, namespace: &str, name: &str, object: T, place: Place) -> Result<(), Place> {
         match self.0.entry(Self::key(namespace, name)) {
             Entry::Occupied(first) => Err(first.get().1.clone()),

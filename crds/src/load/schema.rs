@@ -1,5 +1,5 @@
-//! The check of a document against the schema of its kind: the same verdict as the API server's,
-//! with a fix for each mistake.
+//! Checks a document against the schema of its kind, with the same verdict as the API server's and
+//! a fix for each mistake.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::shape;
 
-/// Most mistakes told of an object.
-const MISTAKES: usize = 100;
+/// Most mistakes that are reported for an object.
+const MAX_MISTAKES: usize = 100;
 
-/// What a value may be: an OpenAPI schema, ready to check with.
+/// A compiled OpenAPI schema.
 #[derive(Debug, Default)]
 pub struct Schema {
     kind: Kind,
@@ -47,15 +47,15 @@ enum Kind {
     Integer,
     Boolean,
     IntegerOrText,
-    /// Anything: what Lethe doesn't read.
+    /// Anything: a value that Lethe does not read.
     #[default]
     Any,
 }
 
-/// One mistake, not yet tied to a file.
+/// A mistake in a document, without the place of the document.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Byte of the source, where that is known.
+    /// Byte offset in the source, if it is known.
     pub at: Option<usize>,
     /// Path inside the document.
     pub path: String,
@@ -66,11 +66,11 @@ pub struct Found {
 }
 
 impl Schema {
-    /// Reads an OpenAPI schema. Words that no schema of ours uses are not read; a test holds
+    /// Compiles an OpenAPI schema. Keywords that no schema of Lethe uses are ignored; a test checks
     /// that no other is used.
     pub fn compile(json: &Json) -> Self {
         let number = |name: &str| json[name].as_u64().map(|n| n as usize);
-        // The API server's own types write bounds as floating point numbers.
+        // Kubernetes' own types declare bounds as floating point numbers.
         let bound = |name: &str| json[name].as_i64().or_else(|| json[name].as_f64().map(|n| n as i64));
         let texts = |value: &Json| -> Vec<String> {
             value.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
@@ -116,26 +116,26 @@ impl Schema {
         }
     }
 
-    /// Puts `schema` at the member `name`.
+    /// Returns the schema with `schema` for the member `name`.
     pub fn with(mut self, name: &str, schema: Self) -> Self {
         self.properties.insert(name.to_owned(), schema);
         self
     }
 
-    /// A schema that takes anything.
+    /// Returns a schema that accepts anything.
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// Everything that is wrong with `node`. With `quiet` no value of the document, and no key
-    /// that could be one, is part of a mistake.
+    /// Returns everything that is wrong with `node`. With `quiet`, no mistake contains a value of
+    /// the document, or a key that could be one.
     pub fn check(&self, node: &Node, quiet: bool) -> Vec<Found> {
         let mut check = Check { quiet, found: Vec::new(), path: Vec::new(), near: None };
         check.value(self, node);
         if check.full() {
             check.path.clear();
             let what = "has more mistakes than are shown".to_owned();
-            check.found.push(Found { at: node.at, path: String::new(), what, fix: "mend these first".to_owned() });
+            check.found.push(Found { at: node.at, path: String::new(), what, fix: "fix these first".to_owned() });
         }
         check.found
     }
@@ -150,15 +150,15 @@ struct Check {
     quiet: bool,
     found: Vec<Found>,
     path: Vec<Step>,
-    /// Where the innermost value stands whose place is known.
+    /// Offset of the innermost value whose offset is known.
     near: Option<usize>,
 }
 
 impl Check {
-    /// Whether so many mistakes were found that more help nobody; a hostile document could make
-    /// millions.
+    /// Returns whether there are so many mistakes that more would not help the user. A hostile
+    /// document could cause millions.
     fn full(&self) -> bool {
-        self.found.len() >= MISTAKES
+        self.found.len() >= MAX_MISTAKES
     }
 
     fn report(&mut self, at: Option<usize>, what: impl Into<String>, fix: impl Into<String>) {
@@ -228,7 +228,7 @@ impl Check {
             } else if self.key(key) {
                 let known = schema.properties.get(&key.text).or(schema.values.as_deref());
                 match known {
-                    // The API server drops a null member; so do we.
+                    // Ignored, as the API server drops null members.
                     Some(_) if matches!(value.value, Value::Null) => {}
                     Some(inner) => self.value(inner, value),
                     None => {
@@ -254,7 +254,7 @@ impl Check {
         }
     }
 
-    /// Whether a key can be used.
+    /// Returns whether a key can be used; reports a mistake if not.
     fn key(&mut self, key: &Key) -> bool {
         match key.fault {
             None => return true,
@@ -363,7 +363,7 @@ impl Check {
         }
     }
 
-    /// A key as a message may show it.
+    /// Returns a key as a message may show it.
     fn shown_key(&self, key: &str) -> String {
         let name = key.len() <= 253 && !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
         if name && (!self.quiet || key.len() <= 64) { key.to_owned() } else { "*".to_owned() }
@@ -418,7 +418,7 @@ fn range(schema: &Schema) -> String {
     }
 }
 
-/// A text in a message: quoted, short, without line breaks, and a blank after it.
+/// Returns a text for a message: quoted, shortened, without line breaks, and with a blank after it.
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let dots = if short.len() < text.len() { "..." } else { "" };

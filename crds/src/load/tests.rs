@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::*;
 
-/// The smallest pipeline that is right.
+/// The smallest valid pipeline.
 pub const PIPELINE: &str = "\
 apiVersion: lethe.dev/v1alpha1
 kind: ProfilePipeline
@@ -79,7 +79,7 @@ fn the_loader_gives_the_verdict_of_a_real_api_server() {
 }
 
 #[test]
-fn every_mistake_names_its_place_and_a_fix() {
+fn every_mistake_has_a_place_and_is_one_line() {
     for case in cases() {
         for mistake in mistakes(&case.manifest) {
             assert!(mistake.place.line.is_some(), "{}: {mistake}", case.name);
@@ -90,7 +90,7 @@ fn every_mistake_names_its_place_and_a_fix() {
 }
 
 #[test]
-fn all_mistakes_of_all_documents_are_told_at_once() {
+fn all_mistakes_of_all_documents_are_reported_at_once() {
     let text = format!("{PIPELINE}  revison: 1\n  replicas: -1\n---\na: [\n---\n{}", STORE.replace("path:", "paht:"));
     let found = shown(&text);
     assert_eq!(
@@ -104,7 +104,7 @@ fn all_mistakes_of_all_documents_are_told_at_once() {
 }
 
 #[test]
-fn a_broken_rule_names_its_line_and_its_fix() {
+fn a_broken_rule_is_reported_with_its_line_and_fix() {
     let text = PIPELINE.replace("{encrypt: {}}", "{keep: {}, hash: {}}");
     assert_eq!(
         shown(&text),
@@ -114,7 +114,7 @@ fn a_broken_rule_names_its_line_and_its_fix() {
 }
 
 #[test]
-fn plain_scalars_that_yaml_1_1_reads_otherwise_are_mistakes_with_a_fix() {
+fn plain_scalars_that_yaml_1_1_reads_differently_are_mistakes_with_a_fix() {
     assert_eq!(
         shown(&format!("{PIPELINE}  suspend: yes\n")),
         "m.yaml:13: spec.suspend: must be true or false, but is a text; write true or false, without quotes"
@@ -127,7 +127,7 @@ fn plain_scalars_that_yaml_1_1_reads_otherwise_are_mistakes_with_a_fix() {
 }
 
 #[test]
-fn kinds_that_are_not_read_are_named_with_those_that_are() {
+fn an_unknown_kind_is_reported_with_the_known_ones() {
     let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n";
     assert_eq!(
         shown(text),
@@ -137,7 +137,7 @@ fn kinds_that_are_not_read_are_named_with_those_that_are() {
 }
 
 #[test]
-fn an_object_without_a_namespace_is_in_default_and_is_found_there() {
+fn an_object_without_a_namespace_is_in_the_default_namespace() {
     let other = STORE.replace("{name: profiles}", "{name: profiles, namespace: shop}");
     let resources = read_text("m.yaml", &format!("{STORE}---\n{other}---\n{PIPELINE}")).unwrap();
     let store = resources.data_store("default", "profiles").unwrap();
@@ -150,7 +150,7 @@ fn an_object_without_a_namespace_is_in_default_and_is_found_there() {
 }
 
 #[test]
-fn two_objects_of_one_name_are_refused_with_both_places() {
+fn two_objects_of_the_same_name_are_refused_with_both_places() {
     let named = STORE.replace("{name: profiles}", "{name: profiles, namespace: default}");
     assert_eq!(
         shown(&format!("{STORE}---\n{named}")),
@@ -159,7 +159,7 @@ fn two_objects_of_one_name_are_refused_with_both_places() {
 }
 
 #[test]
-fn a_secret_shows_nothing_of_its_values() {
+fn debug_output_of_a_secret_shows_no_value() {
     let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: k}\ntype: lethe.dev/keys\ndata: {root: aHVudGVyMg==, both: YQ==}\nstringData: {both: hunter2}\n";
     let resources = read_text("m.yaml", text).unwrap();
     let secret = resources.secret("default", "k").unwrap();
@@ -196,12 +196,12 @@ fn a_mistake_in_a_secret_shows_no_value() {
 }
 
 #[test]
-fn nothing_at_all_is_no_object_and_no_mistake() {
+fn an_empty_text_has_no_object_and_no_mistake() {
     assert_eq!(read_text("m.yaml", "# only words\n---\n").unwrap().data_stores().count(), 0);
 }
 
 #[test]
-fn a_hostile_document_costs_little_and_is_refused() {
+fn a_hostile_document_is_refused_with_a_bounded_number_of_mistakes() {
     let mut keys = String::new();
     for i in 0..150_000 {
         writeln!(keys, "k{i}: 1").unwrap();
@@ -232,7 +232,7 @@ fn a_json_file_must_be_json() {
 }
 
 #[test]
-fn files_directories_and_what_is_wrong_with_them() {
+fn files_and_directories_are_read_and_their_mistakes_reported() {
     let folder = std::env::temp_dir().join(format!("lethe-load-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("empty")).unwrap();
     std::fs::write(folder.join("a.yaml"), STORE).unwrap();
@@ -252,7 +252,7 @@ fn files_directories_and_what_is_wrong_with_them() {
 }
 
 #[test]
-fn what_is_written_can_be_read_again() {
+fn a_serialized_pipeline_is_read_again_unchanged() {
     for case in cases().iter().filter(|case| mistakes(&case.manifest).is_empty()) {
         let first = read_text("m.yaml", &case.manifest).unwrap();
         for pipeline in first.pipelines() {
@@ -264,10 +264,10 @@ fn what_is_written_can_be_read_again() {
 }
 
 proptest! {
-    /// Whatever a manifest becomes by losing, doubling or replacing a piece: no panic, and an
-    /// error that has at least one mistake.
+    /// A manifest in which a piece is removed or replaced causes no panic, and an error has at
+    /// least one mistake.
     #[test]
-    fn no_text_makes_the_loader_panic(
+    fn no_damaged_manifest_makes_the_loader_panic(
         at in 0..PIPELINE.len(),
         length in 0usize..40,
         piece in prop_oneof![
