@@ -1,230 +1,222 @@
-//! Of several operators one leads.
+//! One of several operators leads.
 
 use std::{
-    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use futures::TryStreamExt;
+use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::{
-    house::Room,
-    pipelines::{PIPELINE, STREAMING, WORKERS, keys, patch},
-    process::Operator,
-    relay::Relay,
+    control_plane::{block_on, wait_until},
+    operator_process::OperatorProcess,
+    pipelines::{PIPELINE, STREAMING, WORKERS, create_keys},
+    tcp_relay::TcpRelay,
+    temp_namespace::TempNamespace,
 };
 
-/// A dead leader is followed within so long.
+/// The longest time until another leads in place of a dead leader.
 const TAKE_OVER: Duration = Duration::from_secs(20);
 
 const STORE: &str = "apiVersion: lethe.dev/v1alpha1\nkind: DataStore\nmetadata: {name: closed}\n\
                      spec: {kafka: {bootstrapServers: ['127.0.0.1:1']}}\n";
 
-fn leads(operator: &Operator) {
-    operator.until_it_says("leading");
+fn wait_until_leading(operator: &OperatorProcess) {
+    operator.wait_for_log("leading");
 }
 
 #[test]
-fn a_standby_takes_over_when_the_leader_is_killed_and_at_once_when_it_is_asked_to_stop() {
-    let room = Room::new();
-    let first = room.operator();
-    leads(&first);
-    let second = room.operator();
-    second.until_it_says("waiting to lead");
-    for (operator, leads) in [(&first, 1), (&second, 0)] {
+fn a_standby_takes_over_from_a_killed_leader_and_at_once_from_one_that_stops() {
+    let namespace = TempNamespace::new();
+    let first = namespace.operator();
+    wait_until_leading(&first);
+    let second = namespace.operator();
+    second.wait_for_log("waiting to lead");
+    for (operator, is_leader) in [(&first, 1), (&second, 0)] {
         for probe in ["/livez", "/readyz"] {
-            assert_eq!(operator.get(probe).0, 200, "{probe}");
+            assert_eq!(operator.http_get(probe).0, 200, "{probe}");
         }
-        let (code, metrics) = operator.get("/metrics");
+        let (code, metrics) = operator.http_get("/metrics");
         assert_eq!(code, 200);
-        assert!(metrics.contains(&format!("lethe_operator_leader {leads}\n")), "{metrics}");
+        assert!(metrics.contains(&format!("lethe_operator_leader {is_leader}\n")), "{metrics}");
     }
     first.signal("-KILL");
     let killed = Instant::now();
-    leads(&second);
+    wait_until_leading(&second);
     let took = killed.elapsed();
     println!("take-over after kill -9: {:.1} s", took.as_secs_f64());
     assert!(took < TAKE_OVER, "{took:?}");
-    room.apply(STORE);
-    room.until_ready_says("datastore/closed", "Unreachable");
-    let third = room.operator();
-    third.until_it_says("waiting to lead");
+    namespace.apply(STORE);
+    namespace.wait_for_reason("datastore/closed", "Unreachable");
+    let third = namespace.operator();
+    third.wait_for_log("waiting to lead");
     assert_eq!(second.stop(), Some(0));
     let stopped = Instant::now();
-    leads(&third);
+    wait_until_leading(&third);
     assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
 }
 
 #[test]
-fn a_leader_that_was_stopped_for_too_long_ends_and_writes_nothing_more() {
-    let room = Room::new();
-    let mut first = room.operator();
-    leads(&first);
-    let second = room.operator();
-    second.until_it_says("waiting to lead");
+fn a_leader_that_was_suspended_for_too_long_exits_and_writes_nothing_more() {
+    let namespace = TempNamespace::new();
+    let mut first = namespace.operator();
+    wait_until_leading(&first);
+    let second = namespace.operator();
+    second.wait_for_log("waiting to lead");
     first.signal("-STOP");
-    leads(&second);
-    room.apply(STORE);
-    room.until_ready_says("datastore/closed", "Unreachable");
+    wait_until_leading(&second);
+    namespace.apply(STORE);
+    namespace.wait_for_reason("datastore/closed", "Unreachable");
     first.signal("-CONT");
-    assert_eq!(first.ends(), Some(3));
-    assert!(first.said().contains("another leads"), "{}", first.said());
+    assert_eq!(first.wait_for_exit(), Some(3));
+    assert!(first.log().contains("another leads"), "{}", first.log());
 }
 
-/// What befalls a leader.
+/// What happens to a leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blow {
-    /// It is killed.
+enum Failure {
+    /// SIGKILL.
     Kill,
-    /// It stands still, and goes on when another leads.
-    Stop,
-    /// Nothing passes between it and the API server, until another leads.
+    /// SIGSTOP, and SIGCONT when another leads.
+    Suspend,
+    /// No byte passes between it and the API server until another leads.
     CutOff,
 }
 
 #[test]
-fn whatever_befalls_the_leader_whenever_nothing_goes_back_and_nothing_is_there_twice() {
-    // A pipeline is applied within 0.4 s, kubectl's own time included.
-    let (steps, apart) = if std::env::var_os("LETHE_SOAK").is_some() { (16, 25) } else { (2, 180) };
-    for step in 0..steps {
-        let after = Duration::from_millis(60 + step * apart);
+fn a_leader_that_fails_at_any_moment_neither_reverts_nor_duplicates_anything() {
+    // A pipeline is applied within 0.4 s.
+    let soak = std::env::var_os("LETHE_SOAK").is_some();
+    let (steps, apart, at_once) = if soak { (16, 25, 1) } else { (2, 180, 2) };
+    let moments: Vec<Duration> = (0..steps).map(|step| Duration::from_millis(60 + step * apart)).collect();
+    for moments in moments.chunks(at_once) {
         std::thread::scope(|scope| {
-            for blow in [Blow::Kill, Blow::Stop, Blow::CutOff] {
-                scope.spawn(move || befall(blow, after));
+            for after in moments {
+                for failure in [Failure::Kill, Failure::Suspend, Failure::CutOff] {
+                    scope.spawn(move || fail_leader(failure, *after));
+                }
             }
         });
     }
 }
 
-/// A pipeline comes, and so long after that a leader is struck; meanwhile the pipeline changes.
-fn befall(blow: Blow, after: Duration) {
-    let room = Room::new();
-    keys(&room);
-    room.apply(STREAMING[0]);
-    let relay = Relay::to(room.house.server());
+/// Creates a pipeline, lets the leader fail this long after, and changes the pipeline meanwhile.
+fn fail_leader(failure: Failure, after: Duration) {
+    let namespace = TempNamespace::new();
+    create_keys(&namespace);
+    namespace.apply(STREAMING[0]);
+    let relay = TcpRelay::to(namespace.plane.server());
     let often = ["--look-interval", "5", "--store-interval", "5"];
-    let mut first = room.operator_with(relay.address, &often);
-    leads(&first);
-    let second = room.operator();
-    second.until_it_says("waiting to lead");
-    let plans = Watch::new(&room, "deployments", r#"{.spec.template.metadata.annotations.lethe\.dev/config}{"\n"}"#);
-    let seen = Watch::new(&room, "profilepipelines", r#"{.status.observedGeneration}{"\n"}"#);
+    let mut first = namespace.operator_with(relay.address, &often);
+    wait_until_leading(&first);
+    let second = namespace.operator();
+    second.wait_for_log("waiting to lead");
+    let plans = Watch::start(&namespace, "deployment", |deployment| {
+        deployment["spec"]["template"]["metadata"]["annotations"]["lethe.dev/config"].as_str().map(str::to_owned)
+    });
+    let generations =
+        Watch::start(&namespace, "profilepipeline", |pipeline| pipeline["status"]["observedGeneration"].as_i64());
 
     let began = Instant::now();
     std::thread::scope(|scope| {
-        scope.spawn(|| room.apply(STREAMING[1]));
+        scope.spawn(|| namespace.apply(STREAMING[1]));
         std::thread::sleep(after.saturating_sub(began.elapsed()));
-        match blow {
-            Blow::Kill => first.signal("-KILL"),
-            Blow::Stop => first.signal("-STOP"),
-            Blow::CutOff => relay.cut(),
+        match failure {
+            Failure::Kill => first.signal("-KILL"),
+            Failure::Suspend => first.signal("-STOP"),
+            Failure::CutOff => relay.cut(),
         }
     });
-    let struck = Instant::now();
-    patch(&room, PIPELINE, &json!({"spec": {"revision": 1}}));
-    leads(&second);
-    let took = struck.elapsed();
+    let failed = Instant::now();
+    namespace.patch(PIPELINE, &json!({"spec": {"revision": 1}}));
+    wait_until_leading(&second);
+    let took = failed.elapsed();
     println!(
-        "leader: {blow:?} {} ms after a pipeline came: another leads after {:.1} s",
+        "leader: {failure:?} {} ms after a pipeline was created: another leads after {:.1} s",
         after.as_millis(),
         took.as_secs_f64()
     );
-    assert!(took < TAKE_OVER, "{blow:?}: {took:?}");
-    let runs = |room: &Room, revision: u64| {
-        let plan = plan_of(room, revision);
-        room.until(WORKERS, |workers| {
+    assert!(took < TAKE_OVER, "{failure:?}: {took:?}");
+    let wait_for_revision = |revision: u64| {
+        let plan = wait_for_plan(&namespace, revision);
+        namespace.wait_for(WORKERS, |workers| {
             workers["spec"]["template"]["metadata"]["annotations"]["lethe.dev/config"] == plan
         });
         plan
     };
-    let one = runs(&room, 1);
-    match blow {
-        Blow::Kill => {}
-        Blow::Stop => first.signal("-CONT"),
-        Blow::CutOff => relay.mend(),
+    let one = wait_for_revision(1);
+    match failure {
+        Failure::Kill => {}
+        Failure::Suspend => first.signal("-CONT"),
+        Failure::CutOff => relay.mend(),
     }
-    if blow != Blow::Kill {
-        assert_eq!(first.ends(), Some(3), "{blow:?}: {}", first.said());
+    if failure != Failure::Kill {
+        assert_eq!(first.wait_for_exit(), Some(3), "{failure:?}: {}", first.log());
     }
-    patch(&room, PIPELINE, &json!({"spec": {"revision": 2}}));
-    let two = runs(&room, 2);
-    room.until(PIPELINE, |pipeline| pipeline["status"]["observedGeneration"] == pipeline["metadata"]["generation"]);
+    namespace.patch(PIPELINE, &json!({"spec": {"revision": 2}}));
+    let two = wait_for_revision(2);
+    namespace
+        .wait_for(PIPELINE, |pipeline| pipeline["status"]["observedGeneration"] == pipeline["metadata"]["generation"]);
 
-    let mut plans = plans.end();
+    let mut plans = plans.stop();
     plans.dedup();
-    let zero = plan_if_any(&room, 0);
+    let zero = find_plan(&namespace, 0);
     let order: Vec<String> = zero.into_iter().chain([one, two]).collect();
     let places: Vec<Option<usize>> = plans.iter().map(|plan| order.iter().position(|known| known == plan)).collect();
-    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{blow:?} {after:?}: {plans:?} {order:?}");
-    let seen = seen.end();
-    let generations: Vec<i64> = seen.iter().filter_map(|line| line.parse().ok()).collect();
-    assert!(generations.is_sorted(), "{blow:?} {after:?}: {seen:?}");
-    for (kind, most) in [
-        ("deployments", 1),
-        ("configmaps", order.len()),
-        ("services", 1),
-        ("networkpolicies", 1),
-        ("serviceaccounts", 1),
-    ] {
-        let selector = "-l=lethe.dev/pipeline=profiles";
-        let names = room.kubectl(&["get", kind, selector, "-o", "jsonpath={.items[*].metadata.name}"]);
-        assert_eq!(names.split_whitespace().count(), most, "{blow:?} {after:?}: {kind} {names}");
+    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{failure:?} {after:?}: {plans:?} {order:?}");
+    let generations = generations.stop();
+    assert!(generations.is_sorted(), "{failure:?} {after:?}: {generations:?}");
+    for (kind, most) in
+        [("deployment", 1), ("configmap", order.len()), ("service", 1), ("networkpolicy", 1), ("serviceaccount", 1)]
+    {
+        let found = namespace.list(kind, "lethe.dev/pipeline=profiles").len();
+        assert_eq!(found, most, "{failure:?} {after:?}: {kind}");
     }
-    assert_eq!(room.refused(), Vec::<Value>::new());
+    assert_eq!(namespace.refused(), Vec::<Value>::new());
 }
 
-/// Name of the configuration of a revision, once it is there.
+/// Waits for the ConfigMap of a revision. Returns its name.
 #[track_caller]
-fn plan_of(room: &Room, revision: u64) -> String {
-    let started = Instant::now();
-    loop {
-        if let Some(plan) = plan_if_any(room, revision) {
-            return plan;
-        }
-        assert!(started.elapsed() < TAKE_OVER, "there is no configuration of revision {revision}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+fn wait_for_plan(namespace: &TempNamespace, revision: u64) -> String {
+    wait_until(|| find_plan(namespace, revision).ok_or_else(|| format!("no ConfigMap of revision {revision}")))
 }
 
-fn plan_if_any(room: &Room, revision: u64) -> Option<String> {
-    let all = room.get("configmaps");
-    let found = all["items"].as_array().unwrap().iter().find(|map| {
+fn find_plan(namespace: &TempNamespace, revision: u64) -> Option<String> {
+    let all = namespace.list("configmap", "");
+    let found = all.iter().find(|map| {
         let plan = map["data"]["pipeline.json"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
         plan.is_some_and(|plan| plan["spec"]["revision"].as_u64().unwrap_or(0) == revision)
     });
     Some(found?["metadata"]["name"].as_str()?.to_owned())
 }
 
-/// What somebody saw who watched.
-struct Watch {
-    kubectl: Child,
-    seen: tempfile::NamedTempFile,
+/// Collects a value of every state of the objects of a kind, in the order in which a watch has them.
+struct Watch<T> {
+    task: JoinHandle<()>,
+    seen: Arc<Mutex<Vec<T>>>,
 }
 
-impl Watch {
-    fn new(room: &Room, kind: &str, what: &str) -> Self {
-        let seen = tempfile::NamedTempFile::new().unwrap();
-        let (program, admin) = room.house.program();
-        let kubectl = Command::new(program)
-            .arg("--kubeconfig")
-            .arg(admin)
-            .args(["-n", &room.namespace, "get", kind, "--watch", "-o", &format!("jsonpath={what}")])
-            .stdout(seen.reopen().unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { kubectl, seen }
+impl<T: Send + 'static> Watch<T> {
+    fn start(namespace: &TempNamespace, kind: &str, value: impl Fn(&Value) -> Option<T> + Send + 'static) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let api = namespace.plane.api(kind, Some(&namespace.name));
+        let collected = Arc::clone(&seen);
+        let states = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
+        let collect = states.try_for_each(move |object| {
+            let object = serde_json::to_value(object).unwrap();
+            collected.lock().unwrap().extend(value(&object));
+            std::future::ready(Ok(()))
+        });
+        let task = block_on(async { tokio::spawn(async { collect.await.unwrap() }) });
+        Self { task, seen }
     }
 
-    fn end(self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.seen.path()).unwrap();
-        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.kubectl.kill();
-        let _ = self.kubectl.wait();
+    /// Ends the watch. Returns what it has collected.
+    fn stop(self) -> Vec<T> {
+        self.task.abort();
+        std::mem::take(&mut *self.seen.lock().unwrap())
     }
 }

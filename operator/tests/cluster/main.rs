@@ -1,18 +1,20 @@
-//! The operator as a process, with the rights of `deploy/rbac.yaml` and no others, on a real API server. No pod runs
-//! here: what the kubelet would say, a test says.
+//! The operator as a process, with exactly the rights of `deploy/rbac.yaml`, on a real API server.
+//! There is no node: tests write what a kubelet would report.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
-mod crew;
-mod crowd;
-mod house;
+mod control_plane;
+mod fake_worker;
+mod kinds;
 mod leader;
+mod operator_process;
 mod outage;
 mod pipelines;
-mod process;
-mod relay;
 mod rights;
+mod scale;
 mod stores;
+mod tcp_relay;
+mod temp_namespace;
 mod upgrade;
 mod verdicts;
 mod workers;

@@ -1,183 +1,196 @@
-//! What a ProfilePipeline becomes.
+//! What the operator makes of a ProfilePipeline.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::house::{Room, condition};
+use crate::{
+    control_plane::wait_until,
+    temp_namespace::{TempNamespace, condition},
+};
 
+/// The DataStores and the pipeline of the streaming example.
 pub const STREAMING: [&str; 2] =
     [include_str!("../../../examples/streaming/store.yaml"), include_str!("../../../examples/streaming/pipeline.yaml")];
 
-/// The name of the pipeline of that example, and of its keys.
+/// The pipeline of that example.
 pub const PIPELINE: &str = "profilepipeline/profiles";
+/// The Deployment of its workers.
 pub const WORKERS: &str = "deployment/profiles-worker";
+const BUDGET: &str = "poddisruptionbudget/profiles-worker";
 
-pub fn keys(room: &Room) {
-    room.kubectl(&["create", "secret", "generic", "lethe-keys", "--type=lethe.dev/keys", "--from-literal=root=x"]);
+/// Creates the Secret with the keys of the streaming example.
+pub fn create_keys(namespace: &TempNamespace) {
+    namespace.create_secret("lethe-keys", "lethe.dev/keys", &[("root", "x")]);
 }
 
-pub fn streaming(room: &Room) {
-    keys(room);
-    room.apply(STREAMING[0]);
-    room.apply(&STREAMING[1].replace("\nspec:\n", "\nspec:\n  replicas: 2\n"));
+/// Applies the streaming example with two replicas.
+pub fn apply_streaming(namespace: &TempNamespace) {
+    create_keys(namespace);
+    namespace.apply(STREAMING[0]);
+    namespace.apply(&STREAMING[1].replace("\nspec:\n", "\nspec:\n  replicas: 2\n"));
 }
 
-pub fn patch(room: &Room, what: &str, patch: &Value) {
-    room.kubectl(&["patch", what, "--type=merge", "-p", &patch.to_string()]);
+fn message(object: &Value) -> String {
+    condition(object, "Ready")["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn everything_is_applied_in_seconds_and_what_is_as_it_should_be_is_not_written_again() {
-    let room = Room::new();
-    let operator = room.operator();
-    operator.until_it_says("leading");
+fn everything_is_applied_in_seconds_and_a_reconcile_without_a_change_writes_nothing() {
+    let namespace = TempNamespace::new();
+    let operator = namespace.operator();
+    operator.wait_for_log("leading");
     let started = Instant::now();
-    streaming(&room);
-    room.until(PIPELINE, |pipeline| condition(pipeline, "Applied")["status"] == "True");
+    apply_streaming(&namespace);
+    namespace.wait_for(PIPELINE, |pipeline| condition(pipeline, "Applied")["status"] == "True");
     let took = started.elapsed();
     println!("everything applied in {:.1} s", took.as_secs_f64());
     assert!(took < Duration::from_secs(5), "{took:?}");
-    let workers = room.until(WORKERS, |workers| !workers.is_null());
-    let uid = room.get(PIPELINE)["metadata"]["uid"].clone();
+    let workers = namespace.wait_for(WORKERS, |workers| !workers.is_null());
+    let uid = namespace.get(PIPELINE)["metadata"]["uid"].clone();
     for kind in ["deployment", "serviceaccount", "service", "networkpolicy"] {
-        let object = room.get(&format!("{kind}/profiles-worker"));
+        let object = namespace.get(&format!("{kind}/profiles-worker"));
         assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], uid, "{kind}");
     }
     let pod = &workers["spec"]["template"]["spec"];
     assert_eq!(pod["containers"][0]["image"], "localhost/lethe-worker:1");
     assert_eq!(pod["automountServiceAccountToken"], false);
-    // The controller manager's writes settle; then nothing is left to be written.
-    room.until_ready_says(PIPELINE, "WorkersNotReady");
-    std::thread::sleep(Duration::from_secs(2));
-    let before = room.writes();
-    room.kubectl(&["annotate", PIPELINE, "lethe.dev/reconcile-requested-at=1"]);
-    room.until(PIPELINE, |pipeline| pipeline["status"]["lastHandledReconcileAt"] == "1");
-    // Two looks by schedule, too.
-    std::thread::sleep(Duration::from_secs(12));
-    let after = room.writes();
-    let stores = |write: &&String| !write.contains("datastores/status");
-    let new: Vec<&String> = after[before.len()..].iter().filter(stores).collect();
-    let stores: Vec<&String> = new.iter().copied().filter(|write| write.contains("events")).collect();
-    assert_eq!(stores, Vec::<&String>::new());
+    // A reconcile after the controller manager's last write to the Deployment leaves nothing to write.
+    namespace.wait_for_reason(PIPELINE, "WorkersNotReady");
+    namespace.wait_for(WORKERS, |workers| workers["status"]["unavailableReplicas"] == 2);
+    operator.wait_for_reconciles("ProfilePipeline", 1);
+    let before = namespace.writes();
+    namespace.request_reconcile(PIPELINE, "1");
+    namespace.wait_for(PIPELINE, |pipeline| pipeline["status"]["lastHandledReconcileAt"] == "1");
+    // Two scheduled reconciles of the pipeline and of each of its stores write nothing, either.
+    operator.wait_for_reconciles("ProfilePipeline", 2);
+    operator.wait_for_reconciles("DataStore", 2 * namespace.list("datastore", "").len());
+    let after = namespace.writes();
+    let of_pipeline = |write: &&String| !write.contains("datastores/status");
+    let new: Vec<&String> = after[before.len()..].iter().filter(of_pipeline).collect();
+    let events: Vec<&String> = new.iter().copied().filter(|write| write.contains("events")).collect();
+    assert_eq!(events, Vec::<&String>::new());
     assert_eq!(new.len(), 1, "the status that answers the request, and nothing else: {new:?}");
-    assert_eq!(room.refused(), Vec::<Value>::new());
+    assert_eq!(namespace.refused(), Vec::<Value>::new());
 }
 
 #[test]
-fn what_somebody_changes_by_hand_is_put_back_and_what_others_add_stays() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
-    room.until(WORKERS, |workers| !workers.is_null());
-    patch(&room, WORKERS, &json!({"spec": {"replicas": 7}, "metadata": {"annotations": {"theirs": "yes"}}}));
-    room.until(WORKERS, |workers| {
+fn a_change_by_hand_is_reverted_and_an_annotation_of_others_is_kept() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    namespace.wait_for(WORKERS, |workers| !workers.is_null());
+    namespace.patch(WORKERS, &json!({"spec": {"replicas": 7}, "metadata": {"annotations": {"theirs": "yes"}}}));
+    namespace.wait_for(WORKERS, |workers| {
         workers["spec"]["replicas"] == 2 && workers["metadata"]["annotations"]["theirs"] == "yes"
     });
-    room.kubectl(&["delete", "service", "profiles-worker"]);
-    room.until("service/profiles-worker", |service| !service.is_null());
+    let service = namespace.get("service/profiles-worker")["metadata"]["uid"].clone();
+    namespace.delete_without_waiting("service/profiles-worker");
+    namespace.wait_for("service/profiles-worker", |other| !other.is_null() && other["metadata"]["uid"] != service);
 }
 
 #[test]
-fn a_bad_edit_leaves_the_last_good_workload_and_says_what_is_wrong() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
-    let good = room.until(WORKERS, |workers| !workers.is_null());
-    patch(&room, PIPELINE, &json!({"spec": {"keys": {"storeRef": {"name": "gone"}}}}));
-    let told = room.until_ready_says(PIPELINE, "StoreNotFound");
-    assert_eq!(condition(&told, "Stalled")["status"], "True");
-    assert_eq!(condition(&told, "Applied")["status"], "False");
-    assert!(condition(&told, "Ready")["message"].as_str().unwrap().contains("there is no DataStore gone"));
-    assert_eq!(room.get(WORKERS)["spec"], good["spec"]);
-    // What is missing may come later.
+fn an_invalid_edit_keeps_the_last_valid_workload_and_the_status_names_the_mistake() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    let valid = namespace.wait_for(WORKERS, |workers| !workers.is_null());
+    namespace.patch(PIPELINE, &json!({"spec": {"keys": {"storeRef": {"name": "gone"}}}}));
+    let pipeline = namespace.wait_for_reason(PIPELINE, "StoreNotFound");
+    assert_eq!(condition(&pipeline, "Stalled")["status"], "True");
+    assert_eq!(condition(&pipeline, "Applied")["status"], "False");
+    assert!(message(&pipeline).contains("there is no DataStore gone"));
+    assert_eq!(namespace.get(WORKERS)["spec"], valid["spec"]);
+    // The missing store may be created later.
     let gone = STREAMING[0].split("---\n").find(|part| part.contains("cassandra:")).unwrap();
     let name = gone.lines().find_map(|line| line.trim().strip_prefix("name: ")).unwrap();
-    room.apply(&gone.replace(&format!("name: {name}"), "name: gone"));
-    let other = room.until(WORKERS, |workers| workers["spec"] != good["spec"]);
+    namespace.apply(&gone.replace(&format!("name: {name}"), "name: gone"));
+    let other = namespace.wait_for(WORKERS, |workers| workers["spec"] != valid["spec"]);
     let config = |workers: &Value| workers["spec"]["template"]["metadata"]["annotations"]["lethe.dev/config"].clone();
-    assert_ne!(config(&other), config(&good));
+    assert_ne!(config(&other), config(&valid));
 }
 
 #[test]
-fn a_secret_that_changes_rolls_the_workers_and_one_that_is_not_for_lethe_is_refused() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
+fn a_changed_secret_rolls_the_workers_and_one_that_is_not_for_lethe_is_refused() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
     let checksum =
         |workers: &Value| workers["spec"]["template"]["metadata"]["annotations"]["lethe.dev/secrets"].clone();
-    let first = checksum(&room.until(WORKERS, |workers| !workers.is_null()));
-    patch(&room, "secret/lethe-keys", &json!({"stringData": {"master-2": "y"}}));
-    room.until(WORKERS, |workers| checksum(workers) != first);
-    room.kubectl(&["delete", "secret", "lethe-keys"]);
-    room.until_ready_says(PIPELINE, "SecretNotFound");
-    room.kubectl(&["create", "secret", "generic", "lethe-keys", "--from-literal=root=x"]);
-    room.kubectl(&["annotate", PIPELINE, "lethe.dev/reconcile-requested-at=1"]);
-    let told = room.until_ready_says(PIPELINE, "SecretNotAllowed");
-    assert!(condition(&told, "Ready")["message"].as_str().unwrap().contains("lethe.dev/allow"));
+    let first = checksum(&namespace.wait_for(WORKERS, |workers| !workers.is_null()));
+    namespace.patch("secret/lethe-keys", &json!({"stringData": {"master-2": "y"}}));
+    namespace.wait_for(WORKERS, |workers| checksum(workers) != first);
+    namespace.delete("secret/lethe-keys");
+    namespace.wait_for_reason(PIPELINE, "SecretNotFound");
+    namespace.create_secret("lethe-keys", "Opaque", &[("root", "x")]);
+    namespace.request_reconcile(PIPELINE, "1");
+    let pipeline = namespace.wait_for_reason(PIPELINE, "SecretNotAllowed");
+    assert!(message(&pipeline).contains("lethe.dev/allow"));
 }
 
 #[test]
-fn an_object_of_somebody_else_is_not_adopted() {
-    let room = Room::new();
-    room.kubectl(&["create", "deployment", "profiles-worker", "--image=theirs"]);
-    let theirs = room.get(WORKERS);
-    let _operator = room.operator();
-    streaming(&room);
-    let told = room.until_ready_says(PIPELINE, "NameConflict");
-    assert!(condition(&told, "Ready")["message"].as_str().unwrap().contains("Deployment profiles-worker"));
-    assert_eq!(room.get(WORKERS)["spec"], theirs["spec"]);
-    assert_eq!(room.get("service/profiles-worker"), Value::Null);
-    room.kubectl(&["delete", "deployment", "profiles-worker"]);
-    room.kubectl(&["annotate", PIPELINE, "lethe.dev/reconcile-requested-at=1"]);
-    room.until(PIPELINE, |pipeline| condition(pipeline, "Applied")["status"] == "True");
+fn an_object_of_another_owner_is_not_adopted() {
+    let namespace = TempNamespace::new();
+    let labels = json!({"app": "theirs"});
+    let pod = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "theirs", "image": "theirs"}]}});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "profiles-worker"},
+        "spec": {"selector": {"matchLabels": labels}, "template": pod}});
+    namespace.apply(&deployment.to_string());
+    let theirs = namespace.get(WORKERS);
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    let pipeline = namespace.wait_for_reason(PIPELINE, "NameConflict");
+    assert!(message(&pipeline).contains("Deployment profiles-worker"));
+    assert_eq!(namespace.get(WORKERS)["spec"], theirs["spec"]);
+    assert_eq!(namespace.get("service/profiles-worker"), Value::Null);
+    namespace.delete(WORKERS);
+    namespace.request_reconcile(PIPELINE, "1");
+    namespace.wait_for(PIPELINE, |pipeline| condition(pipeline, "Applied")["status"] == "True");
 }
 
 #[test]
 fn suspending_and_scaling_keep_the_plan_and_the_last_three_plans_are_kept() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
-    room.until(WORKERS, |workers| workers["spec"]["replicas"] == 2);
-    room.until("poddisruptionbudget/profiles-worker", |budget| !budget.is_null());
-    room.kubectl(&["scale", PIPELINE, "--replicas=1"]);
-    room.until(WORKERS, |workers| workers["spec"]["replicas"] == 1);
-    room.until("poddisruptionbudget/profiles-worker", Value::is_null);
-    patch(&room, PIPELINE, &json!({"spec": {"suspend": true}}));
-    room.until_ready_says(PIPELINE, "Suspended");
-    assert_eq!(room.get(WORKERS)["spec"]["replicas"], 0);
-    let configs = |room: &Room| {
-        let all = room.get("configmaps");
-        let all = all["items"].as_array().unwrap().clone();
-        all.iter().filter(|map| map["metadata"]["labels"]["lethe.dev/pipeline"] == "profiles").count()
-    };
-    assert_eq!(configs(&room), 1, "none of this changed the plan");
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    namespace.wait_for(WORKERS, |workers| workers["spec"]["replicas"] == 2);
+    namespace.wait_for(BUDGET, |budget| !budget.is_null());
+    namespace.scale(PIPELINE, 1);
+    namespace.wait_for(WORKERS, |workers| workers["spec"]["replicas"] == 1);
+    namespace.wait_for(BUDGET, Value::is_null);
+    namespace.patch(PIPELINE, &json!({"spec": {"suspend": true}}));
+    namespace.wait_for_reason(PIPELINE, "Suspended");
+    assert_eq!(namespace.get(WORKERS)["spec"]["replicas"], 0);
+    let plans = || namespace.list("configmap", "lethe.dev/pipeline=profiles");
+    assert_eq!(plans().len(), 1, "neither changes the plan");
     for revision in 1..=4 {
-        let before = room.get(WORKERS);
-        patch(&room, PIPELINE, &json!({"spec": {"revision": revision}}));
-        room.until(WORKERS, |workers| workers["spec"]["template"] != before["spec"]["template"]);
-        // Ages of ConfigMaps are told apart by the second.
-        std::thread::sleep(Duration::from_millis(1100));
+        // Kubernetes knows the age of a ConfigMap to the second: the next one is made in a later second.
+        let created = |plan: &Value| plan["metadata"]["creationTimestamp"].as_str().unwrap().parse().unwrap();
+        let newest: jiff::Timestamp = plans().iter().map(created).max().unwrap();
+        wait_until(|| match jiff::Timestamp::now().as_second() - newest.as_second() {
+            1.. => Ok(()),
+            _ => Err(format!("the clock stays at {newest}")),
+        });
+        let before = namespace.get(WORKERS);
+        namespace.patch(PIPELINE, &json!({"spec": {"revision": revision}}));
+        namespace.wait_for(WORKERS, |workers| workers["spec"]["template"] != before["spec"]["template"]);
     }
-    room.kubectl(&["annotate", PIPELINE, "lethe.dev/reconcile-requested-at=1"]);
-    room.until(PIPELINE, |pipeline| pipeline["status"]["lastHandledReconcileAt"] == "1");
-    assert_eq!(configs(&room), 3);
+    namespace.request_reconcile(PIPELINE, "1");
+    namespace.wait_for(PIPELINE, |pipeline| pipeline["status"]["lastHandledReconcileAt"] == "1");
+    assert_eq!(plans().len(), 3);
 }
 
 #[test]
-fn what_can_t_run_in_a_cluster_is_told_and_a_namespace_goes_without_a_hang() {
-    let room = Room::new();
-    let _operator = room.operator();
-    keys(&room);
-    room.apply(include_str!("../../../examples/laptop/store.yaml"));
-    room.apply(include_str!("../../../examples/laptop/pipeline.yaml"));
-    let listed = room.get("profilepipelines");
-    let name = listed["items"][0]["metadata"]["name"].as_str().unwrap().to_owned();
-    room.until_ready_says(&format!("profilepipeline/{name}"), "NotForClusters");
-    room.apply(STREAMING[0]);
-    room.apply(STREAMING[1]);
-    room.until(WORKERS, |workers| !workers.is_null());
-    let started = Instant::now();
-    room.kubectl(&["delete", "namespace", &room.namespace, "--timeout=60s"]);
-    assert!(started.elapsed() < Duration::from_secs(60));
+fn a_pipeline_that_can_t_run_in_a_cluster_is_refused_and_a_namespace_is_deleted_without_a_hang() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    create_keys(&namespace);
+    namespace.apply(include_str!("../../../examples/laptop/store.yaml"));
+    namespace.apply(include_str!("../../../examples/laptop/pipeline.yaml"));
+    let name = namespace.list("profilepipeline", "")[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    namespace.wait_for_reason(&format!("profilepipeline/{name}"), "NotForClusters");
+    namespace.apply(STREAMING[0]);
+    namespace.apply(STREAMING[1]);
+    namespace.wait_for(WORKERS, |workers| !workers.is_null());
+    namespace.delete_whole(Duration::from_secs(60));
 }

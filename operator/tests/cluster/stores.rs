@@ -1,10 +1,13 @@
-//! What is told of DataStores.
+//! What the status of a DataStore reports.
 
 use std::{net::TcpListener, process::Command};
 
 use serde_json::Value;
 
-use crate::house::{Room, condition, root};
+use crate::{
+    control_plane::repository,
+    temp_namespace::{TempNamespace, condition},
+};
 
 fn store(name: &str, connection: &str) -> String {
     format!(
@@ -13,13 +16,13 @@ fn store(name: &str, connection: &str) -> String {
 }
 
 #[test]
-fn a_store_that_can_t_be_reached_says_why_and_nothing_of_a_secret() {
-    let room = Room::new();
+fn the_status_of_an_unreachable_store_says_why_and_shows_nothing_of_a_secret() {
+    let namespace = TempNamespace::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().unwrap();
     let login = "credentials: {secretRef: {name: foreign}}";
-    room.kubectl(&["create", "secret", "generic", "foreign", "--from-literal=password=zxqvbyjksecret"]);
-    room.apply(
+    namespace.create_secret("foreign", "Opaque", &[("password", "zxqvbyjksecret")]);
+    namespace.apply(
         &[
             store("nameless", "mongodb: {hosts: ['nowhere.invalid:27017']}"),
             store("closed", "kafka: {bootstrapServers: ['127.0.0.1:1']}"),
@@ -30,7 +33,7 @@ fn a_store_that_can_t_be_reached_says_why_and_nothing_of_a_secret() {
         ]
         .concat(),
     );
-    let operator = room.operator();
+    let operator = namespace.operator();
     for (name, reason) in [
         ("nameless", "NameNotResolved"),
         ("closed", "Unreachable"),
@@ -39,28 +42,28 @@ fn a_store_that_can_t_be_reached_says_why_and_nothing_of_a_secret() {
         ("foreign", "SecretNotAllowed"),
         ("file", "NotForClusters"),
     ] {
-        let told = room.until_ready_says(&format!("datastore/{name}"), reason);
-        assert_eq!(condition(&told, "Ready")["status"], "False");
-        assert_eq!(told["status"]["observedGeneration"], told["metadata"]["generation"]);
+        let store = namespace.wait_for_reason(&format!("datastore/{name}"), reason);
+        assert_eq!(condition(&store, "Ready")["status"], "False");
+        assert_eq!(store["status"]["observedGeneration"], store["metadata"]["generation"]);
     }
-    assert!(!operator.said().contains("zxqvbyjksecret"));
-    assert!(!room.kubectl(&["get", "datastores,events", "-o", "json"]).contains("zxqvbyjksecret"));
-    assert_eq!(room.refused(), Vec::<Value>::new());
+    assert!(!operator.log().contains("zxqvbyjksecret"));
+    assert!(!namespace.dump(&["datastore", "event"]).contains("zxqvbyjksecret"));
+    assert_eq!(namespace.refused(), Vec::<Value>::new());
 }
 
 #[test]
-fn a_store_is_asked_again_at_once_when_somebody_asks_for_it() {
-    let room = Room::new();
-    room.apply(&store("closed", "kafka: {bootstrapServers: ['127.0.0.1:1']}"));
-    let _operator = room.operator();
-    room.until_ready_says("datastore/closed", "Unreachable");
-    room.kubectl(&["annotate", "datastore", "closed", "lethe.dev/reconcile-requested-at=now"]);
-    room.until("datastore/closed", |store| store["status"]["lastHandledReconcileAt"] == "now");
+fn a_store_is_probed_at_once_on_request() {
+    let namespace = TempNamespace::new();
+    namespace.apply(&store("closed", "kafka: {bootstrapServers: ['127.0.0.1:1']}"));
+    let _operator = namespace.operator();
+    namespace.wait_for_reason("datastore/closed", "Unreachable");
+    namespace.request_reconcile("datastore/closed", "now");
+    namespace.wait_for("datastore/closed", |store| store["status"]["lastHandledReconcileAt"] == "now");
 }
 
-/// What a script of `tests/engines` tells: `name=value`.
+/// Runs a script of `tests/engines`. Returns the facts that it prints as `name=value`.
 fn engine(script: &str, environment: &[(&str, &str)]) -> impl Fn(&str) -> String {
-    let path = root().join("tests/engines").join(script);
+    let path = repository().join("tests/engines").join(script);
     let done = Command::new(path).env("QUIET", "1").envs(environment.iter().copied()).output().unwrap();
     assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
     let facts = String::from_utf8(done.stdout).unwrap();
@@ -70,32 +73,32 @@ fn engine(script: &str, environment: &[(&str, &str)]) -> impl Fn(&str) -> String
     }
 }
 
-/// A server of a test's own, ended with it.
-struct OwnMongo(tempfile::TempDir);
+/// The folder of a private MongoDB server, which is stopped and wiped when this is dropped.
+struct PrivateMongo(tempfile::TempDir);
 
-impl Drop for OwnMongo {
+impl Drop for PrivateMongo {
     fn drop(&mut self) {
-        let down = root().join("tests/engines/mongo/down");
+        let down = repository().join("tests/engines/mongo/down");
         let done = Command::new(down).args(["--kill", "--wipe"]).env("LETHE_ENGINES_DIR", self.0.path()).output();
         assert!(done.unwrap().status.success());
     }
 }
 
 #[test]
-fn real_stores_tell_their_version_and_refuse_logins_and_certificates_in_words() {
-    let room = Room::new();
+fn real_stores_report_their_version_and_refused_logins_and_certificates_are_explained() {
+    let namespace = TempNamespace::new();
     let shared = engine("up", &[]);
-    let own = OwnMongo(tempfile::tempdir().unwrap());
-    let folder = own.0.path().to_str().unwrap();
+    let private = PrivateMongo(tempfile::tempdir().unwrap());
+    let folder = private.0.path().to_str().unwrap();
     let secure = [("LETHE_ENGINES_DIR", folder), ("MONGO_PORT", "29217"), ("MONGO_AUTH", "1"), ("MONGO_TLS", "1")];
     let mongo = engine("mongo/up", &secure)("LETHE_TEST_MONGODB").replace("127.0.0.1", "localhost");
-    let ca = format!("--from-file=ca.crt={}/ca.pem", shared("TLS_DIR"));
+    let ca = std::fs::read_to_string(format!("{}/ca.pem", shared("TLS_DIR"))).unwrap();
     for (name, values) in [
-        ("right", vec!["--from-literal=username=app", "--from-literal=password=app-secret"]),
-        ("wrong", vec!["--from-literal=username=app", "--from-literal=password=zxqvbyjkwrong"]),
-        ("authority", vec![ca.as_str()]),
+        ("right", &[("username", "app"), ("password", "app-secret")][..]),
+        ("wrong", &[("username", "app"), ("password", "zxqvbyjkwrong")]),
+        ("authority", &[("ca.crt", &*ca)]),
     ] {
-        room.kubectl(&[&["create", "secret", "generic", name, "--type=lethe.dev/store"], &values[..]].concat());
+        namespace.create_secret(name, "lethe.dev/store", values);
     }
     let kafka = |tls: &str, login: &str| {
         let server = shared("KAFKA_SASL_SSL").replace("127.0.0.1", "localhost");
@@ -121,15 +124,15 @@ fn real_stores_tell_their_version_and_refuse_logins_and_certificates_in_words() 
         ),
         ("not-kafka", format!("kafka: {{bootstrapServers: ['{cassandra}']}}"), "TimedOut"),
     ];
-    room.apply(&all.iter().map(|(name, connection, _)| store(name, connection)).collect::<String>());
-    let operator = room.operator();
+    namespace.apply(&all.iter().map(|(name, connection, _)| store(name, connection)).collect::<String>());
+    let operator = namespace.operator();
     for (name, _, reason) in &all {
-        let told = room.until_ready_says(&format!("datastore/{name}"), reason);
-        let is_well = *reason == "Reachable";
-        assert_eq!(condition(&told, "Ready")["status"], if is_well { "True" } else { "False" }, "{name}");
-        assert_eq!(told["status"]["version"].is_string(), is_well && *name != "kafka", "{name}: {told:#}");
+        let store = namespace.wait_for_reason(&format!("datastore/{name}"), reason);
+        let is_reachable = *reason == "Reachable";
+        assert_eq!(condition(&store, "Ready")["status"], if is_reachable { "True" } else { "False" }, "{name}");
+        assert_eq!(store["status"]["version"].is_string(), is_reachable && *name != "kafka", "{name}: {store:#}");
     }
-    assert_eq!(room.get("datastore/kafka")["status"]["capabilities"][0], "brokers=1");
-    let said = operator.said() + &room.kubectl(&["get", "datastores,events", "-o", "json"]);
-    assert!(!said.contains("zxqvbyjk") && !said.contains("app-secret"));
+    assert_eq!(namespace.get("datastore/kafka")["status"]["capabilities"][0], "brokers=1");
+    let shown = operator.log() + &namespace.dump(&["datastore", "event"]);
+    assert!(!shown.contains("zxqvbyjk") && !shown.contains("app-secret"));
 }

@@ -1,100 +1,101 @@
-//! A new version of Lethe comes: a few pipelines roll, the others wait until those are seen to run.
-
-use std::time::Duration;
+//! A new version of Lethe: a few pipelines roll at a time, and the others wait until the pods of those
+//! are ready.
 
 use serde_json::Value;
 
 use crate::{
-    crew::{Worker, pods, run, status},
-    house::{Room, awaited, condition},
-    pipelines::{STREAMING, keys},
+    control_plane::wait_until,
+    fake_worker::{FakeWorker, mark_ready, status, wait_for_pods},
+    pipelines::{STREAMING, create_keys},
+    temp_namespace::{TempNamespace, condition},
 };
 
 const PIPELINES: usize = 7;
-/// Pipelines that may roll at a time.
+/// The most pipelines that roll at a time.
 const AT_ONCE: usize = 5;
 
 fn name(number: usize) -> String {
     format!("p{number}")
 }
 
-/// The pipelines whose Deployment has an image.
-fn with_image(room: &Room, image: &str) -> Vec<usize> {
-    let all = room.get("deployments");
-    let has = |number: &usize| {
+/// Returns the pipelines whose Deployment has this image.
+fn with_image(namespace: &TempNamespace, image: &str) -> Vec<usize> {
+    let deployments = namespace.list("deployment", "");
+    let has_image = |number: &usize| {
         let own = format!("{}-worker", name(*number));
-        all["items"].as_array().unwrap().iter().any(|deployment| {
+        deployments.iter().any(|deployment| {
             deployment["metadata"]["name"] == own.as_str()
                 && deployment["spec"]["template"]["spec"]["containers"][0]["image"] == image
         })
     };
-    (0..PIPELINES).filter(has).collect()
+    (0..PIPELINES).filter(has_image).collect()
 }
 
+/// Waits until so many Deployments have this image. Returns their pipelines.
 #[track_caller]
-fn until_with_image(room: &Room, image: &str, count: usize) -> Vec<usize> {
-    awaited(|| {
-        let found = with_image(room, image);
-        if found.len() == count { Ok(found) } else { Err(format!("{found:?} have {image}, and {count} should")) }
+fn wait_for_image(namespace: &TempNamespace, image: &str, count: usize) -> Vec<usize> {
+    wait_until(|| {
+        let found = with_image(namespace, image);
+        if found.len() == count { Ok(found) } else { Err(format!("{found:?} have {image}, not {count}")) }
     })
 }
 
-fn is_ready(room: &Room, number: usize) {
-    room.until_ready_says(&format!("profilepipeline/{}", name(number)), "WorkersReady");
+fn wait_until_ready(namespace: &TempNamespace, number: usize) {
+    namespace.wait_for_reason(&format!("profilepipeline/{}", name(number)), "WorkersReady");
 }
 
 #[test]
-fn five_pipelines_roll_at_a_time_and_the_others_say_that_they_wait() {
-    let room = Room::new();
-    keys(&room);
-    room.apply(STREAMING[0]);
+fn five_pipelines_roll_at_a_time_and_the_others_report_that_they_wait() {
+    let namespace = TempNamespace::new();
+    create_keys(&namespace);
+    namespace.apply(STREAMING[0]);
     for number in 0..PIPELINES {
-        room.apply(&STREAMING[1].replace("name: profiles\n", &format!("name: {}\n", name(number))));
+        namespace.apply(&STREAMING[1].replace("name: profiles\n", &format!("name: {}\n", name(number))));
     }
     let image = |tag: u8| format!("localhost/lethe-worker:{tag}");
-    let version = |tag: u8| {
+    let operator_of = |tag: u8| {
         let image = image(tag);
-        room.operator_with(room.house.server(), &["--look-interval", "5", "--worker-image", &image])
+        namespace.operator_with(namespace.plane.server(), &["--look-interval", "5", "--worker-image", &image])
     };
-    let old = version(1);
-    let worker = Worker::new(status(0));
-    let runs = |number: usize| run(&room, &pods(&room, &name(number), 1)[0], &worker);
+    let old = operator_of(1);
+    let worker = FakeWorker::new(status(0));
+    let start_pod = |number: usize| mark_ready(&namespace, &wait_for_pods(&namespace, &name(number), 1)[0], &worker);
     for number in 0..PIPELINES {
-        runs(number);
-        is_ready(&room, number);
+        start_pod(number);
+        wait_until_ready(&namespace, number);
     }
     assert_eq!(old.stop(), Some(0));
 
-    let _new = version(2);
-    let rolling = until_with_image(&room, &image(2), AT_ONCE);
+    let new = operator_of(2);
+    let rolling = wait_for_image(&namespace, &image(2), AT_ONCE);
     let waiting: Vec<usize> = (0..PIPELINES).filter(|number| !rolling.contains(number)).collect();
     for number in &waiting {
-        let told = room.until_ready_says(&format!("profilepipeline/{}", name(*number)), "RolloutQueued");
-        assert_eq!(condition(&told, "Ready")["status"], "True", "the old ones run");
-        assert_eq!(condition(&told, "Reconciling")["status"], "True");
+        let pipeline = namespace.wait_for_reason(&format!("profilepipeline/{}", name(*number)), "RolloutQueued");
+        assert_eq!(condition(&pipeline, "Ready")["status"], "True", "the old pods run");
+        assert_eq!(condition(&pipeline, "Reconciling")["status"], "True");
     }
-    // Looks at them come and go meanwhile.
-    std::thread::sleep(Duration::from_secs(6));
-    assert_eq!(with_image(&room, &image(2)), rolling);
+    // Reconciles of all of them change nothing about it.
+    new.wait_for_reconciles("ProfilePipeline", PIPELINES);
+    assert_eq!(with_image(&namespace, &image(2)), rolling);
 
-    // One that is deleted while it rolls gives its place to another.
-    let (gone, rolling) = rolling.split_first().unwrap();
-    room.kubectl(&["delete", "profilepipeline", &name(*gone)]);
-    awaited(|| {
-        let given = with_image(&room, &image(2));
-        let somebody = waiting.iter().any(|number| given.contains(number));
-        somebody.then_some(()).ok_or_else(|| "its place is not given away".to_owned())
+    // The deletion of a pipeline that rolls frees its place for another.
+    let (deleted, rolling) = rolling.split_first().unwrap();
+    namespace.delete(&format!("profilepipeline/{}", name(*deleted)));
+    wait_until(|| {
+        let found = with_image(&namespace, &image(2));
+        let is_taken = waiting.iter().any(|number| found.contains(number));
+        is_taken.then_some(()).ok_or_else(|| "no other pipeline rolls".to_owned())
     });
 
-    // A pod of the new version takes the place of the old one, and is ready.
+    // A ready pod of the new version replaces the old one.
     for number in rolling {
-        runs(*number);
-        is_ready(&room, *number);
+        start_pod(*number);
+        wait_until_ready(&namespace, *number);
     }
-    until_with_image(&room, &image(2), PIPELINES - 1);
+    wait_for_image(&namespace, &image(2), PIPELINES - 1);
     for number in &waiting {
-        runs(*number);
-        is_ready(&room, *number);
+        start_pod(*number);
+        wait_until_ready(&namespace, *number);
     }
-    assert_eq!(room.refused(), Vec::<Value>::new());
+    assert_eq!(namespace.refused(), Vec::<Value>::new());
 }

@@ -1,20 +1,16 @@
-//! Laptop and cluster agree on what a manifest is: the loader gives the verdict of a real API server with the real
-//! CRDs.
+//! The loader accepts and refuses the same manifests as a real API server with the CRDs.
 
-use std::sync::Arc;
+use std::fs;
 
 use futures::StreamExt;
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::Client;
 use lethe_crds::load::read_text;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::house::{House, root};
+use crate::control_plane::{ControlPlane, block_on, documents, repository};
 
-/// Manifests that are changed everywhere.
+/// Manifests of which every value is changed.
 const MANIFESTS: [&str; 5] = [
     include_str!("../../../examples/streaming/pipeline.yaml"),
     include_str!("../../../examples/streaming/store.yaml"),
@@ -23,7 +19,7 @@ const MANIFESTS: [&str; 5] = [
     include_str!("../../../examples/people-csv/pipeline.yaml"),
 ];
 
-/// What is tried in the place of a value.
+/// Returns the values that are tried in place of a value.
 fn others(value: &Value) -> Vec<Value> {
     let mut others = vec![Value::Null, json!({}), json!([]), json!(true), json!(7), json!("x")];
     match value {
@@ -50,7 +46,8 @@ fn others(value: &Value) -> Vec<Value> {
     others
 }
 
-/// A manifest with each of its values changed in each way, or taken away: where, and the whole.
+/// Returns the manifest with each of its values changed in each way, or removed: what was done, and
+/// the whole manifest.
 fn changed(manifest: &Value) -> Vec<(String, Value)> {
     let mut pointers = Vec::new();
     walk(&manifest["spec"], "/spec", &mut pointers);
@@ -83,7 +80,7 @@ fn walk(value: &Value, at: &str, pointers: &mut Vec<String>) {
                 walk(value, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), pointers);
             }
         }
-        // Items are alike; the first and the last are enough.
+        // All items have one schema: the first and the last are enough.
         Value::Array(items) => {
             for number in
                 [Some(0), items.len().checked_sub(1)].into_iter().flatten().filter(|number| *number < items.len())
@@ -98,42 +95,35 @@ fn walk(value: &Value, at: &str, pointers: &mut Vec<String>) {
     }
 }
 
-#[tokio::test]
-async fn a_manifest_that_is_changed_anywhere_has_one_verdict_on_a_laptop_and_in_a_cluster() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let house = House::shared();
-    let kubeconfig = Kubeconfig::read_from(house.program().1).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    let client = Client::try_from(config).unwrap();
+#[test]
+fn the_loader_and_the_api_server_agree_on_every_change_of_a_manifest() {
+    let client = ControlPlane::shared().client();
     let mut cases = Vec::new();
-    for manifest in MANIFESTS {
-        for document in serde_yaml::Deserializer::from_str(manifest) {
-            let document = Value::deserialize(document).unwrap();
-            cases.push(("unchanged".to_owned(), document.clone()));
-            cases.extend(changed(&document));
-        }
+    for document in MANIFESTS.into_iter().flat_map(documents) {
+        cases.push(("unchanged".to_owned(), document.clone()));
+        cases.extend(changed(&document));
     }
     let count = cases.len();
-    let asked = futures::stream::iter(cases).map(|(what, manifest)| {
+    let requests = futures::stream::iter(cases).map(|(what, manifest)| {
         let client = client.clone();
-        async move { (server(&client, &manifest).await, what, manifest) }
+        async move { (refusal(&client, &manifest).await, what, manifest) }
     });
-    let answers: Vec<_> = asked.buffer_unordered(8).collect().await;
+    let verdicts: Vec<_> = block_on(requests.buffer_unordered(8).collect());
     let (mut differences, mut refused) = (Vec::new(), 0);
-    for (server, what, manifest) in answers {
-        let read = read_text("m.json", &manifest.to_string());
-        let laptop = read.err().map(|error| error.to_string());
+    for (server, what, manifest) in verdicts {
+        let loader = read_text("m.json", &manifest.to_string()).err().map(|error| error.to_string());
         refused += usize::from(server.is_some());
-        if laptop.is_some() != server.is_some() {
-            differences.push(format!("{} {what}: the laptop says {laptop:?}, the server {server:?}", manifest["kind"]));
+        if loader.is_some() != server.is_some() {
+            let kind = &manifest["kind"];
+            differences.push(format!("{kind} {what}: the loader has {loader:?}, the server {server:?}"));
         }
     }
     println!("verdicts: {count} manifests, {refused} refused, by both");
     assert!(differences.is_empty(), "{} of {count}:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// Why the API server refuses a manifest, if it does.
-async fn server(client: &Client, manifest: &Value) -> Option<String> {
+/// Returns why the API server refuses a manifest, if it does.
+async fn refusal(client: &Client, manifest: &Value) -> Option<String> {
     let kind = if manifest["kind"] == "DataStore" { "datastores" } else { "profilepipelines" };
     let uri = format!("/apis/lethe.dev/v1alpha1/namespaces/default/{kind}?dryRun=All&fieldValidation=Strict");
     let body = manifest.to_string().into_bytes();
@@ -157,24 +147,43 @@ struct Case {
     manifest: String,
 }
 
+/// Recorded verdicts are of kubectl, which reads YAML in its own way. One process tries all manifests
+/// of a verdict at once: kubectl goes on after a refusal, and names the file of each.
 #[test]
 fn the_recorded_verdicts_are_those_of_this_api_server() {
-    let recorded = std::fs::read_to_string(root().join("crds/testdata/verdicts.yaml")).unwrap();
+    let recorded = fs::read_to_string(repository().join("crds/testdata/verdicts.yaml")).unwrap();
     let recorded: Recorded = serde_yaml::from_str(&recorded).unwrap();
-    let house = House::shared();
-    let one = |case: &Case| {
-        let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
-        let accepted = house.run(&arguments, Some(&case.manifest)).status.success();
-        let verdict = if accepted { "Accepted" } else { "Refused" };
-        (case.server != verdict).then(|| format!("{}: recorded {}, now {verdict}", case.name, case.server))
-    };
-    let next = Arc::new(std::sync::Mutex::new(recorded.cases.iter()));
-    let take = || next.lock().unwrap().next();
+    let plane = ControlPlane::shared();
+    let files = tempfile::tempdir().unwrap();
     let mut differences = Vec::new();
-    std::thread::scope(|scope| {
-        let hands: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| std::iter::from_fn(take).filter_map(one).collect::<Vec<_>>())).collect();
-        differences.extend(hands.into_iter().flat_map(|hand| hand.join().unwrap()));
-    });
+    for verdict in ["Accepted", "Refused"] {
+        let folder = files.path().join(verdict);
+        fs::create_dir(&folder).unwrap();
+        let cases = recorded.cases.iter().filter(|case| case.server == verdict).enumerate();
+        let cases: Vec<_> = cases.map(|(number, case)| (folder.join(format!("{number}.yaml")), case)).collect();
+        let mut all = vec!["apply", "--dry-run=server", "--validate=strict"];
+        for (path, case) in &cases {
+            fs::write(path, &case.manifest).unwrap();
+            all.extend(["-f", path.to_str().unwrap()]);
+        }
+        let together = plane.kubectl(&all);
+        let errors = String::from_utf8_lossy(&together.stderr);
+        let is_unanimous = match verdict {
+            "Accepted" => together.status.success(),
+            _ => together.stdout.is_empty(),
+        };
+        for (path, case) in &cases {
+            let path = path.to_str().unwrap();
+            // A refusal that does not name its file says nothing about the others.
+            if is_unanimous && (verdict == "Accepted" || errors.contains(path)) {
+                continue;
+            }
+            let alone = plane.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", path]);
+            if alone.status.success() != (verdict == "Accepted") {
+                let error = String::from_utf8_lossy(&alone.stderr).into_owned();
+                differences.push(format!("{}: not {verdict}: {error}", case.name));
+            }
+        }
+    }
     assert_eq!(differences, Vec::<String>::new());
 }

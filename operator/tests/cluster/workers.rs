@@ -1,80 +1,93 @@
-//! What workers say is in the status of their pipeline.
+//! The status of a pipeline sums up what its workers report.
 
 use serde_json::Value;
 
 use crate::{
-    crew::{Worker, pods, run, status},
-    house::{Room, condition},
-    pipelines::{PIPELINE, streaming},
+    control_plane::block_on,
+    fake_worker::{FakeWorker, mark_ready, status, wait_for_pods},
+    pipelines::{PIPELINE, apply_streaming},
+    temp_namespace::{TempNamespace, condition},
 };
 
-fn of_workers(pipeline: &Value, what: &str) -> Value {
-    pipeline["status"]["workers"][what].clone()
+fn of_workers(pipeline: &Value, name: &str) -> Value {
+    pipeline["status"]["workers"][name].clone()
+}
+
+/// Returns the cells that `kubectl get` prints for the pipeline.
+fn printed_cells(namespace: &TempNamespace) -> Vec<Value> {
+    let path = format!("/apis/lethe.dev/v1alpha1/namespaces/{}/profilepipelines/profiles", namespace.name);
+    let as_table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let request = http::Request::get(path).header("accept", as_table).body(Vec::new()).unwrap();
+    let table: Value = block_on(namespace.plane.client().request(request)).unwrap();
+    table["rows"][0]["cells"].as_array().unwrap().clone()
 }
 
 #[test]
-fn what_workers_say_is_added_up_and_written_when_two_digits_of_it_changed() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
-    let (first, second) = (Worker::new(status(120_000)), Worker::new(status(3_456)));
-    let pods = pods(&room, "profiles", 2);
-    run(&room, &pods[0], &first);
-    let told = room.until(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 1);
-    assert_eq!(told["status"]["replicas"], 1);
-    run(&room, &pods[1], &second);
-    let told = room.until(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 2);
-    assert_eq!(of_workers(&told, "lag"), 120_000, "123,456 with two digits");
-    assert_eq!(of_workers(&told, "eventsPerMinute"), 300);
-    assert_eq!((of_workers(&told, "deadLetters"), of_workers(&told, "deadLettersPerMinute")), (6.into(), 60.into()));
-    assert_eq!(of_workers(&told, "rejected")[0]["reason"], "SchemaViolation");
-    assert_eq!(of_workers(&told, "unclassified")[0], "/note/*");
-    let ready = condition(&room.until_ready_says(PIPELINE, "WorkersReady"), "Ready");
+fn reports_of_workers_are_added_up_and_written_when_their_first_two_digits_change() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    let (first, second) = (FakeWorker::new(status(120_000)), FakeWorker::new(status(3_456)));
+    let pods = wait_for_pods(&namespace, "profiles", 2);
+    mark_ready(&namespace, &pods[0], &first);
+    let pipeline = namespace.wait_for(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 1);
+    assert_eq!(pipeline["status"]["replicas"], 1);
+    mark_ready(&namespace, &pods[1], &second);
+    let pipeline = namespace.wait_for(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 2);
+    assert_eq!(of_workers(&pipeline, "lag"), 120_000, "123,456 with two digits");
+    assert_eq!(of_workers(&pipeline, "eventsPerMinute"), 300);
+    let letters = (of_workers(&pipeline, "deadLetters"), of_workers(&pipeline, "deadLettersPerMinute"));
+    assert_eq!(letters, (6.into(), 60.into()));
+    assert_eq!(of_workers(&pipeline, "rejected")[0]["reason"], "SchemaViolation");
+    assert_eq!(of_workers(&pipeline, "unclassified")[0], "/note/*");
+    let ready = condition(&namespace.wait_for_reason(PIPELINE, "WorkersReady"), "Ready");
     assert_eq!((&ready["status"], &ready["message"]), (&"True".into(), &"2 of 2 ready".into()));
-    let row = room.kubectl(&["get", PIPELINE, "--no-headers"]);
-    assert!(row.contains("True") && row.contains("120000"), "{row}");
+    let cells = printed_cells(&namespace);
+    assert!(cells.contains(&"True".into()) && cells.contains(&120_000.into()), "{cells:?}");
 
-    // The change of a third digit is nobody's business.
-    let writes = || room.writes().iter().filter(|write| write.contains("profilepipelinesstatus")).count();
+    // A change of the third digit is not written.
+    let writes = || namespace.writes().iter().filter(|write| write.contains("profilepipelinesstatus")).count();
     let before = writes();
-    second.says(status(4_001));
-    second.until_asked(2);
+    second.set_status(status(4_001));
+    second.wait_for_requests(2);
     assert_eq!(writes(), before);
-    second.says(status(14_001));
-    room.until(PIPELINE, |pipeline| of_workers(pipeline, "lag") == 130_000);
+    second.set_status(status(14_001));
+    namespace.wait_for(PIPELINE, |pipeline| of_workers(pipeline, "lag") == 130_000);
 }
 
 #[test]
-fn two_clusters_in_one_group_are_told() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
-    let mut says = status(7);
-    says["source"]["strangers"] = 2.into();
-    let worker = Worker::new(says.clone());
-    run(&room, &pods(&room, "profiles", 2)[0], &worker);
-    let told = room.until(PIPELINE, |pipeline| condition(pipeline, "GroupShared")["status"] == "True");
-    assert!(condition(&told, "GroupShared")["message"].as_str().unwrap().contains("2 members"));
-    let events = || room.kubectl(&["get", "events", "-o", "jsonpath={.items[*].reason}"]);
-    assert!(events().contains("StrangersInGroup"), "{}", events());
-    says["source"]["strangers"] = 0.into();
-    worker.says(says);
-    room.until(PIPELINE, |pipeline| condition(pipeline, "GroupShared").is_null());
+fn a_group_that_two_clusters_share_is_reported() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    let mut report = status(7);
+    report["source"]["strangers"] = 2.into();
+    let worker = FakeWorker::new(report.clone());
+    mark_ready(&namespace, &wait_for_pods(&namespace, "profiles", 2)[0], &worker);
+    let pipeline = namespace.wait_for(PIPELINE, |pipeline| condition(pipeline, "GroupShared")["status"] == "True");
+    assert!(condition(&pipeline, "GroupShared")["message"].as_str().unwrap().contains("2 members"));
+    namespace.wait_for_event("StrangersInGroup");
+    report["source"]["strangers"] = 0.into();
+    worker.set_status(report);
+    namespace.wait_for(PIPELINE, |pipeline| condition(pipeline, "GroupShared").is_null());
 }
 
 #[test]
-fn a_pod_that_only_bears_the_labels_is_not_asked() {
-    let room = Room::new();
-    let _operator = room.operator();
-    streaming(&room);
-    let (ours, theirs) = (Worker::new(status(7)), Worker::new(status(1_000_000)));
-    let labels = "lethe.dev/pipeline=profiles,app.kubernetes.io/managed-by=lethe-operator";
-    let ours_are = pods(&room, "profiles", 2);
-    room.kubectl(&["run", "stranger", "--image=theirs", "--labels", labels]);
-    run(&room, "stranger", &theirs);
-    run(&room, &ours_are[0], &ours);
-    let told = room.until(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 1);
-    assert_eq!(of_workers(&told, "lag"), 7);
-    ours.until_asked(2);
-    assert_eq!(theirs.asked(), 0);
+fn a_foreign_pod_with_the_labels_of_a_worker_is_not_queried() {
+    let namespace = TempNamespace::new();
+    let _operator = namespace.operator();
+    apply_streaming(&namespace);
+    let (ours, theirs) = (FakeWorker::new(status(7)), FakeWorker::new(status(1_000_000)));
+    let pods = wait_for_pods(&namespace, "profiles", 2);
+    let labels =
+        serde_json::json!({"lethe.dev/pipeline": "profiles", "app.kubernetes.io/managed-by": "lethe-operator"});
+    let foreign = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "foreign", "labels": labels},
+        "spec": {"containers": [{"name": "theirs", "image": "theirs"}]}});
+    namespace.apply(&foreign.to_string());
+    mark_ready(&namespace, "foreign", &theirs);
+    mark_ready(&namespace, &pods[0], &ours);
+    let pipeline = namespace.wait_for(PIPELINE, |pipeline| of_workers(pipeline, "answered") == 1);
+    assert_eq!(of_workers(&pipeline, "lag"), 7);
+    ours.wait_for_requests(2);
+    assert_eq!(theirs.requests(), 0);
 }
