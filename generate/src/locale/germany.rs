@@ -1,0 +1,72 @@
+//! Germany. Phone numbers: the ranges that the Bundesnetzagentur keeps for films and drama.
+
+use super::{Locale, Word, town, word};
+
+const SURNAMES: &[Word] = &[
+    word("Müller", "mueller"),
+    word("Schäfer", "schaefer"),
+    word("Großmann", "grossmann"),
+    word("Köhler", "koehler"),
+    word("Weiß", "weiss"),
+    word("Schröder", "schroeder"),
+    word("von der Heide", "vonderheide"),
+    word("Jäger", "jaeger"),
+    word("Krause", "krause"),
+    word("Meyer-Lübke", "meyerluebke"),
+    word("Hofmann", "hofmann"),
+    word("Brandt", "brandt"),
+];
+
+pub(super) const GERMANY: Locale = Locale {
+    code: "DE",
+    country: "Germany",
+    women: &[
+        word("Jördis", "joerdis"),
+        word("Käthe", "kaethe"),
+        word("Zoë", "zoe"),
+        word("Anna-Lena", "annalena"),
+        word("Hannelore", "hannelore"),
+        word("Änne", "aenne"),
+        word("Sophie", "sophie"),
+        word("Mia", "mia"),
+    ],
+    men: &[
+        word("Jürgen", "juergen"),
+        word("Björn", "bjoern"),
+        word("Karl-Heinz", "karlheinz"),
+        word("Götz", "goetz"),
+        word("Sören", "soeren"),
+        word("Matthias", "matthias"),
+        word("Ünal", "uenal"),
+        word("Lukas", "lukas"),
+    ],
+    surnames_of_women: SURNAMES,
+    surnames_of_men: SURNAMES,
+    surname_first: false,
+    streets: &[
+        "Mühlengrundweg",
+        "Am Schloßhügel",
+        "Königskerzenstraße",
+        "Löwenzahngasse",
+        "Straße der Märchen",
+        "Birnbaumallee",
+    ],
+    number_first: false,
+    towns: &[
+        town("Neu-Würzach", "Baden-Württemberg"),
+        town("Großköllnitz", "Sachsen"),
+        town("Süderbüll", "Schleswig-Holstein"),
+        town("Oberfähring am See", "Bayern"),
+        town("Kleinmühlrode", "Thüringen"),
+    ],
+    postcode: "#####",
+    phones: &["+49 30 23125 ###", "+49 69 90009 ###", "+49 40 66969 ###", "+49 221 4710 ###", "+49 89 99998 ###"],
+    mobiles: &["+49 171 39200 ##", "+49 176 04069 0##", "+49 152 28817386", "+49 172 9925904"],
+    iban: ("DE", "00000000##########"),
+    national_id: ("Ausweis", "X00#######"),
+    language: "de-DE",
+    currency: ("EUR", 100),
+    timezone: ("+1:00", "Berlin, Amsterdam, Rome"),
+    corner: (482_000, 80_000),
+    size: (50_000, 55_000),
+};

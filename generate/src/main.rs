@@ -1,0 +1,8 @@
+//! The `lethe-generate` program.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lethe_generate::cli::main()
+}
