@@ -9,7 +9,6 @@ mod text;
 mod time;
 
 pub(crate) use email::email;
-pub(crate) use number::Decimal;
 
 use std::borrow::Cow;
 

@@ -6,14 +6,17 @@ use std::borrow::Cow;
 use lethe_crds::profile_pipeline::Canonical;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use super::decimal::push_decimal;
 use crate::{
+    json::{Decimal, Spelling},
     phone::{NotPhone, PhoneRegion, e164},
     scalar::Scalar,
 };
 
 /// The longest canonical identifier, bytes.
 pub const MAX_IDENTIFIER: usize = 1024;
+
+/// The most digits of a number that is an identifier: `1e400` would be 401 bytes of zeros.
+const MAX_DIGITS: usize = 64;
 
 /// Why a value has no canonical form. It never repeats the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +84,8 @@ fn write(value: &Scalar<'_>, form: Canonical, region: Option<&str>, out: &mut St
     let text = match value {
         Scalar::Null | Scalar::Bool(_) => return Err(NotCanonical::Kind),
         Scalar::Number(digits) => {
-            push_decimal(digits, &mut number).ok_or(NotCanonical::Number)?;
+            let digits = Decimal::parse_as(digits, Spelling::Padded).ok_or(NotCanonical::Number)?;
+            digits.push_plain(MAX_DIGITS, &mut number).ok_or(NotCanonical::Number)?;
             number.as_str()
         }
         Scalar::Text(text) => text,

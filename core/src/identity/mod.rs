@@ -4,7 +4,6 @@
 //! [`crate::keys`].
 
 mod canonical;
-mod decimal;
 mod hex;
 mod token;
 

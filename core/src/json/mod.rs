@@ -1,9 +1,16 @@
-//! JSON text, byte by byte: finding the end of a string or a number, undoing and making escapes.
-//! Everything here works on text that is known to be UTF-8 and allocates nothing by itself.
+//! JSON text, byte by byte: finding the end of a string or a number, making and undoing escapes,
+//! exact numbers, and a cursor over a document that was checked before.
+//!
+//! All functions work on text that is known to be UTF-8. They allocate nothing except for a string
+//! whose escapes are undone.
 
+mod cursor;
+mod decimal;
 mod number;
 mod text;
 
+pub use cursor::{Cursor, MAX_DEPTH, Text, Value};
+pub use decimal::{Decimal, Significant, Spelling};
 pub use number::{Numeric, compare, is_number, number_end};
 pub use text::{escape_into, push_string, string_end, unescape, unescape_into};
 

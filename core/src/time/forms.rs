@@ -3,7 +3,7 @@
 use jiff::fmt::{rfc2822, temporal::Pieces};
 
 use super::civil::Day;
-use crate::{clean::Decimal, scalar::Scalar};
+use crate::{json::Decimal, scalar::Scalar};
 
 /// A number of this magnitude or more counts milliseconds, a smaller one seconds.
 const FIRST_MILLIS: i128 = 100_000_000_000;

@@ -20,6 +20,7 @@ mod secret;
 
 pub use disk::read_paths;
 pub use mistake::{LoadError, Mistake, Place};
+pub use nearest::nearest;
 pub use resources::{ConfigMap, DEFAULT_NAMESPACE, Namespace, Resources};
 pub use secret::{
     ALLOW_LABEL, KEYS_SECRET_TYPE, STORE_SECRET_TYPE, SUBJECT_SECRET_TYPE, Secret, SecretPurpose, SecretValue,

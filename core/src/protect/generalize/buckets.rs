@@ -1,6 +1,6 @@
 //! The range a number lies in.
 
-use crate::{clean::Decimal, scalar::Scalar};
+use crate::{json::Decimal, scalar::Scalar};
 
 /// Ranges that cover every number once: below the first bound, from each bound to the next, and from
 /// the last bound on.
