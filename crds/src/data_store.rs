@@ -36,7 +36,7 @@ use crate::reference::{SecretKeyRef, SecretRef};
     printcolumn(
         name = "Version",
         type_ = "string",
-        description = "What the store says of its version.",
+        description = "Version that the store reports.",
         json_path = ".status.version"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -98,7 +98,7 @@ pub struct KafkaCredentials {
 /// SASL mechanisms of Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SaslMechanism {
-    /// PLAIN: the password crosses the connection; use it with TLS only.
+    /// PLAIN: the password is sent over the connection; use it with TLS only.
     Plain,
     /// SCRAM-SHA-256.
     ScramSha256,
@@ -131,7 +131,7 @@ pub struct MongodbConnection {
     /// Servers to ask first, as `host:port`.
     #[schemars(schema_with = "crate::shape::addresses")]
     pub hosts: Vec<String>,
-    /// Name of the replica set. Left out: found by asking.
+    /// Name of the replica set. Left out: the one that the servers report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::text")]
     pub replica_set: Option<String>,
@@ -162,41 +162,41 @@ pub struct Tls {
     /// PEM certificates of the authorities to trust. Left out: those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
-    /// Secret with the keys `tls.crt` and `tls.key`: the certificate this client shows.
+    /// Secret with the keys `tls.crt` and `tls.key`: the certificate that Lethe presents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret_ref: Option<SecretRef>,
 }
 
-/// A SQLite file. For one machine: it can't be shared between pods.
+/// A SQLite file. It is for one machine and can't be shared between pods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EmbeddedConnection {
-    /// Path of the file, relative to the directory the worker runs in. It is made when absent.
+    /// Path of the file, relative to the worker's directory. It is created if it does not exist.
     #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
 }
 
-/// What the operator found out about a DataStore.
+/// The state of a DataStore as the operator last saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataStoreStatus {
-    /// The generation of the object that this status speaks of.
+    /// The generation of the object that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// What is true of it now. `Ready` says whether the store answers.
+    /// Conditions. `Ready`: whether the store answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// What the store says of its version, where its protocol tells.
+    /// Version that the store reports, if its protocol has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub version: Option<String>,
-    /// What it can, as `brokers=3`.
+    /// What the store offers, as `brokers=3`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub capabilities: Vec<String>,
-    /// The value of the annotation `lethe.dev/reconcile-requested-at` that this status answers.
+    /// The value of the annotation `lethe.dev/reconcile-requested-at` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub last_handled_reconcile_at: Option<String>,

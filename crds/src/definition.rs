@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions as they are installed: what the derive makes, made tidy.
+//! The CustomResourceDefinitions as they are installed: the output of the derive macro, tidied.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -7,13 +7,13 @@ use kube::CustomResourceExt;
 
 use crate::{DataStore, ProfilePipeline};
 
-/// Most items of a list whose type is Kubernetes' own and names no bound.
+/// Most items of a list in Kubernetes' own types, which declare no bound.
 const LIST: i64 = 256;
-/// Most characters of a text whose type is Kubernetes' own and names no bound.
+/// Most characters of a text in Kubernetes' own types, which declare no bound.
 const TEXT: i64 = 32_768;
 
-/// The CustomResourceDefinition of every kind, in the order of their names. Its YAML is
-/// `crds/<plural>.yaml`, written by `cargo run -p lethe-crds --bin crdgen`.
+/// Returns the CustomResourceDefinition of every kind, ordered by name. Its YAML is
+/// `crds/<plural>.yaml`, written by `cargo run -p xtask -- crds`.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     [DataStore::crd(), ProfilePipeline::crd()].into_iter().map(tidied).collect()
 }
@@ -27,18 +27,19 @@ fn tidied(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// Takes away what the derive leaves over, and bounds what Kubernetes' own types leave open.
+/// Removes what the derive macro adds and an API server does not need, and bounds Kubernetes' own
+/// types.
 ///
-/// - `nullable`: an absent member is left out, never null. The API server drops a null then.
-/// - `additionalProperties: false`: the API server knows unknown fields by the named ones.
-/// - line breaks inside a paragraph of a description: `kubectl explain` wraps by itself.
-/// - unbounded lists, maps and texts: each has a bound, so that an object has one.
+/// - `nullable` is removed: an absent member is left out, never null. The API server drops nulls.
+/// - `additionalProperties: false` is removed: the API server refuses undeclared fields anyway.
+/// - Line breaks inside a paragraph of a description are removed: `kubectl explain` wraps itself.
+/// - Lists, maps and texts without a bound get one, so that the size of an object is bounded.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     if let Some(description) = &mut schema.description {
         *description = unwrapped(description);
     }
-    // An empty object has no members because it names none; the words for it are not structural.
+    // An object type without properties accepts none; `false` here is not a structural schema.
     if schema.additional_properties == Some(JSONSchemaPropsOrBool::Bool(false)) {
         schema.additional_properties = None;
     }
@@ -78,7 +79,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// Joins the lines of each paragraph; blank lines and list items stay on lines of their own.
+/// Joins the lines of each paragraph. Blank lines and list items stay on lines of their own.
 fn unwrapped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.lines().map(str::trim) {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_is_one_line_a_paragraph() {
+    fn each_paragraph_of_a_description_is_one_line() {
         assert_eq!(unwrapped("a\nb\n\nc\n- d\n- e"), "a b\n\nc\n- d\n- e");
     }
 }

@@ -1,4 +1,4 @@
-//! A fixed length of time, as users write it: `7d`, `1h30m`, `500ms`.
+//! A fixed length of time as users write it: `7d`, `1h30m`, `500ms`.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The pattern every duration matches. Months and years have no fixed length and are not accepted.
 pub const PATTERN: &str = "^([0-9]{1,6}(ms|s|m|h|d|w))+$";
 
-/// A fixed length of time. Keeps the text it was written as, so that a manifest round-trips.
+/// A fixed length of time. Keeps its text, so that a manifest round-trips.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Duration {
     text: String,
@@ -16,26 +16,26 @@ pub struct Duration {
 }
 
 impl Duration {
-    /// Length in milliseconds.
+    /// Returns the length in milliseconds.
     pub fn millis(&self) -> i64 {
         self.millis
     }
 
-    /// The text it was written as.
+    /// Returns the text it was parsed from.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DurationError {
-    /// Not of the form number and unit, repeated.
+    /// The text is not a sequence of numbers with units.
     #[error(
         "not a duration: write numbers with a unit of ms, s, m, h, d or w, such as 7d or 1h30m; months and years have no fixed length, write 30d or 365d"
     )]
     Form,
-    /// More than 292 million years.
+    /// The length exceeds 292 million years.
     #[error("too long a duration")]
     TooLong,
 }

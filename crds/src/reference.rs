@@ -1,4 +1,4 @@
-//! References to other objects. Every reference resolves in the namespace of the object that holds
+//! References to other objects. A reference resolves in the namespace of the object that contains
 //! it; there is no namespace field.
 
 use schemars::JsonSchema;

@@ -1,15 +1,16 @@
-//! The shapes of scalars: one pattern, one cap and one sentence of advice for each kind of text
-//! that a user writes. The CRDs carry the patterns, the loader tells the advice; `kubectl` shows
-//! the pattern only.
+//! The shapes of scalars: a pattern, a maximum length and one sentence of advice for each kind of
+//! text that a user writes. The CRDs contain the patterns. The loader's messages contain the
+//! advice; `kubectl` shows the pattern only.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::duration;
 
-/// A kind of text: what it must match, how long it may be, and what to write instead.
+/// A kind of text.
 #[derive(Debug)]
 pub struct Shape {
-    /// Regular expression in the common subset of RE2 (the API server's) and Rust's `regex`.
+    /// Regular expression that it must match, in the common subset of RE2 (the API server's) and
+    /// Rust's `regex`.
     pub pattern: &'static str,
     /// Most characters it may have.
     pub max: u32,
@@ -46,7 +47,7 @@ const DATA_KEY: Shape = Shape {
 const ADDRESS: Shape = Shape {
     pattern: r"^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?):[0-9]{1,5}$",
     max: 261,
-    advice: "write `host:port`, as in `kafka-0.kafka:9092`; an IPv6 address stands in brackets",
+    advice: "write `host:port`, as in `kafka-0.kafka:9092`; an IPv6 address is written in brackets",
 };
 const TOPIC: Shape =
     Shape { pattern: "^[a-zA-Z0-9._-]+$", max: 249, advice: "write a topic name: letters, digits, `.`, `_` and `-`" };
@@ -79,7 +80,7 @@ const DURATION: Shape = Shape {
     advice: "write numbers with a unit of ms, s, m, h, d or w, as in `7d` or `1h30m`; months and years have no fixed length: write `30d` or `365d`",
 };
 
-/// Every shape with a pattern, for the loader's messages.
+/// Every shape, for the loader's messages.
 const ALL: [&Shape; 16] = [
     &POINTER,
     &IDENTIFIER,
@@ -99,7 +100,7 @@ const ALL: [&Shape; 16] = [
     &DURATION,
 ];
 
-/// What to write where `pattern` was not matched.
+/// Returns the advice for a text that does not match `pattern`.
 pub fn advice(pattern: &str) -> Option<&'static str> {
     ALL.iter().find(|shape| shape.pattern == pattern).map(|shape| shape.advice)
 }
@@ -126,13 +127,13 @@ fn text_map(max: u32, value: u32) -> Schema {
     json_schema!({"type": "object", "maxProperties": max, "additionalProperties": bounded(0, value)})
 }
 
-/// An enumeration of texts. What each means goes into `title`, which the definition moves to the
-/// end of the field's description: a CRD has no place of its own for it.
+/// Returns the schema of an enumeration of texts. The meanings of its values go into `title`, which
+/// the definition moves to the end of the field's description: a CRD has no other place for them.
 pub(crate) fn choice<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let schema = T::json_schema(generator).to_value();
     let mut values = Vec::new();
     let mut meanings = Vec::new();
-    // Variants are documented one by one, so each has a branch with its one value.
+    // Every variant has a doc comment, so schemars makes a branch for each.
     for variant in schema["oneOf"].as_array().into_iter().flatten() {
         let value = variant.get("const").unwrap_or(&variant["enum"][0]);
         let meaning = variant["description"].as_str().unwrap_or_default();
@@ -142,13 +143,13 @@ pub(crate) fn choice<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": values, "title": meanings.join("\n")})
 }
 
-/// A list of an enumeration's texts.
+/// Returns the schema of a list of an enumeration's texts.
 pub(crate) fn choices<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let items = choice::<T>(generator).to_value();
     json_schema!({"type": "array", "minItems": 1, "maxItems": 16, "items": items})
 }
 
-/// Functions for `#[schemars(schema_with = "...")]`, each a shape or a list of one.
+/// Defines functions for `#[schemars(schema_with = "...")]`, each a shape or a list of one.
 macro_rules! shapes {
     ($($(#[$doc:meta])* $name:ident = $schema:expr;)*) => {
         $($(#[$doc])* pub(crate) fn $name(_: &mut SchemaGenerator) -> Schema { $schema })*
@@ -160,13 +161,13 @@ shapes! {
     pointer = POINTER.schema();
     /// Pointers of declared fields.
     pointers = POINTER.list(1, 512);
-    /// A space, an alias, a sink, a class of keys.
+    /// Name of a space, an alias, a sink or a class of keys.
     identifier = IDENTIFIER.schema();
     /// A category of data.
     category = CATEGORY.schema();
     /// Name of one of Lethe's own objects.
     object_name = OBJECT_NAME.schema();
-    /// Name of somebody else's object.
+    /// Name of an object of another kind, such as a Secret.
     foreign_name = FOREIGN_NAME.schema();
     /// Key in a Secret or ConfigMap.
     data_key = DATA_KEY.schema();
@@ -190,9 +191,9 @@ shapes! {
     collection = COLLECTION.schema();
     /// A region of phone numbers.
     region = REGION.schema();
-    /// How long day keys live.
+    /// How long day keys are kept.
     keep_for = KEEP_FOR.schema();
-    /// What separates CSV cells.
+    /// The separator of CSV cells.
     delimiter = DELIMITER.schema();
     /// A path on disk.
     disk_path = bounded(1, 1024);
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_take_what_they_advise_and_refuse_what_is_near() {
+    fn shapes_match_what_they_advise_and_not_what_resembles_it() {
         for (shape, yes, no) in [
             (&POINTER, vec!["/email", "/a/*/b", "/a~1b", "/"], vec!["", "email", "/a~2", "#/a"]),
             (&IDENTIFIER, vec!["customers", "a-b_c1"], vec!["Customers", "1a", "a b", "ä"]),

@@ -218,9 +218,9 @@ mod tests {
     fn a_scalar_knows_its_line_and_its_quotes() {
         let text = "a: yes\nb: 'yes'\n# ü\nc: \"yes\"\nd: [no, 'no']\n";
         let node = read(text, false).unwrap().remove(0);
-        let traps = |name: &str| match &node.get(name).unwrap().value {
-            Value::Text(_, trap) => trap.is_some(),
-            _ => unreachable!(),
+        let traps = |name: &str| {
+            let Value::Text(_, trap) = &node.get(name).unwrap().value else { unreachable!() };
+            trap.is_some()
         };
         assert!(traps("a") && !traps("b") && !traps("c"));
         assert_eq!(node.get("c").unwrap().at, Some(text.find("yes\"").unwrap()));

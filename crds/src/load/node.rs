@@ -318,17 +318,8 @@ impl Reader<'_> {
 impl Node {
     /// Returns the member of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| value),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Integer(_)
-            | Value::Huge
-            | Value::Fraction
-            | Value::Text(..)
-            | Value::List(_)
-            | Value::Tagged => None,
-        }
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| value)
     }
 
     /// Returns the text, if it is one.

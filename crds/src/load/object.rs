@@ -159,9 +159,10 @@ fn place(root: &Node, path: &str) -> Option<usize> {
     let mut node = root;
     let mut at = root.at;
     for step in path.split(['.', '[', ']']).filter(|step| !step.is_empty()) {
-        let next = match &node.value {
-            Value::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
-            _ => node.get(step),
+        let next = if let Value::List(items) = &node.value {
+            step.parse::<usize>().ok().and_then(|index| items.get(index))
+        } else {
+            node.get(step)
         };
         let Some(next) = next else { break };
         node = next;
@@ -256,10 +257,7 @@ fn texts(node: Option<&Node>) -> BTreeMap<String, String> {
 }
 
 fn members(node: Option<&Node>) -> impl Iterator<Item = (&str, &Node)> {
-    let entries = match node.map(|node| &node.value) {
-        Some(Value::Map(entries)) => entries.as_slice(),
-        _ => &[],
-    };
+    let entries = if let Some(Node { value: Value::Map(entries), .. }) = node { entries.as_slice() } else { &[] };
     entries.iter().map(|(key, value)| (key.text.as_str(), value))
 }
 

@@ -398,14 +398,15 @@ fn name(value: &Value) -> &'static str {
 }
 
 fn type_fix(kind: Kind, value: &Value) -> &'static str {
-    match (kind, value) {
-        (Kind::Text, Value::Bool(_) | Value::Integer(_) | Value::Huge | Value::Fraction) => "quote it",
-        (Kind::Boolean, Value::Text(..)) => "write true or false, without quotes",
-        (Kind::Integer, Value::Text(..)) => "write a number, without quotes",
-        (Kind::Integer, Value::Fraction) => "write a whole number",
-        (Kind::List, _) => "write a list: `[...]`, or lines that begin with `-`",
-        (Kind::Object, Value::Null) => "write its fields, or `{}`",
-        _ => "",
+    let is_text = matches!(value, Value::Text(..));
+    match kind {
+        Kind::Text if matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Huge | Value::Fraction) => "quote it",
+        Kind::Boolean if is_text => "write true or false, without quotes",
+        Kind::Integer if is_text => "write a number, without quotes",
+        Kind::Integer if matches!(value, Value::Fraction) => "write a whole number",
+        Kind::List => "write a list: `[...]`, or lines that begin with `-`",
+        Kind::Object if matches!(value, Value::Null) => "write its fields, or `{}`",
+        Kind::Object | Kind::Text | Kind::Integer | Kind::Boolean | Kind::IntegerOrText | Kind::Any => "",
     }
 }
 

@@ -25,28 +25,29 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::pointer")]
     pub time: Option<String>,
-    /// How far its time may lie after the record's own timestamp before it is rejected. Left out: `10m`.
+    /// How far its time may be after the record's own timestamp before it is rejected. Left out:
+    /// `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ahead: Option<Duration>,
     /// Where an integer is that orders events of the same second; for times in whole seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::pointer")]
     pub sequence: Option<String>,
-    /// Whom it is about.
+    /// The person it is about.
     pub subject: Subject,
     /// What a valid event looks like. Left out: any JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<EventSchema>,
-    /// What becomes of data that neither `fields` nor this section names. Left out: `Drop`.
+    /// What happens to data that neither `fields` nor this section names. Left out: `Drop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Undeclared>")]
     pub undeclared: Option<Undeclared>,
-    /// What in the source means that a profile is deleted. Left out: nothing does.
+    /// Which events delete a profile. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Delete>,
 }
 
-/// Whom an event is about.
+/// The person that an event is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = (
@@ -54,7 +55,8 @@ pub struct Event {
     "canonical is immutable: another form makes other persons of the same identifiers; make a pipeline with another space",
 ))]
 pub struct Subject {
-    /// The set of identifiers that the id belongs to: `customers`. The same id in two spaces is two persons. It can't be changed.
+    /// The set of identifiers that the id belongs to: `customers`. The same id in two spaces is two
+    /// persons. It can't be changed.
     #[schemars(schema_with = "crate::shape::identifier")]
     #[x_kube(validation = (
         "self == oldSelf",
@@ -64,7 +66,8 @@ pub struct Subject {
     /// Where the identifier is: a string or a number.
     #[schemars(schema_with = "crate::shape::pointer")]
     pub id: String,
-    /// How the identifier is brought to one form. Every pipeline of a space must say the same. It can't be changed. Left out: `Exact`.
+    /// How the identifier is normalized. It must be the same in every pipeline of a space. It can't
+    /// be changed. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Canonical>")]
     pub canonical: Option<Canonical>,
@@ -79,19 +82,19 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alias {
-    /// What it is called in an erasure request: `email`.
+    /// Its name in an erasure request: `email`.
     #[schemars(schema_with = "crate::shape::identifier")]
     pub name: String,
     /// Where it is.
     #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
-    /// How it is brought to one form. Left out: `Exact`.
+    /// How it is normalized. Left out: `Exact`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Canonical>")]
     pub canonical: Option<Canonical>,
 }
 
-/// How an identifier is brought to one form before a token is made of it.
+/// How an identifier is normalized before a token is made from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Canonical {
     /// Numbers as decimal text, Unicode NFC, nothing else.
@@ -119,20 +122,20 @@ pub struct EventSchema {
     pub config_map_key_ref: Option<ConfigMapKeyRef>,
 }
 
-/// What becomes of data that isn't declared.
+/// What happens to data that isn't declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Undeclared {
-    /// It goes no further.
+    /// It is dropped.
     Drop,
     /// The whole event goes to the dead letter.
     Reject,
-    /// It passes with detected personal data redacted.
+    /// It is written with detected personal data redacted.
     Detect,
-    /// It passes as it is.
+    /// It is written unchanged.
     Keep,
 }
 
-/// What in the source means that a profile is deleted: at least one.
+/// Which events delete a profile: at least one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = (
@@ -140,7 +143,7 @@ pub enum Undeclared {
     "give at least one of tombstone: true and when, or remove delete",
 ))]
 pub struct Delete {
-    /// A Kafka record with a key and no value. Left out: it means nothing.
+    /// A Kafka record with a key and no value. Left out: it deletes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<bool>,
     /// An event with a certain value in a field.
@@ -148,7 +151,7 @@ pub struct Delete {
     pub when: Option<DeleteWhen>,
 }
 
-/// An event with a certain value in a field means that the profile is deleted.
+/// An event with a certain value in a field deletes the profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteWhen {

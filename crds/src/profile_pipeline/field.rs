@@ -1,4 +1,4 @@
-//! How a field is cleaned and protected.
+//! Fields: how they are cleaned and protected.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Field {
-    /// JSON Pointer, as in `/address/city`; `*` stands for every element of an array.
+    /// JSON Pointer, as in `/address/city`; `*` matches every element of an array.
     #[schemars(schema_with = "crate::shape::pointer")]
     pub path: String,
     /// What kind of data it is, in the words of the Fides taxonomy: `user.contact.email`.
     #[schemars(schema_with = "crate::shape::category")]
     pub category: String,
-    /// Steps that bring it to one form, in order. Left out: none.
+    /// Steps that normalize it, in order. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choices::<Clean>")]
     pub clean: Option<Vec<Clean>>,
@@ -22,7 +22,7 @@ pub struct Field {
     pub protect: Protect,
 }
 
-/// A step that brings a value to one form.
+/// A step that normalizes a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Clean {
     /// Remove white space at both ends.
@@ -37,9 +37,11 @@ pub enum Clean {
     CollapseSpace,
     /// A valid e-mail address, trimmed, its domain in lower case; else the event is rejected.
     Email,
-    /// A valid phone number in E.164 (`defaultRegion` for those without a country code); else the event is rejected.
+    /// A valid phone number in E.164 (`defaultRegion` for those without a country code); else the
+    /// event is rejected.
     Phone,
-    /// RFC 3339 in UTC, from RFC 3339, epoch seconds or milliseconds and common forms; else the event is rejected.
+    /// RFC 3339 in UTC, from RFC 3339, epoch seconds or milliseconds and common forms; else the
+    /// event is rejected.
     Time,
     /// A JSON number from a text that holds one; else the event is rejected.
     Number,
@@ -53,19 +55,19 @@ pub enum Clean {
     "give exactly one of keep, drop, redact, mask, hash, encrypt, generalize, pseudonymize and redactDetected; what passes as it is says keep: {}",
 ))]
 pub struct Protect {
-    /// It passes as it is.
+    /// It is written unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
-    /// It goes no further.
+    /// It is dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop: Option<DropField>,
     /// It becomes a fixed text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redact: Option<Redact>,
-    /// Its characters become stars but for the first or last few.
+    /// Its characters become stars, except for the first or last few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
-    /// It becomes a keyed hash, the same in every sink: values can be compared, not read.
+    /// It becomes a keyed hash, the same in every sink: values can be compared but not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Hash>,
     /// It is sealed with a key of its subject; an erasure destroys the key.
@@ -82,12 +84,12 @@ pub struct Protect {
     pub redact_detected: Option<RedactDetected>,
 }
 
-/// It passes as it is.
+/// It is written unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Keep {}
 
-/// It goes no further.
+/// It is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DropField {}
@@ -102,7 +104,8 @@ pub struct Redact {
     pub with: Option<String>,
 }
 
-/// Its characters become stars. A value no longer than what would stay is masked whole.
+/// Its characters become stars. A value that is no longer than what would stay is masked
+/// completely.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = (
@@ -147,11 +150,11 @@ pub struct Encrypt {
     "buckets must ascend, as in [10, 20, 50]",
 ))]
 pub struct Generalize {
-    /// The first so many characters stay.
+    /// Only this number of characters at the start stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub prefix: Option<i32>,
-    /// A number becomes the range it lies in: `[10, 20, 50]` makes `<10`, `10-19`, `20-49`, `>=50`.
+    /// A number becomes its range: `[10, 20, 50]` makes `<10`, `10-19`, `20-49`, `>=50`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::buckets")]
     pub buckets: Option<Vec<i64>>,
@@ -194,7 +197,7 @@ pub struct IpPrefix {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValueMap {
-    /// Lines of the table.
+    /// Rows of the table.
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["from".into()]))]
     pub values: Vec<MapValue>,
@@ -203,7 +206,7 @@ pub struct ValueMap {
     pub default: String,
 }
 
-/// One line of a table of values.
+/// A row of a table of values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MapValue {

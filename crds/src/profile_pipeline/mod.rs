@@ -1,10 +1,11 @@
-//! `ProfilePipeline`: what comes in, how each field is protected, where it goes.
+//! `ProfilePipeline`: where events come from, how each field is protected, and where events go.
 
 mod event;
 mod field;
 mod sink;
 mod source;
 mod status;
+mod store_refs;
 mod workers;
 
 use kube::{CustomResource, KubeSchema};
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// A stream of profile events: where it comes from, how each field is protected, and where it
-/// goes. Nothing that isn't declared here is let through.
+/// goes. Data that isn't declared is dropped, unless `event.undeclared` says otherwise.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "lethe.dev",
@@ -69,7 +70,7 @@ use crate::{
     printcolumn(
         name = "Lag",
         type_ = "integer",
-        description = "Events that wait in the source, to two digits.",
+        description = "Events that wait in the source, to two significant digits.",
         json_path = ".status.workers.lag"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -88,15 +89,16 @@ use crate::{
     "event.delete.tombstone needs source.kafka: a file has no tombstones; use event.delete.when",
 ))]
 pub struct ProfilePipelineSpec {
-    /// The record of processing (GDPR Article 30) that this pipeline belongs to. It changes no event. Left out:
-    /// nothing is recorded.
+    /// The record of processing (GDPR Article 30) that this pipeline belongs to. It changes no
+    /// event. Left out: nothing is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processing: Option<Processing>,
     /// Where events come from: exactly one of `kafka` and `file`.
     pub source: Source,
-    /// What an event is: its id, its time, whom it is about, its schema.
+    /// What an event is: its id, its time, its subject, its schema.
     pub event: Event,
-    /// Drop repeated event ids. Left out: every event is written; stores take a repetition without change.
+    /// Drop repeated event ids. Left out: every event is written; a repetition changes nothing in a
+    /// store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedupe: Option<Dedupe>,
     /// The keys that tokens and sealed values are made with.
@@ -122,17 +124,18 @@ pub struct ProfilePipelineSpec {
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub sinks: Vec<Sink>,
-    /// Where events go that can't be processed, sealed.
+    /// Where events that can't be processed go, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetter>,
     /// Number of workers. Scaled by the scale subresource, too. Left out: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: Option<i32>,
-    /// Stop the workers; nothing is lost, the source keeps its offsets. Left out: they run.
+    /// Stop the workers. Nothing is lost: the source keeps the committed offsets. Left out: they
+    /// run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
-    /// How worker pods are made.
+    /// Settings of the worker pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<Workers>,
 }
@@ -144,7 +147,7 @@ pub struct Processing {
     /// Who decides why and how the data is processed.
     #[schemars(schema_with = "crate::shape::text")]
     pub controller: String,
-    /// What for.
+    /// The purposes of the processing.
     #[schemars(schema_with = "crate::shape::some_texts")]
     pub purposes: Vec<String>,
     /// The legal basis (GDPR Article 6).
@@ -164,7 +167,7 @@ pub enum LegalBasis {
     Contract,
     /// (c) The law asks for it.
     LegalObligation,
-    /// (d) Somebody's life depends on it.
+    /// (d) It protects a person's life.
     VitalInterests,
     /// (e) A task in the public interest.
     PublicTask,
@@ -194,10 +197,10 @@ pub struct Dedupe {
 pub struct Keys {
     /// Secret of type `lethe.dev/keys`, made by `lethe-worker keys create`.
     pub secret_ref: SecretRef,
-    /// Where the subjects' own keys lie, each wrapped by the master key.
+    /// Where the subjects' own keys are stored, each wrapped by the master key.
     pub store_ref: StoreRef,
-    /// Keyspace (Cassandra) or database (MongoDB) of the key store; pipelines that share keys name the same.
-    /// Left out: `lethe`.
+    /// Keyspace (Cassandra) or database (MongoDB) of the key store; pipelines that share keys name
+    /// the same. Left out: `lethe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::cql_name")]
     pub database: Option<String>,

@@ -1,4 +1,4 @@
-//! Where events go.
+//! Sinks: where events go.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Duration, reference::StoreRef};
 
-/// One place where events go: exactly one of `cassandra`, `mongodb`, `kafka`, `embedded` and `file`.
+/// One place where events go: exactly one of `cassandra`, `mongodb`, `kafka`, `embedded` and
+/// `file`.
 /// Every record carries `subject_ref`, `event_id`, `event_time` and the declared fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -31,7 +32,7 @@ use crate::{Duration, reference::StoreRef};
     "audience is immutable: another audience has other references, which records already there would not carry; add a sink of another name",
 ))]
 pub struct Sink {
-    /// What it is called in counters and status; unique in the pipeline.
+    /// Its name in metrics and status; unique in the pipeline.
     #[schemars(schema_with = "crate::shape::identifier")]
     pub name: String,
     /// Who reads it. References and pseudonyms of two audiences can't be joined; event ids leave
@@ -69,13 +70,13 @@ pub struct Sink {
 /// Who reads a sink: each is a pseudonymisation domain of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Audience {
-    /// Those who must know who it is.
+    /// Readers who must know the person.
     Identity,
-    /// Those who run the service.
+    /// Readers who run the service.
     Operational,
-    /// Those who count; no clear direct identifier.
+    /// Readers who compute statistics; no direct identifier in clear text.
     Analytics,
-    /// Anybody; no clear direct identifier.
+    /// Any reader; no direct identifier in clear text.
     Public,
 }
 
@@ -88,12 +89,12 @@ pub enum Records {
     Append,
 }
 
-/// Whether Lethe makes what isn't there.
+/// Whether Lethe creates a missing table, collection or topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Manage {
-    /// Make it when absent; a difference is an error.
+    /// Create it if it does not exist; a difference is an error.
     Create,
-    /// It must be there and fit.
+    /// It must exist and fit.
     Check,
 }
 
@@ -109,7 +110,7 @@ pub struct CassandraSink {
     /// The table.
     #[schemars(schema_with = "crate::shape::cql_name")]
     pub table: String,
-    /// Whether Lethe makes the table. Left out: `Check`.
+    /// Whether Lethe creates the table. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
@@ -130,8 +131,8 @@ pub struct CassandraSink {
     pub consistency: Option<Consistency>,
 }
 
-/// How many replicas of Cassandra must hold a row before it counts as written. One alone may die
-/// with it: a level below a quorum is not offered.
+/// How many replicas of Cassandra must hold a row before it counts as written. There is no level
+/// below a quorum, because a single replica can be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Consistency {
     /// More than half of those in the local data centre.
@@ -163,7 +164,7 @@ pub struct CassandraColumn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::pointer")]
     pub path: Option<String>,
-    /// What Lethe itself knows of the event.
+    /// What Lethe knows about the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Meta>")]
     pub meta: Option<Meta>,
@@ -195,7 +196,7 @@ pub enum CqlType {
     Uuid,
 }
 
-/// What Lethe itself knows of an event.
+/// What Lethe knows about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Meta {
     /// The subject's reference for the sink's audience.
@@ -220,7 +221,7 @@ pub struct MongodbSink {
     /// The collection.
     #[schemars(schema_with = "crate::shape::collection")]
     pub collection: String,
-    /// Whether Lethe makes the indexes. Left out: `Check`.
+    /// Whether Lethe creates the indexes. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
@@ -239,21 +240,23 @@ pub struct KafkaSink {
     /// The topic.
     #[schemars(schema_with = "crate::shape::topic")]
     pub topic: String,
-    /// Whether Lethe makes the topic. Left out: `Check`.
+    /// Whether Lethe creates the topic. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
-    /// Partitions of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
+    /// Partitions of a topic that Lethe creates; with `manage: Create`. Left out: the broker's
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub partitions: Option<i32>,
-    /// Replicas of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
+    /// Replicas of a topic that Lethe creates; with `manage: Create`. Left out: the broker's
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub replication: Option<i32>,
 }
 
-/// A table of an embedded store; Lethe makes it.
+/// A table of an embedded store; Lethe creates it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = (
@@ -263,7 +266,7 @@ pub struct KafkaSink {
 pub struct EmbeddedSink {
     /// DataStore of the file.
     pub store_ref: StoreRef,
-    /// The table: lower-case letters, digits and `_`; names that begin with `lethe_` are Lethe's own.
+    /// The table: lower-case letters, digits and `_`; names that begin with `lethe_` are reserved.
     #[schemars(schema_with = "crate::shape::embedded_table")]
     pub table: String,
 }
@@ -272,7 +275,7 @@ pub struct EmbeddedSink {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileSink {
-    /// Path of the file, relative to the directory the worker runs in.
+    /// Path of the file, relative to the worker's directory.
     #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
     /// How the file is compressed. Left out: `None`.
@@ -290,8 +293,8 @@ pub enum Compression {
     Zstd,
 }
 
-/// Where events go that can't be processed: exactly one of `kafka` and `embedded`. They are sealed:
-/// with the subject's key, or with a key of the day.
+/// Where events that can't be processed go: exactly one of `kafka` and `embedded`. They are sealed
+/// with the subject's key or with a key of the day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = (
@@ -299,8 +302,8 @@ pub enum Compression {
     "give exactly one of kafka and embedded",
 ))]
 pub struct DeadLetter {
-    /// How long what can't be tied to a subject stays readable, from the end of the day it was
-    /// first written: whole days from `1d` to `21d`.
+    /// How long an event that can't be assigned to a subject stays readable, from the end of the
+    /// day it was first written: whole days from `1d` to `21d`.
     #[schemars(schema_with = "crate::shape::keep_for")]
     pub keep_for: Duration,
     /// A Kafka topic.
@@ -324,15 +327,17 @@ pub struct KafkaDeadLetter {
     /// The topic.
     #[schemars(schema_with = "crate::shape::topic")]
     pub topic: String,
-    /// Whether Lethe makes the topic. Left out: `Check`.
+    /// Whether Lethe creates the topic. Left out: `Check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::choice::<Manage>")]
     pub manage: Option<Manage>,
-    /// Partitions of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
+    /// Partitions of a topic that Lethe creates; with `manage: Create`. Left out: the broker's
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub partitions: Option<i32>,
-    /// Replicas of a topic that Lethe makes; with `manage: Create`. Left out: the broker's default.
+    /// Replicas of a topic that Lethe creates; with `manage: Create`. Left out: the broker's
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub replication: Option<i32>,

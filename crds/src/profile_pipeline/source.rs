@@ -1,4 +1,4 @@
-//! Where events come from.
+//! Sources: where events come from.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -44,9 +44,9 @@ pub struct KafkaSource {
 /// Where a consumer group without offsets starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StartFrom {
-    /// At the oldest record there is.
+    /// At the oldest record.
     Earliest,
-    /// After the newest record there is.
+    /// After the newest record.
     Latest,
 }
 
@@ -61,7 +61,7 @@ pub struct FileSource {
     /// A path, a glob (`data/*.ndjson.gz`), or `-` for standard input.
     #[schemars(schema_with = "crate::shape::disk_path")]
     pub path: String,
-    /// How events are written in it.
+    /// How events are encoded in it.
     #[schemars(schema_with = "crate::shape::choice::<FileFormat>")]
     pub format: FileFormat,
     /// How CSV is read; only with `format: Csv`.
@@ -69,7 +69,7 @@ pub struct FileSource {
     pub csv: Option<CsvOptions>,
 }
 
-/// How events are written in a file.
+/// How events are encoded in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FileFormat {
     /// One JSON object a line.
@@ -82,18 +82,18 @@ pub enum FileFormat {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CsvOptions {
-    /// What separates cells, one character. Left out: a comma.
+    /// The separator of cells, one character. Left out: a comma.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::delimiter")]
     pub delimiter: Option<String>,
-    /// What becomes of columns. One that isn't named keeps its header as its key, as text.
+    /// How columns are read. A column that isn't listed becomes a text whose key is its header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["header".into()]))]
     pub columns: Option<Vec<CsvColumn>>,
 }
 
-/// What becomes of one CSV column. An empty cell is an absent key.
+/// How a CSV column is read. An empty cell is an absent key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CsvColumn {
@@ -104,13 +104,14 @@ pub struct CsvColumn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::text")]
     pub key: Option<String>,
-    /// What a cell is. Left out: `Text`.
+    /// Type of a cell. Left out: `Text`.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
     #[schemars(schema_with = "crate::shape::choice::<CsvCell>")]
     pub cell: Option<CsvCell>,
 }
 
-/// What a CSV cell is. A cell that is not of its type stays text, so that the schema can reject it.
+/// The type of a CSV cell. A cell that is not of its type stays a text, so that the schema can
+/// reject it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum CsvCell {
     /// A string.

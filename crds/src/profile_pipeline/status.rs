@@ -1,18 +1,18 @@
-//! What the operator found out about a pipeline.
+//! The status of a pipeline.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the operator found out about a pipeline.
+/// The state of a pipeline as the operator last saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfilePipelineStatus {
-    /// The generation of the object that this status speaks of.
+    /// The generation of the object that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// What is true of it now. `Ready` says whether every worker runs the declared plan.
+    /// Conditions. `Ready`: whether every worker runs the declared plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -24,22 +24,22 @@ pub struct ProfilePipelineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub selector: Option<String>,
-    /// What the workers say, added up; two significant digits, looked at once a minute.
+    /// The sum of what the workers report, to two significant digits, updated once a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<WorkersStatus>,
-    /// The value of the annotation `lethe.dev/reconcile-requested-at` that this status answers.
+    /// The value of the annotation `lethe.dev/reconcile-requested-at` that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub last_handled_reconcile_at: Option<String>,
 }
 
-/// What the workers of a pipeline say, added up.
+/// The sum of what the workers of a pipeline report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkersStatus {
     /// Workers that answered.
     pub answered: i32,
-    /// Records between what is committed and the ends of the partitions.
+    /// Records between the committed offsets and the ends of the partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<i64>,
     /// Members of the consumer group that are not workers of this pipeline.
@@ -56,7 +56,8 @@ pub struct WorkersStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub rejected: Vec<RejectedStatus>,
-    /// Fields that hold personal data and are not declared, by declared segments of their paths; at most 32.
+    /// Fields that hold personal data and are not declared, by declared segments of their paths; at
+    /// most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub unclassified: Vec<String>,

@@ -1,4 +1,4 @@
-//! How worker pods are made.
+//! Settings of the worker pods.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Affinity, LocalObjectReference, ResourceRequire
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How worker pods are made. None of this changes an event.
+/// Settings of the worker pods. They change no event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Workers {
@@ -17,7 +17,7 @@ pub struct Workers {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Taints a worker bears.
+    /// Taints that a worker tolerates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub tolerations: Option<Vec<Toleration>>,
@@ -28,7 +28,7 @@ pub struct Workers {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::foreign_name")]
     pub priority_class_name: Option<String>,
-    /// ServiceAccount of a worker. Left out: one of its own, without rights.
+    /// ServiceAccount of a worker. Left out: one that the operator creates, without rights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::foreign_name")]
     pub service_account_name: Option<String>,
@@ -36,11 +36,11 @@ pub struct Workers {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
-    /// More labels of a pod.
+    /// Additional labels of a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::labels")]
     pub pod_labels: Option<BTreeMap<String, String>>,
-    /// More annotations of a pod.
+    /// Additional annotations of a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::annotations")]
     pub pod_annotations: Option<BTreeMap<String, String>>,
