@@ -2,6 +2,13 @@
 
 use jiff::Timestamp;
 
+/// Milliseconds since 1970.
+#[cfg(feature = "cassandra")]
+pub(crate) fn now() -> i64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// `2026-11-21T09:28:01.123Z`. An instant outside the years -9999 to 9999 becomes the nearest one inside.
 pub(crate) fn rfc3339(millis: i64) -> String {
     let nearest = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };

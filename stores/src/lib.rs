@@ -1,36 +1,23 @@
-//! Where data lives. The only crate with drivers: one folder per store, a Cargo feature each, all
-//! behind the few traits of this file's siblings.
+//! Where data is stored. The only crate with drivers: one folder per store, a Cargo feature each, all
+//! behind the traits of [`contract`]. [`open`] makes an opened store from what is declared.
 
-pub mod bookkeeping;
 #[cfg(feature = "cassandra")]
 pub mod cassandra;
-pub mod connection;
-pub mod day_keys;
-pub mod dead_letter;
+pub mod contract;
 #[cfg(feature = "embedded")]
 pub mod embedded;
-pub mod error;
 #[cfg(feature = "embedded")]
 pub mod file;
 mod instant;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-pub mod key_store;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
-pub mod reach;
-pub mod records;
-pub mod sink;
-pub mod source;
-pub mod vault;
+pub mod open;
 
-pub use bookkeeping::Bookkeeping;
-pub use connection::Access;
-pub use day_keys::DayKeys;
-pub use dead_letter::DeadLetters;
-pub use error::StoreError;
-pub use key_store::KeyStore;
-pub use records::{Records, StoredRecord};
-pub use sink::{Answer, Sink};
-pub use source::Source;
-pub use vault::Vault;
+pub(crate) use contract::Fault;
+pub use contract::{
+    Access, Answer, Bookkeeping, DayKey, DayKeys, DeadLetters, ErrorKind, KeyCheck, KeyEntry, KeyRow, Letter,
+    LetterKey, MasterKeys, Place, Probe, Progress, Records, Sink, Source, StoreError, StoredRecord, SubjectKeys,
+    SubjectWant, Vault,
+};

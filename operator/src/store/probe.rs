@@ -7,10 +7,8 @@ use kube::ResourceExt;
 use lethe_core::pipeline::StoreKind;
 use lethe_crds::{DataStore, load::Secret};
 use lethe_stores::{
-    StoreError,
-    cassandra::CassandraStore,
-    mongodb::MongodbStore,
-    reach::{self, ReachError, SecretFault, Secrets},
+    ErrorKind, Probe, StoreError, cassandra, kafka, mongodb,
+    open::{SecretError, SecretFault, Secrets, cassandra_connection, kafka_connection, mongodb_connection, secrets_of},
 };
 use tokio::net::{TcpStream, lookup_host};
 
@@ -51,7 +49,7 @@ pub async fn ask(store: &DataStore, context: &Context) -> Result<Found, Fault> {
         StoreKind::Cassandra => store.spec.cassandra.as_ref().map(|cassandra| &cassandra.contact_points),
         StoreKind::Mongodb => store.spec.mongodb.as_ref().map(|mongodb| &mongodb.hosts),
     };
-    let held = match secrets_of(store, context).await? {
+    let held = match read_secrets(store, context).await? {
         Ok(held) => held,
         Err(found) => return Ok(found),
     };
@@ -65,10 +63,10 @@ pub async fn ask(store: &DataStore, context: &Context) -> Result<Found, Fault> {
 }
 
 /// The Secrets that the connection needs. One that was not made for Lethe is not read.
-async fn secrets_of(store: &DataStore, context: &Context) -> Result<Result<Held, Found>, Fault> {
+async fn read_secrets(store: &DataStore, context: &Context) -> Result<Result<Held, Found>, Fault> {
     let namespace = store.namespace().unwrap_or_default();
     let mut held = BTreeMap::new();
-    for (name, _) in reach::secrets_of(store) {
+    for (name, _) in secrets_of(store) {
         match context.secrets.look(&context.client, &namespace, &name).await? {
             Look::Absent => {
                 let message = format!("there is no Secret {name} in this namespace: make it");
@@ -125,54 +123,48 @@ async fn addresses_of(addresses: &[String]) -> Option<Found> {
 }
 
 async fn connect(kind: StoreKind, store: &DataStore, held: &Held) -> Found {
-    match kind {
-        StoreKind::Kafka => match reach::kafka(store, held) {
-            Ok(Some(connection)) => {
-                match tokio::task::spawn_blocking(move || lethe_stores::kafka::probe(&connection)).await {
-                    Ok(Ok(brokers)) => {
-                        let message = if brokers == 1 {
-                            "1 broker answers".to_owned()
-                        } else {
-                            format!("{brokers} brokers answer")
-                        };
-                        well(message, None, vec![format!("brokers={brokers}")])
-                    }
-                    Ok(Err(error)) => of_store(&error),
-                    Err(_) => Found::fault(Reason::Unusable, "the question ended without an answer"),
-                }
-            }
-            Ok(None) => empty(),
-            Err(error) => of_reach(&error),
+    let probed = match kind {
+        StoreKind::Kafka => match kafka_connection(store, held) {
+            Ok(Some(connection)) => kafka::probe(&connection).await,
+            Ok(None) => return empty(),
+            Err(error) => return of_secret(&error),
         },
-        StoreKind::Cassandra => match reach::cassandra(store, held) {
-            Ok(Some(connection)) => match Box::pin(CassandraStore::connect(&connection)).await {
-                Ok(store) => well(format!("Cassandra {} answers", store.version()), Some(store.version()), Vec::new()),
-                Err(error) => of_store(&error),
-            },
-            Ok(None) => empty(),
-            Err(error) => of_reach(&error),
+        StoreKind::Cassandra => match cassandra_connection(store, held) {
+            Ok(Some(connection)) => cassandra::probe(&connection).await,
+            Ok(None) => return empty(),
+            Err(error) => return of_secret(&error),
         },
-        StoreKind::Mongodb => match reach::mongodb(store, held) {
-            Ok(Some(connection)) => match Box::pin(MongodbStore::connect(&connection)).await {
-                Ok(store) => well(format!("MongoDB {} answers", store.version()), Some(store.version()), Vec::new()),
-                Err(error) => of_store(&error),
-            },
-            Ok(None) => empty(),
-            Err(error) => of_reach(&error),
+        StoreKind::Mongodb => match mongodb_connection(store, held) {
+            Ok(Some(connection)) => mongodb::probe(&connection).await,
+            Ok(None) => return empty(),
+            Err(error) => return of_secret(&error),
         },
-        StoreKind::Embedded => empty(),
+        StoreKind::Embedded => return empty(),
+    };
+    match probed {
+        Ok(probe) => well(kind, probe),
+        Err(error) => of_store(&error),
     }
 }
 
-fn well(message: String, version: Option<&str>, capabilities: Vec<String>) -> Found {
-    Found { reason: Reason::Reachable, message, version: version.map(str::to_owned), capabilities }
+fn well(kind: StoreKind, probe: Probe) -> Found {
+    let message = match (kind, &probe.version) {
+        (StoreKind::Cassandra, Some(version)) => format!("Cassandra {version} answers"),
+        (StoreKind::Mongodb, Some(version)) => format!("MongoDB {version} answers"),
+        (StoreKind::Kafka, _) => match probe.capability("brokers") {
+            Some("1") | None => "1 broker answers".to_owned(),
+            Some(brokers) => format!("{brokers} brokers answer"),
+        },
+        (StoreKind::Cassandra | StoreKind::Mongodb | StoreKind::Embedded, _) => "it answers".to_owned(),
+    };
+    Found { reason: Reason::Reachable, message, version: probe.version, capabilities: probe.capabilities }
 }
 
 fn empty() -> Found {
     Found::fault(Reason::InvalidSpec, "it names no store: give exactly one of kafka, cassandra and mongodb")
 }
 
-fn of_reach(error: &ReachError) -> Found {
+fn of_secret(error: &SecretError) -> Found {
     let reason = match error.fault {
         SecretFault::Absent | SecretFault::NoKey(_) | SecretFault::NotText(_) => Reason::SecretNotFound,
         SecretFault::NotAllowed(_) => Reason::SecretNotAllowed,
@@ -180,32 +172,27 @@ fn of_reach(error: &ReachError) -> Found {
     Found::fault(reason, format!("the Secret {}: {}", error.secret, error.fault))
 }
 
-/// The store's crate says what a driver met, in words of its own; here they become one of a few.
+/// Returns the reason of an error's kind, with a message that holds no text of the store.
 fn of_store(error: &StoreError) -> Found {
-    let (StoreError::Unavailable { message, .. }
-    | StoreError::Mismatch { message, .. }
-    | StoreError::Failed { message, .. }) = error;
-    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if has(&["login", "password", "SASL"]) {
-        let what = "the store refused the login: look at username, password and mechanism in the Secret and in spec";
-        return Found::fault(Reason::AuthenticationFailed, what);
-    }
-    if has(&["TLS", "certificate", "authority"]) {
-        let what = "TLS failed: look whether tls belongs here, at the authority in caSecretRef, and whether the \
-                    certificate of the store names the host that spec names";
-        return Found::fault(Reason::TlsFailed, what);
-    }
-    if has(&["resolve", "DNS", "no address"]) {
-        return Found::fault(Reason::NameNotResolved, "no address is known for a host of the store");
-    }
-    match error {
-        StoreError::Unavailable { .. } => {
-            Found::fault(Reason::TimedOut, "something listens there and does not answer as this kind of store does")
+    let (reason, message) = match error.kind {
+        ErrorKind::Login => (
+            Reason::AuthenticationFailed,
+            "the store refused the login: look at username, password and mechanism in the Secret and in spec",
+        ),
+        ErrorKind::Tls | ErrorKind::Handshake => (
+            Reason::TlsFailed,
+            "TLS failed: look whether tls belongs here, at the authority in caSecretRef, and whether the certificate of \
+             the store names the host that spec names",
+        ),
+        ErrorKind::Dns => (Reason::NameNotResolved, "no address is known for a host of the store"),
+        ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => {
+            (Reason::TimedOut, "something listens there and does not answer as this kind of store does")
         }
-        StoreError::Mismatch { .. } | StoreError::Failed { .. } => {
-            Found::fault(Reason::Unusable, "the store answers, and can't be used as it is declared")
+        ErrorKind::Rights | ErrorKind::Mismatch | ErrorKind::TooLarge | ErrorKind::Refused | ErrorKind::Internal => {
+            (Reason::Unusable, "the store answers, and can't be used as it is declared")
         }
-    }
+    };
+    Found::fault(reason, message)
 }
 
 #[cfg(test)]
@@ -224,15 +211,37 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_store_says_is_passed_on() {
+    fn no_text_of_a_store_is_passed_on() {
         for message in ["the broker refused the login of user \"zara\"", "zara: certificate verify failed", "zara"] {
-            let (store, message) = ("events".to_owned(), message.to_owned());
-            for error in [
-                StoreError::Unavailable { store: store.clone(), message: message.clone() },
-                StoreError::Failed { store: store.clone(), message: message.clone() },
-            ] {
-                assert!(!of_store(&error).message.contains("zara"));
+            for kind in ErrorKind::ALL {
+                assert!(!of_store(&StoreError::new(kind, "events", message)).message.contains("zara"), "{kind}");
             }
         }
+    }
+
+    #[test]
+    fn every_kind_has_a_reason_and_no_text_changes_it() {
+        let reason = |kind, message: &str| of_store(&StoreError::new(kind, "events", message)).reason;
+        for kind in ErrorKind::ALL {
+            let expected = match kind {
+                ErrorKind::Login => Reason::AuthenticationFailed,
+                ErrorKind::Tls | ErrorKind::Handshake => Reason::TlsFailed,
+                ErrorKind::Dns => Reason::NameNotResolved,
+                kind if kind.is_transient() => Reason::TimedOut,
+                _ => Reason::Unusable,
+            };
+            for message in ["", "the login was refused", "TLS failed: a certificate", "no address in DNS"] {
+                assert_eq!(reason(kind, message), expected, "{kind}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_shown_with_version_or_brokers() {
+        let brokers = |count: u32| Probe { version: None, capabilities: vec![format!("brokers={count}")] };
+        assert_eq!(well(StoreKind::Kafka, brokers(1)).message, "1 broker answers");
+        assert_eq!(well(StoreKind::Kafka, brokers(3)).message, "3 brokers answer");
+        let probe = Probe { version: Some("5.0.9".to_owned()), capabilities: Vec::new() };
+        assert_eq!(well(StoreKind::Cassandra, probe).message, "Cassandra 5.0.9 answers");
     }
 }

@@ -1,25 +1,17 @@
 //! Cassandra: tables as sinks and a key store. All I/O is the driver's, on tokio.
 
-mod cell;
-mod check;
-mod deletion;
-mod document;
-mod expiry;
+mod concurrency;
+mod connect;
+mod encode;
 mod fault;
-mod lanes;
-mod number;
+mod probe;
 mod records;
-mod row;
 mod schema;
-mod session;
 mod sink;
-mod statements;
-mod store;
-mod tls;
 mod vault;
-mod write;
 
+pub use connect::CassandraStore;
+pub use probe::probe;
 pub use records::CassandraRecords;
 pub use sink::{CassandraSink, CassandraTable};
-pub use store::CassandraStore;
 pub use vault::CassandraVault;

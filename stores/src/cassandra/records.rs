@@ -10,13 +10,18 @@ use scylla::{
     value::{CqlValue, Row},
 };
 
-use super::{
-    CassandraStore, CassandraTable, check,
-    fault::{Fault, unexpected},
-    statements::{consistency, full_name, quoted},
-    write::now,
+use crate::{
+    Fault, Records, StoreError, StoredRecord,
+    cassandra::{
+        CassandraStore, CassandraTable,
+        fault::unexpected,
+        schema::{
+            check,
+            statements::{consistency, full_name, quoted},
+        },
+    },
+    instant::{now, rfc3339},
 };
-use crate::{Records, StoreError, StoredRecord, instant::rfc3339};
 
 /// A table that a sink of Lethe writes, to be read.
 pub struct CassandraRecords {
@@ -148,7 +153,7 @@ mod tests {
     use scylla::value::CqlTimestamp;
 
     use super::*;
-    use crate::cassandra::statements::tests::sink;
+    use crate::cassandra::schema::statements::tests::sink;
 
     #[test]
     fn a_row_without_values_stands_where_its_time_puts_it() {

@@ -4,25 +4,20 @@
 //! All I/O is SQLite's own and runs on tokio's blocking threads; nothing here holds up the runtime,
 //! but [`EmbeddedStore::open`] and [`TableSink::open`], which block and belong at the start.
 
-mod bookkeeping;
-mod day_keys;
-mod dead_letter;
+mod connect;
+mod dead_letters;
 mod fault;
-mod house;
-mod key_store;
-mod order;
-mod rows;
+mod records;
+mod retain;
+mod schema;
 mod sink;
-mod store;
-mod sweep;
-mod table;
-mod view;
+mod vault;
 
 #[cfg(test)]
-mod laws;
+mod tests;
 
-pub use rows::TableRecords;
+pub use connect::EmbeddedStore;
+pub use records::TableRecords;
+pub use retain::Swept;
+pub use schema::view::ViewColumn;
 pub use sink::{TableOptions, TableSink};
-pub use store::EmbeddedStore;
-pub use sweep::Swept;
-pub use view::ViewColumn;

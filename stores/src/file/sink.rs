@@ -19,8 +19,11 @@ use lethe_core::{
 };
 use lethe_crds::profile_pipeline::Compression;
 
-use super::{STORE, failed, mismatch};
-use crate::{Answer, Sink, StoreError, instant::rfc3339};
+use crate::{
+    Answer, ErrorKind, Sink, StoreError,
+    file::fault::{error, failed, mismatch},
+    instant::rfc3339,
+};
 
 /// Level of zstd: its default.
 const ZSTD_LEVEL: i32 = 3;
@@ -138,9 +141,9 @@ impl Sink for FileSink {
                 return Ok(outcomes);
             }
             let append = move || output.lock().unwrap_or_else(PoisonError::into_inner).append(lines);
-            self.mark = tokio::task::spawn_blocking(append).await.unwrap_or_else(|_| {
-                Err(StoreError::Failed { store: STORE.to_owned(), message: "a write was cut short".to_owned() })
-            })?;
+            self.mark = tokio::task::spawn_blocking(append)
+                .await
+                .unwrap_or_else(|_| Err(error(ErrorKind::Internal, "a write was cut short")))?;
             Ok(outcomes)
         })
     }
@@ -192,10 +195,10 @@ fn open_locked(path: &Path) -> Result<File, StoreError> {
     let file = options.open(path).map_err(|error| failed(format!("open {shown}"), &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable {
-            store: STORE.to_owned(),
-            message: format!("{shown} is being written by another run or redrive; a file has one writer: wait for it"),
-        }),
+        Err(TryLockError::WouldBlock) => Err(error(
+            ErrorKind::Busy,
+            format!("{shown} is being written by another run or redrive; a file has one writer: wait for it"),
+        )),
         Err(TryLockError::Error(error)) => Err(failed(format!("lock {shown}"), &error)),
     }
 }
@@ -219,10 +222,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 
 /// The records as lines.
 fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Answer>), StoreError> {
-    let outside = || StoreError::Failed {
-        store: STORE.to_owned(),
-        message: "a record of the batch is no UTF-8, or lies outside of it".to_owned(),
-    };
+    let outside = || error(ErrorKind::Internal, "a record of the batch is no UTF-8, or lies outside of it");
     let mut out = Vec::with_capacity(batch.bytes.len() + batch.records.len() * 16);
     let mut outcomes = Vec::with_capacity(batch.records.len());
     for record in &batch.records {
@@ -398,7 +398,7 @@ mod tests {
     fn a_file_shorter_than_its_mark_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let mut sink = FileSink::new(options(dir.path(), Compression::None, Existing::Truncate)).unwrap();
-        assert!(matches!(sink.restore(Some(5)), Err(StoreError::Mismatch { .. })));
+        assert!(matches!(sink.restore(Some(5)), Err(StoreError { kind: ErrorKind::Mismatch, .. })));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! What goes wrong in Kafka, told with what to do. Messages name brokers, topics and groups.
+//! What goes wrong in Kafka, with what to do. The kind comes from librdkafka's code. Messages name
+//! brokers, topics and groups.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use crate::{StoreError, connection::KafkaConnection};
+use crate::{ErrorKind, StoreError, open::KafkaConnection};
 
 /// An error of librdkafka as an answer of the store. `reason` is what the client said of its
 /// connections meanwhile: an error of a call says only that there are none.
@@ -19,66 +20,78 @@ pub(super) fn of_kafka(
     }
     match own {
         Some(code) => of_code(connection, code, &error.to_string()),
-        None => failed(connection, &error.to_string()),
+        // The only settings that aren't constants of this program and can be wrong are the certificates.
+        None if connection.tls.is_some() && matches!(error, KafkaError::ClientCreation(_)) => {
+            self::error(connection, ErrorKind::Tls, error.to_string())
+        }
+        None => self::error(connection, ErrorKind::Internal, error.to_string()),
     }
 }
 
 /// An error code as an answer of the store.
 pub(super) fn of_code(connection: &KafkaConnection, code: Code, text: &str) -> StoreError {
-    match code {
-        Code::Authentication | Code::SaslAuthenticationFailed => {
-            let what = match &connection.login {
-                Some((mechanism, login)) => format!(
-                    "the broker refused the login of user {:?} by {mechanism:?}: check username and password in the \
-                     Secret that spec.kafka.credentials.secretRef names, and that the broker knows this user with \
-                     this mechanism",
-                    login.username
-                ),
-                None => "the broker wants a login: add spec.kafka.credentials".to_owned(),
-            };
-            mismatch(connection, &what)
-        }
-        Code::UnsupportedSASLMechanism => mismatch(
-            connection,
-            "the broker does not offer this SASL mechanism: change spec.kafka.credentials.mechanism",
-        ),
-        Code::SSL => mismatch(
-            connection,
-            &format!(
-                "TLS failed: {}; check that spec.kafka.tls.caSecretRef holds the authority that signed the broker's \
-                 certificate, and that the certificate names the host of bootstrapServers",
-                short(text)
+    let kind = kind(code);
+    let message = match code {
+        Code::Authentication | Code::SaslAuthenticationFailed => match &connection.login {
+            Some((mechanism, login)) => format!(
+                "the broker refused the login of user {:?} by {mechanism:?}: check username and password in the \
+                 Secret that spec.kafka.credentials.secretRef names, and that the broker knows this user with \
+                 this mechanism",
+                login.username
             ),
+            None => "the broker wants a login: add spec.kafka.credentials".to_owned(),
+        },
+        Code::UnsupportedSASLMechanism => {
+            "the broker does not offer this SASL mechanism: change spec.kafka.credentials.mechanism".to_owned()
+        }
+        Code::SSL => format!(
+            "TLS failed: {}; check that spec.kafka.tls.caSecretRef holds the authority that signed the broker's \
+             certificate, and that the certificate names the host of bootstrapServers",
+            short(text)
         ),
-        Code::TopicAuthorizationFailed => mismatch(
-            connection,
-            "this user may not use the topic: add an ACL (Read and Describe on a source, Write and Describe on a sink, \
-             Create where manage is Create)",
-        ),
+        Code::TopicAuthorizationFailed => {
+            "this user may not use the topic: add an ACL (Read and Describe on a source, \
+                                           Write and Describe on a sink, Create where manage is Create)"
+                .to_owned()
+        }
         Code::GroupAuthorizationFailed => {
-            mismatch(connection, "this user may not use the consumer group: add an ACL for Read on the group")
+            "this user may not use the consumer group: add an ACL for Read on the group".to_owned()
         }
-        Code::ClusterAuthorizationFailed | Code::TransactionalIdAuthorizationFailed => mismatch(
-            connection,
-            "this user may not do that on the cluster: add an ACL (IdempotentWrite to write, Create to make topics)",
-        ),
+        Code::ClusterAuthorizationFailed | Code::TransactionalIdAuthorizationFailed => {
+            "this user may not do that on the cluster: add an ACL (IdempotentWrite to write, Create to make topics)"
+                .to_owned()
+        }
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
-            mismatch(connection, "the topic does not exist: make it, or set manage: Create")
+            "the topic does not exist: make it, or set manage: Create".to_owned()
         }
-        Code::Resolve => unavailable(connection, &format!("no address for a broker's name: {}", short(text))),
-        Code::InvalidArgument | Code::InvalidType | Code::NotImplemented | Code::InvalidConfig => {
-            failed(connection, &short(text))
-        }
-        Code::AllBrokersDown | Code::BrokerTransportFailure | Code::OperationTimedOut => unavailable(
-            connection,
-            &format!(
-                "no broker answers at {}: {}; look at spec.kafka.bootstrapServers, and whether they can be reached \
-                 from here",
-                connection.bootstrap_servers.join(", "),
-                short(text)
-            ),
+        Code::Resolve => format!("no address for a broker's name: {}", short(text)),
+        Code::AllBrokersDown | Code::BrokerTransportFailure | Code::OperationTimedOut => format!(
+            "no broker answers at {}: {}; look at spec.kafka.bootstrapServers, and whether they can be reached \
+             from here",
+            connection.bootstrap_servers.join(", "),
+            short(text)
         ),
-        _ => unavailable(connection, &short(text)),
+        _ => short(text),
+    };
+    error(connection, kind, message)
+}
+
+/// The kind of a code. A code that isn't listed passes by itself: brokers come up, elect leaders and
+/// move partitions.
+const fn kind(code: Code) -> ErrorKind {
+    match code {
+        Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => ErrorKind::Login,
+        Code::SSL => ErrorKind::Tls,
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => ErrorKind::Rights,
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => ErrorKind::Mismatch,
+        Code::Resolve => ErrorKind::Dns,
+        Code::InvalidArgument | Code::InvalidType | Code::NotImplemented | Code::InvalidConfig => ErrorKind::Internal,
+        Code::AllBrokersDown | Code::BrokerTransportFailure => ErrorKind::Unreachable,
+        Code::OperationTimedOut | Code::RequestTimedOut => ErrorKind::Timeout,
+        _ => ErrorKind::Busy,
     }
 }
 
@@ -98,16 +111,13 @@ fn short(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(300).collect()
 }
 
-pub(super) fn unavailable(connection: &KafkaConnection, message: &str) -> StoreError {
-    StoreError::Unavailable { store: connection.store.clone(), message: message.to_owned() }
+/// An error of this cluster.
+pub(super) fn error(connection: &KafkaConnection, kind: ErrorKind, message: impl Into<String>) -> StoreError {
+    StoreError::new(kind, &connection.store, message)
 }
 
-pub(super) fn mismatch(connection: &KafkaConnection, message: &str) -> StoreError {
-    StoreError::Mismatch { store: connection.store.clone(), message: message.to_owned() }
-}
-
-pub(super) fn failed(connection: &KafkaConnection, message: &str) -> StoreError {
-    StoreError::Failed { store: connection.store.clone(), message: message.to_owned() }
+pub(super) fn mismatch(connection: &KafkaConnection, message: impl Into<String>) -> StoreError {
+    error(connection, ErrorKind::Mismatch, message)
 }
 
 #[cfg(test)]
@@ -140,6 +150,23 @@ mod tests {
         }
         for code in [Code::NotLeaderForPartition, Code::RequestTimedOut, Code::NotEnoughReplicas] {
             assert!(of_code(&connection(), code, "").is_transient(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_decides_the_kind_whatever_the_text_is() {
+        for (code, kind) in [
+            (Code::SSL, ErrorKind::Tls),
+            (Code::Authentication, ErrorKind::Login),
+            (Code::UnsupportedSASLMechanism, ErrorKind::Login),
+            (Code::ClusterAuthorizationFailed, ErrorKind::Rights),
+            (Code::Resolve, ErrorKind::Dns),
+            (Code::AllBrokersDown, ErrorKind::Unreachable),
+            (Code::RequestTimedOut, ErrorKind::Timeout),
+            (Code::NotEnoughReplicas, ErrorKind::Busy),
+            (Code::UnknownTopic, ErrorKind::Mismatch),
+        ] {
+            assert_eq!(of_code(&connection(), code, "SASL login, TLS certificate, DNS").kind, kind, "{code:?}");
         }
     }
 }

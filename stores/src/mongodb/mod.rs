@@ -3,27 +3,17 @@
 //! Raw commands, so that one carries hundreds of statements on any server from 4.4 on, and so that a
 //! document goes from JSON to the wire without a tree between. Whatever is answered is on a majority.
 
-mod append;
-mod bookkeeping;
-mod buffer;
-mod collection;
-mod day_keys;
-mod document;
+mod connect;
+mod encode;
 mod fault;
-mod json;
-mod keys;
-mod latest;
-mod masters;
-mod number;
-mod order;
+mod probe;
 mod records;
+mod schema;
 mod sink;
-mod store;
-mod tls;
 mod vault;
-mod writes;
 
+pub use connect::MongodbStore;
+pub use probe::probe;
 pub use records::MongodbRecords;
 pub use sink::{CollectionOptions, CollectionSink};
-pub use store::MongodbStore;
 pub use vault::MongodbVault;

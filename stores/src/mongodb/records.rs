@@ -6,14 +6,15 @@ use futures::future::BoxFuture;
 use lethe_core::{identity::Reference, pipeline::RESERVED_IN_MONGODB};
 use mongodb::bson::{Bson, Document, doc};
 
-use super::{
-    collection::is_there,
-    fault::Fault,
-    order::There,
-    sink::CollectionOptions,
-    store::{MongodbStore, find},
+use crate::{
+    Fault, Records, StoreError, StoredRecord,
+    instant::rfc3339,
+    mongodb::{
+        connect::{MongodbStore, find},
+        schema::is_there,
+        sink::{CollectionOptions, order::There},
+    },
 };
-use crate::{Records, StoreError, StoredRecord, instant::rfc3339};
 
 /// A collection that a sink of Lethe writes, to be read.
 pub struct MongodbRecords {

@@ -7,7 +7,7 @@ use lethe_core::pipeline::Pipeline;
 use lethe_stores::{DeadLetters, StoreError, Vault, embedded::EmbeddedStore};
 
 use crate::clock::now;
-use crate::run::{expire_before, pipeline_id};
+use crate::run::expire_before;
 
 /// Rows of a table that one transaction removes.
 const AT_ONCE: usize = 10_000;
@@ -63,8 +63,8 @@ impl Housekeeper {
         if let Some(before) = expire_before(&self.pipeline, now) {
             // The keys first: what is left of the letters can't be opened. To look through a topic for
             // them costs a read of it, which is done when there is something to find.
-            if self.vault.destroy_day_keys(pipeline_id(&self.pipeline), before.clone()).await? > 0 {
-                expired.letters = self.letters.expire(pipeline_id(&self.pipeline), before).await?;
+            if self.vault.destroy_day_keys(self.pipeline.id(), before.clone()).await? > 0 {
+                expired.letters = self.letters.expire(self.pipeline.id(), before).await?;
             }
         }
         Ok(expired)

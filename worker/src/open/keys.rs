@@ -7,7 +7,7 @@ use lethe_core::{
     pipeline::{KEYS_SECRET_TYPE, Pipeline},
 };
 use lethe_crds::load::{Resources, Secret};
-use lethe_stores::{KeyStore, key_store::KeyCheck};
+use lethe_stores::{KeyCheck, MasterKeys};
 
 use super::OpenError;
 
@@ -46,7 +46,7 @@ pub(crate) fn may_read(secret: &Secret) -> bool {
 
 /// Refuses a ring that lacks a key in use or holds another value for one; answers those that are new
 /// to the store.
-pub(super) async fn verify(ring: &KeyRing, store: &dyn KeyStore) -> Result<Vec<KeyCheck>, OpenError> {
+pub(super) async fn verify(ring: &KeyRing, store: &dyn MasterKeys) -> Result<Vec<KeyCheck>, OpenError> {
     let known = store.checks().await?;
     let new =
         ring.verify_against(known.iter().map(|known| (known.name.as_str(), known.check.as_str(), known.retired)))?;
@@ -55,7 +55,7 @@ pub(super) async fn verify(ring: &KeyRing, store: &dyn KeyStore) -> Result<Vec<K
 }
 
 /// As [`verify`], and the store remembers the new ones.
-pub(super) async fn agree(ring: &KeyRing, store: &dyn KeyStore) -> Result<(), OpenError> {
+pub(super) async fn agree(ring: &KeyRing, store: &dyn MasterKeys) -> Result<(), OpenError> {
     let new = verify(ring, store).await?;
     if !new.is_empty() {
         store.add_checks(new).await?;

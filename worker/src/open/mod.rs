@@ -1,11 +1,8 @@
 //! From manifests to a job: every reference looked up, every store opened, every key checked.
 
-mod connect;
 mod housekeeper;
 mod keys;
-mod records;
-mod sinks;
-mod stores;
+mod places;
 mod surroundings;
 
 use std::sync::Arc;
@@ -15,23 +12,23 @@ pub(crate) use keys::may_read;
 pub use keys::{find_ring, find_ring_of, read_ring};
 use lethe_core::{
     keys::{KeyRing, KeyRingError, KeyRingMismatch},
-    pipeline::{Checked, DeadLetterTarget, Mistake, Pipeline, SourceRules},
+    pipeline::{Checked, Mistake, Pipeline},
 };
 use lethe_crds::{ProfilePipeline, load::Resources};
+pub use lethe_stores::open::Stores;
 use lethe_stores::{
-    Access, DeadLetters, StoreError, Vault,
-    bookkeeping::Progress,
-    file::{FileSource, FileSourceOptions},
+    Access, Progress, StoreError, Vault,
+    file::{Existing, FileSource},
+    open::{OpenedSource, check_dead_letters, check_sink, open_dead_letters, open_sinks, open_source},
 };
-pub(crate) use records::open_records;
+use places::places;
 use sha2::{Digest, Sha256};
-pub use stores::Stores;
-pub use surroundings::Around;
+pub use surroundings::NamespaceObjects;
 
 use crate::{
     clock::now,
-    observe::{About, Source},
-    run::{Job, Origin, pipeline_id},
+    observe::{PipelineInfo, SourceInfo},
+    run::{EventSource, Job},
 };
 
 /// Why a pipeline can't be opened.
@@ -45,7 +42,7 @@ pub enum OpenError {
     Which(String),
     /// A store can't be opened.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Open(#[from] lethe_stores::open::OpenError),
     /// The keys Secret can't be had.
     #[error("{0}")]
     Keys(String),
@@ -55,48 +52,13 @@ pub enum OpenError {
     /// Another key was used before.
     #[error(transparent)]
     Check(#[from] KeyRingMismatch),
-    /// A Secret of a connection can't be used.
-    #[error("the DataStore {store:?} names the Secret {secret:?}: {message}")]
-    Secret {
-        /// The DataStore.
-        store: String,
-        /// The Secret.
-        secret: String,
-        /// What is wrong with it, and what to do.
-        message: String,
-    },
-    /// A store is not on this machine, and nobody said that it may be used.
-    #[error(
-        "the DataStore {store:?} is at {address}, which is not on this machine: add --live if this run is meant to read \
-         and write there"
-    )]
-    NotLive {
-        /// The DataStore.
-        store: String,
-        /// The address.
-        address: String,
-    },
-    /// This build can't.
-    #[error("{what} is on {kind}, and this build of lethe-worker has no support for it; it has: {}", SUPPORTED.join(", "))]
-    Unsupported {
-        /// The sink, the source, the key store.
-        what: String,
-        /// Kind of store.
-        kind: String,
-    },
 }
 
-/// What this build can open.
-const SUPPORTED: &[&str] = &[
-    "embedded",
-    "file",
-    #[cfg(feature = "kafka")]
-    "kafka",
-    #[cfg(feature = "cassandra")]
-    "cassandra",
-    #[cfg(feature = "mongodb")]
-    "mongodb",
-];
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        lethe_stores::open::OpenError::from(error).into()
+    }
+}
 
 /// How a pipeline is opened.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +92,7 @@ pub struct Opened {
     /// What it works with.
     pub job: Job,
     /// Its source.
-    pub origin: Origin,
+    pub source: EventSource,
     /// What looks after its embedded stores.
     pub housekeeper: Housekeeper,
     /// What a person should know.
@@ -138,7 +100,7 @@ pub struct Opened {
 }
 
 /// A pipeline with its keys, and stores that can be opened.
-pub struct Keyed<'r> {
+pub struct PipelineAccess<'r> {
     /// What it does.
     pub pipeline: Pipeline,
     /// What a person should know.
@@ -183,7 +145,7 @@ pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r Prof
 /// Checks a pipeline against what it refers to.
 pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checked, OpenError> {
     let namespace = pipeline.metadata.namespace.as_deref().unwrap_or("default");
-    Pipeline::check(pipeline, &Around { resources, namespace }).map_err(OpenError::Mistakes)
+    Pipeline::check(pipeline, &NamespaceObjects { resources, namespace }).map_err(OpenError::Mistakes)
 }
 
 /// Opens what is needed to read what a pipeline has written: its keys and its stores. Nothing is
@@ -192,10 +154,10 @@ pub async fn open_to_read<'r>(
     resources: &'r Resources,
     name: Option<&str>,
     live: bool,
-) -> Result<Keyed<'r>, OpenError> {
-    let keyed = open_keys(resources, name, Access::Look, live).await?;
-    keys::verify(&keyed.ring, &*keyed.vault).await?;
-    Ok(keyed)
+) -> Result<PipelineAccess<'r>, OpenError> {
+    let pipeline_access = open_keys(resources, name, Access::Look, live).await?;
+    keys::verify(&pipeline_access.ring, &*pipeline_access.vault).await?;
+    Ok(pipeline_access)
 }
 
 async fn open_keys<'r>(
@@ -203,7 +165,7 @@ async fn open_keys<'r>(
     name: Option<&str>,
     access: Access,
     live: bool,
-) -> Result<Keyed<'r>, OpenError> {
+) -> Result<PipelineAccess<'r>, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
@@ -211,29 +173,35 @@ async fn open_keys<'r>(
     ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
     let mut stores = Stores::new(resources, &pipeline.namespace, access, live);
     let vault = stores.vault(&pipeline.key_store, &pipeline.key_database, "the key store").await?;
-    Ok(Keyed { pipeline, warnings, ring, vault, stores })
+    Ok(PipelineAccess { pipeline, warnings, ring, vault, stores })
 }
 
 /// Opens a pipeline: its stores, its keys, its sinks.
 pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<Opened, OpenError> {
     let live = options.live || in_cluster();
-    let keyed = if options.dry_run {
+    let pipeline_access = if options.dry_run {
         open_to_read(resources, name, live).await?
     } else {
-        let keyed = open_keys(resources, name, Access::Make, live).await?;
-        keys::agree(&keyed.ring, &*keyed.vault).await?;
-        keyed
+        let pipeline_access = open_keys(resources, name, Access::Make, live).await?;
+        keys::agree(&pipeline_access.ring, &*pipeline_access.vault).await?;
+        pipeline_access
     };
-    let Keyed { pipeline, warnings, ring, vault, mut stores } = keyed;
-    let id = pipeline_id(&pipeline);
+    let PipelineAccess { pipeline, warnings, ring, vault, mut stores } = pipeline_access;
+    let id = pipeline.id();
     // The source first: what it lacks makes no table.
-    let origin = origin(&pipeline, &stores, options).await?;
-    let letters = letters(&pipeline, &mut stores).await?;
+    let source = event_source(&pipeline, &stores, options).await?;
+    let Some(dead_letter) = &pipeline.dead_letter else {
+        return Err(OpenError::Which(
+            "the pipeline has no deadLetter, and an event that breaks a rule must not be lost".to_owned(),
+        ));
+    };
+    let letters = open_dead_letters(&dead_letter.target, &mut stores).await?;
     let sinks = if options.dry_run {
         Vec::new()
     } else {
-        vault.register(id.clone(), sinks::places(&pipeline)).await?;
-        sinks::open(&pipeline, &mut stores, options).await?
+        vault.register(id.clone(), places(&pipeline)).await?;
+        let existing = if options.from_start { Existing::Truncate } else { Existing::Refuse };
+        open_sinks(&pipeline, &mut stores, existing).await?
     };
     if options.from_start {
         // Only now: its files are locked, so that no other run of it is under way.
@@ -241,20 +209,20 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     }
     let housekeeper = Housekeeper::new(&pipeline, stores.opened(), Arc::clone(&vault), Arc::clone(&letters));
     let job = Job { ring: Arc::new(ring), vault, letters, sinks, pipeline };
-    Ok(Opened { job, origin, housekeeper, warnings })
+    Ok(Opened { job, source, housekeeper, warnings })
 }
 
 /// What is shown of the pipeline that is meant, before any of its stores is opened.
-pub fn about(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<About, OpenError> {
+pub fn pipeline_info(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<PipelineInfo, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, .. } = check(resources, found)?;
     let spec = serde_json::to_vec(&found.spec).unwrap_or_default();
     let hash: String = Sha256::digest(spec).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let mut about = About::of(&pipeline, hash);
-    if let Source::Kafka { group, .. } = &mut about.source {
+    let mut info = PipelineInfo::new(&pipeline, hash);
+    if let SourceInfo::Kafka { group, .. } = &mut info.source {
         *group = options.group(group);
     }
-    Ok(about)
+    Ok(info)
 }
 
 /// Looks whether every store of a pipeline answers and is what the manifest says; makes nothing.
@@ -271,17 +239,17 @@ pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Res
             }
         }
         Ok(None) => {}
-        Err(error) => wrong.push(error),
+        Err(error) => wrong.push(error.into()),
     }
-    wrong.extend(origin(&pipeline, &stores, &OpenOptions::default()).await.err());
+    wrong.extend(event_source(&pipeline, &stores, &OpenOptions::default()).await.err());
     if let Some(rules) = &pipeline.dead_letter {
-        wrong.extend(look_at_letters(&rules.target, &mut stores).await.err());
+        wrong.extend(check_dead_letters(&rules.target, &mut stores).await.err().map(OpenError::from));
     }
     for sink in &pipeline.sinks {
-        wrong.extend(sinks::look(sink, &mut stores).await.err());
+        wrong.extend(check_sink(sink, &mut stores).await.err().map(OpenError::from));
     }
-    let mut said = std::collections::BTreeSet::new();
-    wrong.retain(|error| said.insert(error.to_string()));
+    let mut reported = std::collections::BTreeSet::new();
+    wrong.retain(|error| reported.insert(error.to_string()));
     Ok(wrong)
 }
 
@@ -290,97 +258,29 @@ pub fn in_cluster() -> bool {
     std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-fn unsupported(what: impl Into<String>, kind: &str) -> OpenError {
-    OpenError::Unsupported { what: what.into(), kind: kind.to_owned() }
-}
-
-async fn letters(pipeline: &Pipeline, stores: &mut Stores<'_>) -> Result<Arc<dyn DeadLetters>, OpenError> {
-    let Some(rules) = &pipeline.dead_letter else {
-        return Err(OpenError::Which(
-            "the pipeline has no deadLetter, and an event that breaks a rule must not be lost".to_owned(),
-        ));
-    };
-    look_at_letters(&rules.target, stores).await?;
-    match &rules.target {
-        DeadLetterTarget::Embedded { store } => Ok(stores.embedded(store, "the dead letter")?),
+async fn event_source(pipeline: &Pipeline, stores: &Stores<'_>, options: &OpenOptions) -> Result<EventSource, OpenError> {
+    Ok(match open_source(&pipeline.source, stores, now()).await? {
+        OpenedSource::Files(options) => EventSource::Files(Box::new(move |progress: &Progress| {
+            let mut options = options.clone();
+            options.resume.clone_from(&progress.offsets);
+            Ok(Box::new(FileSource::open(options)?))
+        })),
         #[cfg(feature = "kafka")]
-        DeadLetterTarget::Kafka(to) => {
-            let connection = stores.kafka(&to.store_ref.name, "the dead letter")?;
-            Ok(Arc::new(lethe_stores::kafka::KafkaLetters::open(&connection, &to.topic)?))
-        }
-        #[cfg(not(feature = "kafka"))]
-        DeadLetterTarget::Kafka(_) => Err(unsupported("the dead letter", "kafka")),
-    }
-}
-
-async fn look_at_letters(target: &DeadLetterTarget, stores: &mut Stores<'_>) -> Result<(), OpenError> {
-    match target {
-        DeadLetterTarget::Embedded { .. } => Ok(()),
-        #[cfg(feature = "kafka")]
-        DeadLetterTarget::Kafka(to) => {
-            use lethe_stores::kafka::{Need, Topic, ensure};
-            let connection = stores.kafka(&to.store_ref.name, "the dead letter")?;
-            let topic = Topic {
-                name: to.topic.clone(),
-                need: Need::DeadLetters,
-                manage: to.manage.unwrap_or(lethe_crds::profile_pipeline::Manage::Check),
-                partitions: to.partitions,
-                replication: to.replication,
-            };
-            ensure(&connection, &topic, stores.access()).await?;
-            Ok(())
-        }
-        #[cfg(not(feature = "kafka"))]
-        DeadLetterTarget::Kafka(_) => {
-            let _ = stores;
-            Err(unsupported("the dead letter", "kafka"))
-        }
-    }
-}
-
-async fn origin(pipeline: &Pipeline, stores: &Stores<'_>, options: &OpenOptions) -> Result<Origin, OpenError> {
-    match &pipeline.source {
-        SourceRules::File { path, format, delimiter, columns } => {
-            let mut options = FileSourceOptions::new(path.clone(), *format, now());
-            options.delimiter = *delimiter;
-            options.columns.clone_from(columns);
-            Ok(Origin::Files(Box::new(move |progress: &Progress| {
-                let mut options = options.clone();
-                options.resume.clone_from(&progress.offsets);
-                Ok(Box::new(FileSource::open(options)?))
-            })))
-        }
-        #[cfg(feature = "kafka")]
-        SourceRules::Kafka { store, topic, group, from_earliest } => {
-            use lethe_stores::kafka::{ConsumerOptions, Need, Topic, ensure};
-            let connection = stores.kafka(store, "the source")?;
-            let wanted = Topic {
-                name: topic.clone(),
-                need: Need::Source,
-                manage: lethe_crds::profile_pipeline::Manage::Check,
-                partitions: None,
-                replication: None,
-            };
-            ensure(&connection, &wanted, Access::Look).await?;
-            let options = ConsumerOptions {
-                topic: topic.clone(),
-                group: options.group(group),
-                from_earliest: *from_earliest,
+        OpenedSource::Topic { connection, topic, group, from_earliest } => {
+            let options = lethe_stores::kafka::ConsumerOptions {
+                topic,
+                group: options.group(&group),
+                from_earliest,
                 from_start: options.from_start,
                 drain: DRAIN,
                 identity: options.identity.clone(),
             };
-            Ok(Origin::Topic(Box::new(crate::run::TopicOrigin { connection, options })))
+            EventSource::Topic(Box::new(crate::run::TopicSource { connection, options }))
         }
-        #[cfg(not(feature = "kafka"))]
-        SourceRules::Kafka { .. } => {
-            let _ = (stores, options);
-            Err(unsupported("the source", "kafka"))
-        }
-    }
+    })
 }
 
-/// The group of a run on somebody's own machine: it takes no partition from the workers.
+/// The group of a run outside of a cluster: it takes no partition from the workers.
 fn local_group(group: &str) -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_default();
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).collect();

@@ -6,14 +6,14 @@ use lethe_crds::load::Resources;
 use super::keys::may_read;
 
 /// The objects of a namespace.
-pub struct Around<'r> {
+pub struct NamespaceObjects<'r> {
     /// Everything that was loaded.
     pub resources: &'r Resources,
     /// The pipeline's own namespace: no reference leaves it.
     pub namespace: &'r str,
 }
 
-impl Surroundings for Around<'_> {
+impl Surroundings for NamespaceObjects<'_> {
     fn store_kind(&self, name: &str) -> Option<StoreKind> {
         self.resources.data_store(self.namespace, name).and_then(|store| StoreKind::try_from(&store.spec).ok())
     }

@@ -1,44 +1,55 @@
 //! Connections that can't be made, or that broke: names, logins, TLS.
 
+use std::io;
+
 use scylla::errors::{
     BrokenConnectionError, BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError,
     ConnectionSetupRequestErrorKind, DbError, FrameHeaderParseError,
 };
 
-use super::{Fault, Words, no_node, of_db, of_use_keyspace};
+use crate::{
+    ErrorKind, Fault,
+    cassandra::fault::{Words, no_node, of_db, of_use_keyspace},
+};
 
-pub(super) fn of_pool(error: &ConnectionPoolError) -> Fault {
+pub(crate) fn of_pool(error: &ConnectionPoolError) -> Fault {
     match error {
         ConnectionPoolError::Broken { last_connection_error } => of_connection(last_connection_error),
-        ConnectionPoolError::Initializing => Fault::unavailable("the connections are not ready yet"),
+        ConnectionPoolError::Initializing => Fault::new(ErrorKind::Unreachable, "the connections are not ready yet"),
         _ => no_node(),
     }
 }
 
 fn of_connection(error: &ConnectionError) -> Fault {
     match error {
-        ConnectionError::ConnectTimeout => Fault::unavailable("a node didn't take the connection in time"),
+        ConnectionError::ConnectTimeout => Fault::new(ErrorKind::Timeout, "a node didn't take the connection in time"),
         ConnectionError::IoError(error) => of_io(error),
         ConnectionError::BrokenConnection(error) => of_broken(error),
         ConnectionError::ConnectionSetupRequestError(error) => match error.get_error() {
-            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) => Fault::Mismatch(
+            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) => Fault::new(
+                ErrorKind::Login,
                 "the login was refused; look at the keys username and password of the Secret that the DataStore's \
                  credentials name"
                     .to_owned(),
             ),
             ConnectionSetupRequestErrorKind::DbError(error, words) => of_db(error, words, Words::Show),
-            ConnectionSetupRequestErrorKind::MissingAuthentication => Fault::Mismatch(
+            ConnectionSetupRequestErrorKind::MissingAuthentication => Fault::new(
+                ErrorKind::Login,
                 "the nodes ask for a login; name a Secret with the keys username and password in the DataStore's \
                  credentials"
                     .to_owned(),
             ),
             ConnectionSetupRequestErrorKind::StartAuthSessionError(_)
             | ConnectionSetupRequestErrorKind::AuthChallengeEvaluationError(_)
-            | ConnectionSetupRequestErrorKind::AuthFinishError(_) => {
-                Fault::failed("the nodes ask for a way to log in that Lethe doesn't know; it knows name and password")
-            }
+            | ConnectionSetupRequestErrorKind::AuthFinishError(_) => Fault::new(
+                ErrorKind::Login,
+                "the nodes ask for a way to log in that Lethe doesn't know; it knows name and password",
+            ),
             ConnectionSetupRequestErrorKind::BrokenConnection(error) => of_broken(error),
-            _ => Fault::unavailable("a node doesn't answer as Cassandra does; look at its address, and at tls"),
+            _ => Fault::new(
+                ErrorKind::Unreachable,
+                "a node doesn't answer as Cassandra does; look at its address, and at tls",
+            ),
         },
         ConnectionError::UseKeyspaceError(error) => of_use_keyspace(error),
         _ => no_node(),
@@ -50,37 +61,44 @@ const CLOSED: &str = "the connection was closed; a node ended, or one side speak
                       (another) certificate of the client: tls.clientSecretRef";
 
 /// A node that refuses a client's certificate says so when the connection is made already.
-pub(super) fn of_broken(error: &BrokenConnectionError) -> Fault {
+pub(crate) fn of_broken(error: &BrokenConnectionError) -> Fault {
     match error.downcast_ref() {
         Some(
             BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(error))
             | BrokenConnectionErrorKind::WriteError(error),
         ) if tls_error(error).is_some() => of_io(error),
-        _ => Fault::unavailable(CLOSED),
+        _ => Fault::new(ErrorKind::Handshake, CLOSED),
     }
 }
 
-fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn of_io(error: &std::io::Error) -> Fault {
-    use std::io::ErrorKind;
+fn of_io(error: &io::Error) -> Fault {
     if let Some(error) = tls_error(error) {
         return of_tls(error);
     }
-    Fault::unavailable(match error.kind() {
-        ErrorKind::ConnectionRefused => "the connection was refused; nothing listens there",
-        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => CLOSED,
-        ErrorKind::TimedOut => "a node doesn't answer",
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "there is no way to a node from here",
-        _ => "a connection failed",
-    })
+    let (kind, message) = match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            (ErrorKind::Unreachable, "the connection was refused; nothing listens there")
+        }
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
+            (ErrorKind::Handshake, CLOSED)
+        }
+        io::ErrorKind::TimedOut => (ErrorKind::Timeout, "a node doesn't answer"),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            (ErrorKind::Unreachable, "there is no way to a node from here")
+        }
+        _ => (ErrorKind::Unreachable, "a connection failed"),
+    };
+    Fault::new(kind, message)
 }
 
 fn of_tls(error: &rustls::Error) -> Fault {
     use rustls::{AlertDescription, CertificateError, Error};
-    Fault::Mismatch(
+    Fault::new(
+        ErrorKind::Tls,
         match error {
             Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -110,9 +128,8 @@ fn of_tls(error: &rustls::Error) -> Fault {
                 | AlertDescription::CertificateExpired
                 | AlertDescription::HandshakeFailure,
             ) => "a node refuses this client's certificate, or the lack of one; look at tls.clientSecretRef",
-            _ => return Fault::unavailable("a TLS connection failed"),
-        }
-        .to_owned(),
+            _ => return Fault::new(ErrorKind::Handshake, "a TLS connection failed"),
+        },
     )
 }
 
@@ -130,9 +147,9 @@ mod tests {
         let io = std::io::Error::new(std::io::ErrorKind::InvalidData, refused);
         let late = BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(io));
         let fault = of_broken(&late.into());
-        assert!(matches!(&fault, Fault::Mismatch(message) if message.contains("tls.clientSecretRef")), "{fault:?}");
+        assert!(fault.kind == ErrorKind::Tls && fault.message.contains("tls.clientSecretRef"), "{fault:?}");
         let ended = BrokenConnectionErrorKind::WriteError(std::io::ErrorKind::BrokenPipe.into());
-        assert!(matches!(of_broken(&ended.into()), Fault::Unavailable(_)));
+        assert!(of_broken(&ended.into()).is_transient());
     }
 
     #[test]
@@ -141,6 +158,6 @@ mod tests {
         let io = ConnectionError::IoError(Arc::new(std::io::Error::new(std::io::ErrorKind::InvalidData, tls)));
         let error = NewSessionError::MetadataError(ConnectionPoolError::Broken { last_connection_error: io }.into());
         let fault = Fault::from(error);
-        assert!(matches!(&fault, Fault::Mismatch(message) if message.contains("names neither")), "{fault:?}");
+        assert!(fault.kind == ErrorKind::Tls && fault.message.contains("names neither"), "{fault:?}");
     }
 }

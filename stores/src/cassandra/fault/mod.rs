@@ -1,4 +1,4 @@
-//! What goes wrong in Cassandra, told without a value. The only place that reads the driver's errors;
+//! What goes wrong in Cassandra, reported without a value. The only place that reads the driver's errors;
 //! those of connections are in `connection`.
 //!
 //! A server's own words are shown only of statements that carry no value (`Words::Show`): of others
@@ -12,25 +12,10 @@ use scylla::errors::{
     UseKeyspaceError,
 };
 
-use self::connection::{of_broken, of_pool};
-use crate::StoreError;
-
-/// A failure before it is known of which store.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    /// Trying again later may help. A write may have been carried out.
-    #[error("{0}")]
-    Unavailable(String),
-    /// What is there is not what was declared.
-    #[error("{0}")]
-    Mismatch(String),
-    /// Trying again won't help.
-    #[error("{0}")]
-    Failed(String),
-    /// The server takes no mutation of this size.
-    #[error("the server takes no row of this size")]
-    TooLarge,
-}
+use crate::{
+    ErrorKind, Fault,
+    cassandra::fault::connection::{of_broken, of_pool},
+};
 
 /// Whether a server's own words may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,27 +25,8 @@ enum Words {
 }
 
 impl Fault {
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
-        Fault::Unavailable(message.into())
-    }
-
-    pub(super) fn failed(message: impl Into<String>) -> Self {
-        Fault::Failed(message.into())
-    }
-
-    /// The same, as an answer of the store `store`.
-    pub(super) fn at(self, store: &str) -> StoreError {
-        let store = store.to_owned();
-        match self {
-            Fault::Unavailable(message) => StoreError::Unavailable { store, message },
-            Fault::Mismatch(message) => StoreError::Mismatch { store, message },
-            Fault::Failed(message) => StoreError::Failed { store, message },
-            Fault::TooLarge => StoreError::Failed { store, message: "the server takes no row of this size".to_owned() },
-        }
-    }
-
     /// What a statement tells of the user's rights that a node refuses anyway, after it looked at them.
-    pub(super) fn of_rights(error: ExecutionError) -> Option<Self> {
+    pub(crate) fn of_rights(error: ExecutionError) -> Option<Self> {
         match error {
             ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _)) => None,
             error => Some(error.into()),
@@ -68,7 +34,7 @@ impl Fault {
     }
 
     /// A statement without values failed: one that makes or describes tables.
-    pub(super) fn of_schema(error: &ExecutionError) -> Self {
+    pub(crate) fn of_schema(error: &ExecutionError) -> Self {
         of_execution(error, Words::Show)
     }
 }
@@ -90,18 +56,18 @@ impl From<NewSessionError> for Fault {
     fn from(error: NewSessionError) -> Self {
         match error {
             NewSessionError::FailedToResolveAnyHostname(_) => {
-                Fault::unavailable("no contact point has an address that DNS knows; look at contactPoints")
+                Fault::new(ErrorKind::Dns, "no contact point has an address that DNS knows; look at contactPoints")
             }
-            NewSessionError::EmptyKnownNodesList => Fault::Mismatch("contactPoints names no node; name one".to_owned()),
+            NewSessionError::EmptyKnownNodesList => Fault::mismatch("contactPoints names no node; name one".to_owned()),
             NewSessionError::MetadataError(error) => of_metadata(&error),
             NewSessionError::UseKeyspaceError(error) => of_use_keyspace(&error),
-            _ => Fault::failed("the driver refuses its settings"),
+            _ => Fault::internal("the driver refuses its settings"),
         }
     }
 }
 
 /// Whether a node knows no such table or keyspace yet, or knows it by half.
-pub(super) fn is_unknown(error: &PrepareError) -> bool {
+pub(crate) fn is_unknown(error: &PrepareError) -> bool {
     let PrepareError::AllAttemptsFailed { first_attempt: RequestAttemptError::DbError(error, said) } = error else {
         return false;
     };
@@ -113,16 +79,16 @@ pub(super) fn is_unknown(error: &PrepareError) -> bool {
 }
 
 /// An answer that isn't the rows it should be.
-pub(super) fn unexpected() -> Fault {
-    Fault::failed("the server answered with other rows than were asked for; its tables may be another version's")
+pub(crate) fn unexpected() -> Fault {
+    Fault::internal("the server answered with other rows than were asked for; its tables may be another version's")
 }
 
 fn of_execution(error: &ExecutionError, words: Words) -> Fault {
     match error {
-        ExecutionError::BadQuery(BadQuery::SerializationError(_)) => Fault::Mismatch(
+        ExecutionError::BadQuery(BadQuery::SerializationError(_)) => Fault::mismatch(
             "a column has another type than when the table was checked; start the worker again".to_owned(),
         ),
-        ExecutionError::BadQuery(_) => Fault::failed("the driver can't send a statement"),
+        ExecutionError::BadQuery(_) => Fault::internal("the driver can't send a statement"),
         ExecutionError::EmptyPlan => no_node(),
         ExecutionError::PrepareError(error) => of_prepare(error),
         ExecutionError::ConnectionPoolError(error) => of_pool(error),
@@ -131,7 +97,7 @@ fn of_execution(error: &ExecutionError, words: Words) -> Fault {
         ExecutionError::UseKeyspaceError(error) => of_use_keyspace(error),
         ExecutionError::SchemaAgreementError(error) => of_agreement(error),
         ExecutionError::MetadataError(error) => of_metadata(error),
-        _ => Fault::failed("the driver could not carry out a statement"),
+        _ => Fault::internal("the driver could not carry out a statement"),
     }
 }
 
@@ -139,7 +105,7 @@ fn of_prepare(error: &PrepareError) -> Fault {
     match error {
         PrepareError::ConnectionPoolError(error) => of_pool(error),
         PrepareError::AllAttemptsFailed { first_attempt } => of_attempt(first_attempt, Words::Show),
-        _ => Fault::unavailable("the nodes disagree about a statement; they may be of two versions"),
+        _ => Fault::new(ErrorKind::Busy, "the nodes disagree about a statement; they may be of two versions"),
     }
 }
 
@@ -147,7 +113,7 @@ fn of_use_keyspace(error: &UseKeyspaceError) -> Fault {
     match error {
         UseKeyspaceError::RequestError(error) => of_attempt(error, Words::Show),
         UseKeyspaceError::RequestTimeout(_) => timed_out(),
-        _ => Fault::failed("a keyspace can't be used"),
+        _ => Fault::internal("a keyspace can't be used"),
     }
 }
 
@@ -156,7 +122,7 @@ fn of_agreement(error: &SchemaAgreementError) -> Fault {
         SchemaAgreementError::ConnectionPoolError(error) => of_pool(error),
         SchemaAgreementError::PrepareError(error) => of_prepare(error),
         SchemaAgreementError::RequestError(error) => of_attempt(error, Words::Show),
-        _ => Fault::unavailable("the nodes don't agree on the tables yet; one of them may be down"),
+        _ => Fault::new(ErrorKind::Busy, "the nodes don't agree on the tables yet; one of them may be down"),
     }
 }
 
@@ -168,9 +134,9 @@ fn of_metadata(error: &MetadataError) -> Fault {
             MetadataFetchErrorKind::NextRowError(NextRowError::NextPageError(NextPageError::RequestFailure(error))) => {
                 of_request(error)
             }
-            _ => Fault::unavailable(format!("the nodes could not be listed from {}", fetch.table)),
+            _ => Fault::new(ErrorKind::Unreachable, format!("the nodes could not be listed from {}", fetch.table)),
         },
-        _ => Fault::unavailable("the nodes could not be listed"),
+        _ => Fault::new(ErrorKind::Unreachable, "the nodes could not be listed"),
     }
 }
 
@@ -180,7 +146,7 @@ fn of_request(error: &RequestError) -> Fault {
         RequestError::ConnectionPoolError(error) => of_pool(error),
         RequestError::RequestTimeout(_) => timed_out(),
         RequestError::LastAttemptError(error) => of_attempt(error, Words::Hide),
-        _ => Fault::unavailable("a request failed"),
+        _ => Fault::new(ErrorKind::Unreachable, "a request failed"),
     }
 }
 
@@ -190,34 +156,34 @@ impl From<PagerExecutionError> for Fault {
         match error {
             PagerExecutionError::PrepareError(error) => of_prepare(&error),
             PagerExecutionError::NextPageError(NextPageError::RequestFailure(error)) => of_request(&error),
-            _ => Fault::unavailable("a table could not be read to its end"),
+            _ => Fault::new(ErrorKind::Unreachable, "a table could not be read to its end"),
         }
     }
 }
 
 fn no_node() -> Fault {
-    Fault::unavailable("no node of the local data centre can be reached")
+    Fault::new(ErrorKind::Unreachable, "no node of the local data centre can be reached")
 }
 
 fn timed_out() -> Fault {
-    Fault::unavailable("no answer in time; the nodes are slow or can't be reached")
+    Fault::new(ErrorKind::Timeout, "no answer in time; the nodes are slow or can't be reached")
 }
 
 fn of_attempt(error: &RequestAttemptError, words: Words) -> Fault {
     match error {
         RequestAttemptError::DbError(error, said) => of_db(error, said, words),
         RequestAttemptError::BrokenConnectionError(error) => of_broken(error),
-        RequestAttemptError::UnableToAllocStreamId => Fault::unavailable("too many requests wait for answers"),
+        RequestAttemptError::UnableToAllocStreamId => Fault::new(ErrorKind::Busy, "too many requests wait for answers"),
         RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_) => {
-            Fault::failed("a statement can't be written in the protocol")
+            Fault::internal("a statement can't be written in the protocol")
         }
-        _ => Fault::unavailable("a node's answer can't be read"),
+        _ => Fault::new(ErrorKind::Unreachable, "a node's answer can't be read"),
     }
 }
 
 fn of_db(error: &DbError, said: &str, words: Words) -> Fault {
     if is_too_large(said) {
-        return Fault::TooLarge;
+        return Fault::new(ErrorKind::TooLarge, "the server takes no row of this size");
     }
     let shown = |what: &str| match words {
         Words::Show => format!("{what}: {said}"),
@@ -225,31 +191,39 @@ fn of_db(error: &DbError, said: &str, words: Words) -> Fault {
     };
     match error {
         DbError::Unavailable { required, alive, .. } => {
-            Fault::unavailable(format!("{alive} replicas are up of {required} that are needed"))
+            Fault::new(ErrorKind::Unreachable, format!("{alive} replicas are up of {required} that are needed"))
         }
         DbError::WriteTimeout { received, required, .. } | DbError::ReadTimeout { received, required, .. } => {
-            Fault::unavailable(format!("{received} replicas answered in time of {required} that are needed"))
+            Fault::new(
+                ErrorKind::Timeout,
+                format!("{received} replicas answered in time of {required} that are needed"),
+            )
         }
         DbError::WriteFailure { numfailures, .. } | DbError::ReadFailure { numfailures, .. } => {
-            Fault::unavailable(format!("{numfailures} replicas failed; their logs say why (a full disk?)"))
+            Fault::new(ErrorKind::Busy, format!("{numfailures} replicas failed; their logs say why (a full disk?)"))
         }
-        DbError::Overloaded | DbError::RateLimitReached { .. } => Fault::unavailable("the nodes are overloaded"),
-        DbError::IsBootstrapping => Fault::unavailable("a node is still starting"),
+        DbError::Overloaded | DbError::RateLimitReached { .. } => {
+            Fault::new(ErrorKind::Busy, "the nodes are overloaded")
+        }
+        DbError::IsBootstrapping => Fault::new(ErrorKind::Busy, "a node is still starting"),
         DbError::TruncateError | DbError::ServerError => {
-            Fault::unavailable(shown("a node failed at a statement; its log says why"))
+            Fault::new(ErrorKind::Busy, shown("a node failed at a statement; its log says why"))
         }
-        DbError::Unauthorized => Fault::Mismatch(of_permission(said)),
-        DbError::AuthenticationError => Fault::Mismatch("the login was refused".to_owned()),
-        DbError::Invalid if said.contains("maximum supported expiration date") => Fault::Mismatch(
+        DbError::Unauthorized => Fault::new(ErrorKind::Rights, of_permission(said)),
+        DbError::AuthenticationError => Fault::new(ErrorKind::Login, "the login was refused"),
+        DbError::Invalid if said.contains("maximum supported expiration date") => Fault::mismatch(
             "rows would expire later than this Cassandra can write (2038-01-19); lower maxAge, or set the nodes' \
              storage_compatibility_mode to NONE"
                 .to_owned(),
         ),
         DbError::Invalid | DbError::SyntaxError | DbError::ConfigError | DbError::AlreadyExists { .. } => {
-            Fault::Mismatch(shown("the server refuses a statement; its tables are not as they were declared"))
+            Fault::mismatch(shown("the server refuses a statement; its tables are not as they were declared"))
         }
-        DbError::Unprepared { .. } => Fault::unavailable("a node forgot a statement"),
-        _ => Fault::failed(format!("the server answered with error {:#06x}", error.code(&<_>::default()))),
+        DbError::Unprepared { .. } => Fault::new(ErrorKind::Busy, "a node forgot a statement"),
+        _ => Fault::new(
+            ErrorKind::Refused,
+            format!("the server answered with error {:#06x}", error.code(&<_>::default())),
+        ),
     }
 }
 
@@ -308,7 +282,7 @@ mod tests {
             },
         ] {
             let fault = answered(error, "secret");
-            assert!(matches!(&fault, Fault::Unavailable(message) if !message.contains("secret")), "{fault:?}");
+            assert!(!fault.message.contains("secret"), "{fault:?}");
             assert!(fault.at("profiles").is_transient());
         }
     }
@@ -318,7 +292,8 @@ mod tests {
         let said = "User lethe has no MODIFY permission on <table shop.people> or any of its parents";
         assert_eq!(
             answered(DbError::Unauthorized, said),
-            Fault::Mismatch(
+            Fault::new(
+                ErrorKind::Rights,
                 "the user may not MODIFY table shop.people; let an administrator run: GRANT MODIFY ON table \
                  shop.people TO <the user>"
                     .to_owned()
@@ -339,7 +314,7 @@ mod tests {
     #[test]
     fn a_row_that_is_too_large_is_told_from_other_refusals() {
         let said = "Rejected an oversized mutation (9437227/8388608) for keyspace: shop";
-        assert_eq!(answered(DbError::Invalid, said), Fault::TooLarge);
+        assert_eq!(answered(DbError::Invalid, said).kind, ErrorKind::TooLarge);
     }
 
     #[test]
@@ -360,7 +335,7 @@ mod tests {
             Fault::of_rights(ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, "no".into())))
         };
         assert_eq!(of(DbError::Invalid), None);
-        assert!(matches!(of(DbError::Unauthorized), Some(Fault::Mismatch(message)) if message.contains("grant it")));
-        assert!(matches!(of(DbError::Overloaded), Some(Fault::Unavailable(_))));
+        assert!(of(DbError::Unauthorized).is_some_and(|fault| fault.kind == ErrorKind::Rights));
+        assert!(of(DbError::Overloaded).is_some_and(|fault| fault.is_transient()));
     }
 }

@@ -8,11 +8,12 @@ use scylla::statement::{
     batch::{Batch, BatchType},
 };
 
-use super::{CassandraVault, Inner};
 use crate::{
-    Bookkeeping, StoreError,
-    bookkeeping::{Place, Progress},
-    cassandra::fault::{Fault, unexpected},
+    Bookkeeping, Fault, Place, Progress, StoreError,
+    cassandra::{
+        fault::unexpected,
+        vault::{CassandraVault, Inner},
+    },
 };
 
 impl Bookkeeping for CassandraVault {
@@ -61,7 +62,7 @@ impl Inner {
         for (kind, map) in [("offset", &progress.offsets), ("mark", &progress.marks)] {
             for (name, value) in map {
                 let value = i64::try_from(*value)
-                    .map_err(|_| Fault::failed(format!("an {kind} of 2^63 bytes or more can't be kept")))?;
+                    .map_err(|_| Fault::internal(format!("an {kind} of 2^63 bytes or more can't be kept")))?;
                 values.push((&pipeline, kind, name, value));
             }
         }

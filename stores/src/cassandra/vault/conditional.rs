@@ -15,16 +15,18 @@ use scylla::{
     value::Row,
 };
 
-use super::Inner;
-use crate::cassandra::fault::{Fault, unexpected};
+use crate::{
+    ErrorKind, Fault,
+    cassandra::{fault::unexpected, vault::Inner},
+};
 use scylla::response::query_result::{QueryResult, QueryRowsResult};
 
 /// Tries of a conditional write whose answer is lost, or that another one overtakes.
-pub(super) const TRIES: usize = 5;
+pub(crate) const TRIES: usize = 5;
 
 /// What is known of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Applied {
+pub(crate) enum Applied {
     /// It was carried out.
     Yes,
     /// It wasn't: what is there differs.
@@ -35,7 +37,7 @@ pub(super) enum Applied {
 
 impl Inner {
     /// Runs a prepared statement that answers rows.
-    pub(super) async fn rows(
+    pub(crate) async fn rows(
         &self,
         statement: &PreparedStatement,
         values: impl SerializeRow,
@@ -45,13 +47,13 @@ impl Inner {
     }
 
     /// Runs a prepared write.
-    pub(super) async fn write(&self, statement: &PreparedStatement, values: impl SerializeRow) -> Result<(), Fault> {
+    pub(crate) async fn write(&self, statement: &PreparedStatement, values: impl SerializeRow) -> Result<(), Fault> {
         self.store.session().execute_unpaged(statement, values).await?;
         Ok(())
     }
 
     /// Runs a conditional write.
-    pub(super) async fn write_if(
+    pub(crate) async fn write_if(
         &self,
         statement: &PreparedStatement,
         values: impl SerializeRow,
@@ -60,7 +62,7 @@ impl Inner {
     }
 
     /// Runs conditional writes of one partition: all of them, or none.
-    pub(super) async fn write_all_if<V: SerializeRow>(
+    pub(crate) async fn write_all_if<V: SerializeRow>(
         &self,
         statement: &PreparedStatement,
         values: Vec<V>,
@@ -86,12 +88,12 @@ fn applied(answer: Result<QueryResult, Fault>) -> Result<Applied, Fault> {
                 _ => Err(unexpected()),
             }
         }
-        Err(Fault::Unavailable(_)) => Ok(Applied::Unknown),
+        Err(fault) if fault.is_transient() => Ok(Applied::Unknown),
         Err(fault) => Err(fault),
     }
 }
 
 /// After so many tries nothing is known.
-pub(super) fn contended() -> Fault {
-    Fault::unavailable("a conditional write got no answer, or others overtook it each time")
+pub(crate) fn contended() -> Fault {
+    Fault::new(ErrorKind::Timeout, "a conditional write got no answer, or others overtook it each time")
 }

@@ -3,14 +3,15 @@
 use futures::future::BoxFuture;
 use lethe_core::keys::WrappedKey;
 
-use super::{
-    CassandraVault, Inner,
-    conditional::{Applied, TRIES, contended},
-};
 use crate::{
-    DayKeys, StoreError,
-    cassandra::fault::{Fault, unexpected},
-    day_keys::DayKey,
+    DayKey, DayKeys, Fault, StoreError,
+    cassandra::{
+        fault::unexpected,
+        vault::{
+            CassandraVault, Inner,
+            conditional::{Applied, TRIES, contended},
+        },
+    },
 };
 
 /// The key of a day; `None` inside if it was destroyed.
@@ -132,7 +133,7 @@ impl Inner {
         Err(contended())
     }
 
-    pub(super) async fn count_day_keys_wrapped_by(&self, master: u32) -> Result<u64, Fault> {
+    pub(crate) async fn count_day_keys_wrapped_by(&self, master: u32) -> Result<u64, Fault> {
         Ok(self.live_days().await?.iter().filter(|day| day.key.master == master).count() as u64)
     }
 
@@ -155,6 +156,6 @@ fn wrapped(state: &str, master: Option<i64>, sealed: Option<Vec<u8>>) -> Result<
     match (state, master.and_then(|master| u32::try_from(master).ok()), sealed) {
         ("live", Some(master), Some(sealed)) => Ok(Some(WrappedKey { master, sealed })),
         ("destroyed", ..) => Ok(None),
-        _ => Err(Fault::failed("a row of lethe_day_keys is of a kind that this version doesn't know")),
+        _ => Err(Fault::internal("a row of lethe_day_keys is of a kind that this version doesn't know")),
     }
 }

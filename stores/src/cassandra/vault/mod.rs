@@ -3,15 +3,11 @@
 //! What two workers must agree on is written by conditional writes alone (Paxos at SERIAL over all data
 //! centres, committed at QUORUM), and read at QUORUM or SERIAL; never at a level of one data centre.
 
-mod aliases;
-mod audit;
 mod bookkeeping;
-mod checks;
 mod conditional;
 mod day_keys;
 mod keys;
-mod retire;
-mod scan;
+mod masters;
 mod tables;
 
 use std::{
@@ -22,12 +18,13 @@ use std::{
 
 use tables::Prepared;
 
-use super::{
-    CassandraStore,
-    fault::Fault,
-    schema::{self, ensure_keyspace, ensure_table, has_keyspace},
+use crate::{
+    Access, Fault, StoreError, Vault,
+    cassandra::{
+        CassandraStore,
+        schema::{self, ensure_keyspace, ensure_table, has_keyspace},
+    },
 };
-use crate::{Access, StoreError, vault::Vault};
 
 /// A key store in a keyspace.
 pub struct CassandraVault {

@@ -2,22 +2,25 @@
 
 use scylla::statement::{Consistency, prepared::PreparedStatement};
 
-use crate::cassandra::{CassandraStore, fault::Fault, statements::full_name};
+use crate::{
+    Fault,
+    cassandra::{CassandraStore, schema::statements::full_name},
+};
 
 /// A table of the vault.
-pub(super) struct Table {
-    pub(super) name: &'static str,
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
     columns: &'static str,
 }
 
 impl Table {
-    pub(super) fn create(&self, keyspace: &str) -> String {
+    pub(crate) fn create(&self, keyspace: &str) -> String {
         format!("CREATE TABLE IF NOT EXISTS {} ({})", full_name(keyspace, self.name), self.columns)
     }
 }
 
 /// Rows that are conditional on each other share a partition: a subject's keys, the key checks.
-pub(super) const TABLES: &[Table] = &[
+pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "lethe_keys",
         columns: "space text, subject blob, class text, state text, master bigint, sealed blob, \
@@ -60,19 +63,19 @@ pub(super) const TABLES: &[Table] = &[
 ];
 
 /// The one partition of `lethe_key_checks`.
-pub(super) const SCOPE: &str = "keys";
+pub(crate) const SCOPE: &str = "keys";
 
 /// Writes the statements once: their name, what may be done with them, and their text, in which `{}`
 /// stands for the keyspace.
 macro_rules! statements {
     ($($name:ident: $kind:ident $table:literal $before:literal $after:literal,)*) => {
         /// Every statement of the vault, prepared.
-        pub(super) struct Prepared {
-            $(pub(super) $name: PreparedStatement,)*
+        pub(crate) struct Prepared {
+            $(pub(crate) $name: PreparedStatement,)*
         }
 
         impl Prepared {
-            pub(super) async fn new(store: &CassandraStore, keyspace: &str) -> Result<Self, Fault> {
+            pub(crate) async fn new(store: &CassandraStore, keyspace: &str) -> Result<Self, Fault> {
                 let ($($name,)*) = tokio::try_join!($(
                     prepare(store, Kind::$kind, format!("{} {} {}", $before, full_name(keyspace, $table), $after)),
                 )*)?;

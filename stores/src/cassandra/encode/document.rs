@@ -1,0 +1,290 @@
+//! Which parts of a record's document fill which columns.
+//!
+//! One pass over the bytes, no tree and no copy: a column gets the text of its value as it stands in
+//! the document, so that no digit of a number is lost on the way.
+
+use std::borrow::Cow;
+
+use lethe_core::{
+    json::{NotJson, string_end, unescape},
+    pipeline::{Pointer, Segment},
+};
+
+/// Deepest nesting that is followed; the engine takes nothing near it.
+const DEEPEST: usize = 1024;
+
+/// The paths of a table's columns, as a tree.
+pub(crate) struct Paths {
+    nodes: Vec<Node>,
+}
+
+/// A place in the document.
+#[derive(Default)]
+struct Node {
+    /// Columns that are filled by it.
+    columns: Vec<usize>,
+    /// Its members that lead to columns, sorted by name.
+    members: Vec<(Box<str>, usize)>,
+}
+
+impl Paths {
+    /// A tree of (column, its path). What is under `*` fills no column: core refuses such paths.
+    pub(crate) fn new(paths: impl IntoIterator<Item = (usize, Pointer)>) -> Self {
+        let mut tree = Self { nodes: vec![Node::default()] };
+        'paths: for (column, path) in paths {
+            let mut at = 0;
+            for segment in &path.segments {
+                let Segment::Key(key) = segment else { continue 'paths };
+                at = tree.member(at, key);
+            }
+            tree.nodes[at].columns.push(column);
+        }
+        tree
+    }
+
+    fn member(&mut self, at: usize, key: &str) -> usize {
+        match self.nodes[at].members.binary_search_by(|(name, _)| (**name).cmp(key)) {
+            Ok(place) => self.nodes[at].members[place].1,
+            Err(place) => {
+                let new = self.nodes.len();
+                self.nodes.push(Node::default());
+                self.nodes[at].members.insert(place, (key.into(), new));
+                new
+            }
+        }
+    }
+
+    /// Calls `found` with each column that the document fills, and the JSON text of its value.
+    pub(crate) fn read<'d>(&self, document: &'d str, mut found: impl FnMut(usize, &'d str)) -> Result<(), NotJson> {
+        let mut cursor = Cursor { text: document, at: 0 };
+        cursor.blanks();
+        if cursor.byte() != Some(b'{') {
+            return Err(NotJson);
+        }
+        self.object(0, &mut cursor, &mut found)?;
+        cursor.blanks();
+        if cursor.at == document.len() { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Reads an object; the cursor is on its brace, and ends behind it. No deeper than the tree.
+    fn object<'d>(
+        &self,
+        node: usize,
+        cursor: &mut Cursor<'d>,
+        found: &mut impl FnMut(usize, &'d str),
+    ) -> Result<(), NotJson> {
+        let node = &self.nodes[node];
+        cursor.at += 1;
+        cursor.blanks();
+        if cursor.byte() == Some(b'}') {
+            cursor.at += 1;
+            return Ok(());
+        }
+        loop {
+            cursor.blanks();
+            let key = cursor.string()?;
+            cursor.blanks();
+            cursor.take(b':')?;
+            cursor.blanks();
+            match node.members.binary_search_by(|(name, _)| (**name).cmp(&*key)) {
+                Err(_) => {
+                    cursor.skip()?;
+                }
+                Ok(place) => {
+                    let member = node.members[place].1;
+                    let start = cursor.at;
+                    if cursor.byte() == Some(b'{') && !self.nodes[member].members.is_empty() {
+                        self.object(member, cursor, found)?;
+                    } else {
+                        cursor.skip()?;
+                    }
+                    let value = &cursor.text[start..cursor.at];
+                    self.nodes[member].columns.iter().for_each(|column| found(*column, value));
+                }
+            }
+            cursor.blanks();
+            match cursor.byte() {
+                Some(b',') => cursor.at += 1,
+                Some(b'}') => {
+                    cursor.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(NotJson),
+            }
+        }
+    }
+}
+
+/// A place in a JSON text.
+struct Cursor<'d> {
+    text: &'d str,
+    at: usize,
+}
+
+impl<'d> Cursor<'d> {
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> Result<(), NotJson> {
+        if self.byte() != Some(byte) {
+            return Err(NotJson);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Takes a string; its text, with escapes undone.
+    fn string(&mut self) -> Result<Cow<'d, str>, NotJson> {
+        self.take(b'"')?;
+        let start = self.at;
+        let (end, escaped) = string_end(self.text.as_bytes(), start)?;
+        self.at = end + 1;
+        let raw = &self.text[start..end];
+        Ok(if escaped { unescape(raw) } else { Cow::Borrowed(raw) })
+    }
+
+    /// Takes a value, whatever it is.
+    fn skip(&mut self) -> Result<(), NotJson> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.byte().ok_or(NotJson)? {
+                b'"' => self.at = string_end(self.text.as_bytes(), self.at + 1)?.0 + 1,
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                    if depth > DEEPEST {
+                        return Err(NotJson);
+                    }
+                    continue;
+                }
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    self.at += 1;
+                }
+                // Between the parts of what is skipped; a comma behind it is not its own.
+                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth > 0 => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => self.word()?,
+            }
+            if depth == 0 {
+                return if self.at > start { Ok(()) } else { Err(NotJson) };
+            }
+        }
+    }
+
+    /// Takes a number, `true`, `false` or `null`: what reads the column looks closer.
+    fn word(&mut self) -> Result<(), NotJson> {
+        let bytes = &self.text.as_bytes()[self.at..];
+        let length = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.')).count();
+        self.at += length;
+        if length == 0 { Err(NotJson) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn paths(of: &[&str]) -> Paths {
+        Paths::new(of.iter().enumerate().map(|(i, path)| (i, path.parse().unwrap())))
+    }
+
+    fn read<'d>(of: &[&str], document: &'d str) -> Result<BTreeMap<usize, &'d str>, NotJson> {
+        let mut found = BTreeMap::new();
+        paths(of).read(document, |column, value| {
+            found.insert(column, value);
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn a_column_gets_the_text_of_its_value() {
+        let document = r#"{"a":1.50,"b":{"c":"x\"y","d":[1,{"e":"}"}]},"n":null,"deep/er":{"~":true}}"#;
+        let found = read(&["/a", "/b/c", "/b/d", "/b", "/n", "/deep~1er/~0", "/absent", "/a/b"], document).unwrap();
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            [
+                (0, "1.50"),
+                (1, r#""x\"y""#),
+                (2, r#"[1,{"e":"}"}]"#),
+                (3, r#"{"c":"x\"y","d":[1,{"e":"}"}]}"#),
+                (4, "null"),
+                (5, "true")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_is_compared_without_its_escapes() {
+        assert_eq!(read(&["/größe"], r#"{"gr\u00f6\u00dfe" : "L" }"#).unwrap()[&0], r#""L""#);
+    }
+
+    #[test]
+    fn two_columns_can_be_filled_from_one_place() {
+        assert_eq!(read(&["/a", "/a"], r#"{"a":[]}"#).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in
+            ["", "[]", "1", "{", "{}x", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1"#, r#"{"a":1,}"#, r#"{"a":1 2}"#, r#"{"a":"#]
+        {
+            assert!(read(&["/a"], text).is_err(), "{text}");
+            assert!(read(&["/z"], text).is_err(), "{text}");
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[ab\"\\\\]{1,2}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_tree_holds(value in values(), pretty: bool) {
+            let document = serde_json::json!({"a": value, "b": {"a": value}});
+            let text = if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
+            let text = text.unwrap();
+            let of = ["/a", "/a/a", "/b/a", "/b/a/b", "/b/c", "/b/a/a\"/b\\"];
+            let found = read(&of, &text).unwrap();
+            for (column, path) in of.iter().enumerate() {
+                let there = found.get(&column).map(|text| serde_json::from_str::<Value>(text).unwrap());
+                // A pointer of serde's goes into arrays, too; `a` and `b` are no index.
+                prop_assert_eq!(there.as_ref(), document.pointer(path), "{}", path);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[\\[\\]{}\",:\\\\a1 ]{0,24}") {
+            let _ = read(&["/a", "/a/a"], &text);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! JSON numbers as Cassandra holds them: no digit is lost, and what doesn't fit is refused.
+
+use lethe_core::json::number_end;
+
+/// Most digits of a `decimal`: turning them into binary takes their square in steps.
+const MOST_DIGITS: usize = 4096;
+
+/// A JSON number in parts: `digits` × 10^`exponent`.
+struct Parts<'n> {
+    negative: bool,
+    /// Before and after the point.
+    digits: (&'n str, &'n str),
+    exponent: i64,
+}
+
+impl<'n> Parts<'n> {
+    /// `None` if it is no number, or its exponent no 32-bit integer.
+    fn of(raw: &'n str) -> Option<Self> {
+        if !number_end(raw.as_bytes(), 0).is_ok_and(|(end, _)| end == raw.len()) {
+            return None;
+        }
+        let (negative, rest) = raw.strip_prefix('-').map_or((false, raw), |rest| (true, rest));
+        let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let exponent = i64::from(exponent.parse::<i32>().ok()?).checked_sub(i64::try_from(fraction.len()).ok()?)?;
+        Some(Self { negative, digits: (whole, fraction), exponent })
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u32> {
+        self.digits.0.bytes().chain(self.digits.1.bytes()).map(|digit| u32::from(digit - b'0'))
+    }
+}
+
+/// A number that is an integer of 64 bits: `12`, `12.0` and `1.2e1` are.
+pub(crate) fn integer(raw: &str) -> Option<i64> {
+    if let Ok(value) = raw.parse::<i64>() {
+        // Rust takes `+1` and `007`, too, which are no JSON; the document's are.
+        return Some(value);
+    }
+    let parts = Parts::of(raw)?;
+    let all: Vec<u32> = parts.digits().skip_while(|digit| *digit == 0).collect();
+    let zeros = all.iter().rev().take_while(|digit| **digit == 0).count();
+    let significant = &all[..all.len() - zeros];
+    if significant.is_empty() {
+        return Some(0);
+    }
+    let exponent = parts.exponent + i64::try_from(zeros).ok()?;
+    let power = 10_i128.checked_pow(u32::try_from(exponent).ok()?)?;
+    if significant.len() > 19 {
+        return None;
+    }
+    let value = significant.iter().fold(0_i128, |value, digit| value * 10 + i128::from(*digit)).checked_mul(power)?;
+    i64::try_from(if parts.negative { -value } else { value }).ok()
+}
+
+/// A number as a 64-bit float, as near as one comes.
+pub(crate) fn float(raw: &str) -> Option<f64> {
+    Parts::of(raw)?;
+    raw.parse::<f64>().ok().filter(|value| value.is_finite())
+}
+
+/// A number as CQL's `decimal`: its scale, then its digits as a two's complement integer. `1.50`
+/// keeps both of its decimals.
+pub(crate) fn decimal(raw: &str) -> Option<Vec<u8>> {
+    let parts = Parts::of(raw)?;
+    let count = parts.digits.0.len() + parts.digits.1.len();
+    if count > MOST_DIGITS {
+        return None;
+    }
+    let scale = i32::try_from(-parts.exponent).ok()?;
+    let mut out = scale.to_be_bytes().to_vec();
+    if count <= 38 {
+        let value = parts.digits().fold(0_i128, |value, digit| value * 10 + i128::from(digit));
+        let bytes = (if parts.negative { -value } else { value }).to_be_bytes();
+        out.extend_from_slice(shortest(&bytes));
+    } else {
+        let mut bytes = magnitude(parts.digits());
+        if parts.negative {
+            negate(&mut bytes);
+        }
+        out.extend_from_slice(shortest(&bytes));
+    }
+    Some(out)
+}
+
+/// Two's complement, big-endian, without bytes that only repeat the sign.
+fn shortest(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let [first, second, ..] = rest {
+        let repeats = (*first == 0 && *second < 0x80) || (*first == 0xff && *second >= 0x80);
+        if !repeats {
+            break;
+        }
+        rest = &rest[1..];
+    }
+    rest
+}
+
+/// Decimal digits as a big-endian integer with room for a sign.
+fn magnitude(digits: impl Iterator<Item = u32>) -> Vec<u8> {
+    // Least limb first.
+    let mut limbs: Vec<u32> = vec![0];
+    for digit in digits {
+        let mut carry = u64::from(digit);
+        for limb in &mut limbs {
+            let value = u64::from(*limb) * 10 + carry;
+            *limb = value as u32;
+            carry = value >> 32;
+        }
+        if carry > 0 {
+            limbs.push(carry as u32);
+        }
+    }
+    let mut bytes = vec![0];
+    limbs.iter().rev().for_each(|limb| bytes.extend_from_slice(&limb.to_be_bytes()));
+    bytes
+}
+
+fn negate(bytes: &mut [u8]) {
+    let mut carry = true;
+    for byte in bytes.iter_mut().rev() {
+        let (value, over) = (!*byte).overflowing_add(u8::from(carry));
+        *byte = value;
+        carry = over;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_integer_is_one_however_it_is_written() {
+        for (raw, value) in [
+            ("12", Some(12)),
+            ("-12.0", Some(-12)),
+            ("1.2e1", Some(12)),
+            ("1200E-2", Some(12)),
+            ("0.0e-99", Some(0)),
+            ("-0", Some(0)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808.0", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("9.223372036854775807e18", Some(i64::MAX)),
+            ("1.5", None),
+            ("1e-1", None),
+            ("1e19", None),
+            ("1e2147483647", None),
+            ("1e99999999999", None),
+            ("\"1\"", None),
+            ("true", None),
+        ] {
+            assert_eq!(integer(raw), value, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_float_is_finite() {
+        assert_eq!(float("1.5e3"), Some(1500.0));
+        assert_eq!(float("1e400"), None);
+        for raw in ["NaN", "inf", "nan", "\"1\"", "null"] {
+            assert_eq!(float(raw), None, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_keeps_every_digit() {
+        let parts = |raw: &str| {
+            let bytes = decimal(raw).unwrap();
+            (i32::from_be_bytes(*bytes.first_chunk().unwrap()), bytes[4..].to_vec())
+        };
+        assert_eq!(parts("1.50"), (2, vec![0, 150]));
+        assert_eq!(parts("-1.50"), (2, vec![0xff, 0x6a]));
+        assert_eq!(parts("0"), (0, vec![0]));
+        assert_eq!(parts("-0.00"), (2, vec![0]));
+        assert_eq!(parts("127"), (0, vec![127]));
+        assert_eq!(parts("-128"), (0, vec![0x80]));
+        assert_eq!(parts("12e3"), (-3, vec![12]));
+        assert_eq!(parts("1.2e-3"), (4, vec![12]));
+        assert_eq!(parts("18446744073709551616"), (0, vec![1, 0, 0, 0, 0, 0, 0, 0, 0]));
+        // 2^130, in 40 digits: more than 128 bits hold.
+        let long = parts("1361129467683753853853498429727072845824").1;
+        assert_eq!(long, [&[4][..], &[0; 16]].concat());
+        assert!(decimal(&"9".repeat(MOST_DIGITS + 1)).is_none());
+        assert!(decimal("1e2147483648").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn short_and_long_ways_agree(value: i128) {
+            let value = value / 10;
+            let digits = value.unsigned_abs().to_string();
+            let mut long = magnitude(digits.bytes().map(|d| u32::from(d - b'0')));
+            if value < 0 {
+                negate(&mut long);
+            }
+            let wanted = value.to_be_bytes();
+            prop_assert_eq!(shortest(&long), shortest(&wanted));
+            let written = decimal(&value.to_string()).unwrap();
+            prop_assert_eq!(&written[4..], shortest(&wanted));
+        }
+
+        #[test]
+        fn an_integer_of_64_bits_is_taken_whatever_form(value: i64, zeros in 0_usize..4) {
+            let point = format!("{value}.{}", "0".repeat(zeros + 1));
+            let power = format!("{value}{}e-{zeros}", "0".repeat(zeros));
+            prop_assert_eq!(integer(&point), Some(value));
+            prop_assert_eq!(integer(&power), Some(value));
+        }
+    }
+}

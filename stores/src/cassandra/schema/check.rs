@@ -1,0 +1,245 @@
+//! Whether a table that is there is the one that was declared.
+
+use lethe_crds::profile_pipeline::CassandraSink;
+
+use crate::{
+    Fault,
+    cassandra::{
+        CassandraStore,
+        fault::unexpected,
+        schema::statements::{full_name, quoted, type_name},
+    },
+};
+
+/// Cassandra's default, in seconds: how long a tombstone stays at least.
+const GRACE: i32 = 864_000;
+
+/// A table as the server describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) columns: Vec<DescribedColumn>,
+    /// Seconds after which a row goes that was written without a time to live; 0: never.
+    pub(crate) default_ttl: i32,
+    /// Seconds that a tombstone stays at least.
+    pub(crate) gc_grace: i32,
+}
+
+/// A column as the server describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DescribedColumn {
+    pub(crate) name: String,
+    pub(crate) cql_type: String,
+    /// `partition_key`, `clustering`, `regular` or `static`.
+    pub(crate) kind: String,
+    /// Place in its part of the key.
+    pub(crate) position: i32,
+}
+
+impl Described {
+    fn key(&self, kind: &str) -> Vec<&str> {
+        let mut key: Vec<_> = self.columns.iter().filter(|column| column.kind == kind).collect();
+        key.sort_by_key(|column| column.position);
+        key.into_iter().map(|column| column.name.as_str()).collect()
+    }
+}
+
+/// Reads how a table is; `None` if it isn't there.
+pub(crate) async fn describe(store: &CassandraStore, keyspace: &str, table: &str) -> Result<Option<Described>, Fault> {
+    let sql = "SELECT default_time_to_live, gc_grace_seconds FROM system_schema.tables
+               WHERE keyspace_name = ? AND table_name = ?";
+    let rows = store.describe(sql, (keyspace, table)).await?;
+    let Some((default_ttl, gc_grace)) = rows.maybe_first_row::<(i32, i32)>().map_err(|_| unexpected())? else {
+        return is_view(store, keyspace, table).await.map(|()| None);
+    };
+    let sql = "SELECT column_name, type, kind, position FROM system_schema.columns
+               WHERE keyspace_name = ? AND table_name = ?";
+    let rows = store.describe(sql, (keyspace, table)).await?;
+    let columns = rows.rows::<(String, String, String, i32)>().map_err(|_| unexpected())?.map(|row| {
+        let (name, cql_type, kind, position) = row.map_err(|_| unexpected())?;
+        Ok(DescribedColumn { name, cql_type, kind, position })
+    });
+    Ok(Some(Described { columns: columns.collect::<Result<_, Fault>>()?, default_ttl, gc_grace }))
+}
+
+async fn is_view(store: &CassandraStore, keyspace: &str, table: &str) -> Result<(), Fault> {
+    let sql = "SELECT view_name FROM system_schema.views WHERE keyspace_name = ? AND view_name = ?";
+    if store.describe(sql, (keyspace, table)).await?.rows_num() > 0 {
+        return Err(Fault::mismatch(format!("{keyspace}.{table} is a materialized view; write to a table")));
+    }
+    Ok(())
+}
+
+/// What differs, with what to do, a sentence each. `ages`: whether the sink's records expire.
+pub(crate) fn differences(sink: &CassandraSink, ages: bool, there: &Described) -> Vec<String> {
+    let mut found = Vec::new();
+    let name = full_name(&sink.keyspace, &sink.table);
+    for column in &sink.columns {
+        let wanted = type_name(column.cql_type);
+        match there.columns.iter().find(|other| other.name == column.name) {
+            None => found.push(missing(&name, &column.name, wanted, there)),
+            Some(other) if other.cql_type != wanted => found.push(format!(
+                "column {} is {} and should be {wanted}: declare it as {}, or fill another column (a type can't be \
+                 changed)",
+                column.name, other.cql_type, other.cql_type
+            )),
+            Some(_) => {}
+        }
+    }
+    let mut key = |what: &str, kind: &str, wanted: &[String]| {
+        let is = there.key(kind);
+        if is != wanted {
+            found.push(format!(
+                "the {what} is ({}) and should be ({}): a key can't be changed, write to another table",
+                is.join(", "),
+                wanted.join(", ")
+            ));
+        }
+    };
+    key("partition key", "partition_key", &sink.partition_key);
+    key("clustering key", "clustering", sink.clustering_key.as_deref().unwrap_or_default());
+    for column in &there.columns {
+        if column.cql_type == "counter" {
+            found.push(format!(
+                "column {} counts, and a table of counters takes no records: write to another table",
+                column.name
+            ));
+        } else if column.kind == "static" {
+            found.push(format!(
+                "column {} is static: it would belong to all of a subject's records and to none; ALTER TABLE {name} \
+                 DROP {}, or write to another table",
+                column.name,
+                quoted(&column.name)
+            ));
+        }
+    }
+    if there.default_ttl > 0 && !ages {
+        found.push(format!(
+            "rows expire {} s after they are written (default_time_to_live), so each replay would lengthen their life: \
+             set maxAge, which counts from the event's time, or ALTER TABLE {name} WITH default_time_to_live = 0",
+            there.default_ttl
+        ));
+    }
+    found
+}
+
+fn missing(table: &str, column: &str, wanted: &str, there: &Described) -> String {
+    let lower = column.to_lowercase();
+    if lower != column && there.columns.iter().any(|other| other.name == lower) {
+        return format!(
+            "column {column} is called {lower} there: call it so in the manifest, names are taken as written"
+        );
+    }
+    format!("column {column} is missing: ALTER TABLE {table} ADD {} {wanted}", quoted(column))
+}
+
+/// Says what works, but not as well as it could.
+pub(crate) fn warn(sink: &CassandraSink, there: &Described) {
+    let (keyspace, table) = (&sink.keyspace, &sink.table);
+    if there.gc_grace < GRACE {
+        tracing::warn!(
+            keyspace,
+            table,
+            gc_grace_seconds = there.gc_grace,
+            "tombstones go earlier than 10 days: a node that was away for longer brings deleted rows back"
+        );
+    }
+    for column in there.columns.iter().filter(|column| column.kind == "regular") {
+        if !sink.columns.iter().any(|wanted| wanted.name == column.name) {
+            tracing::warn!(
+                keyspace,
+                table,
+                column = column.name,
+                "no part of the sink fills this column: what it holds stays until its row is deleted"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cassandra::schema::statements::tests::sink;
+
+    fn there() -> Described {
+        let column = |name: &str, cql_type: &str, kind: &str, position| DescribedColumn {
+            name: name.to_owned(),
+            cql_type: cql_type.to_owned(),
+            kind: kind.to_owned(),
+            position,
+        };
+        Described {
+            columns: vec![
+                column("city", "text", "regular", -1),
+                column("event_id", "text", "clustering", 1),
+                column("event_time", "timestamp", "clustering", 0),
+                column("spent", "decimal", "regular", -1),
+                column("subject_ref", "text", "partition_key", 0),
+            ],
+            default_ttl: 0,
+            gc_grace: GRACE,
+        }
+    }
+
+    fn changed(change: impl FnOnce(&mut Described)) -> Vec<String> {
+        let mut table = there();
+        change(&mut table);
+        differences(&sink(), false, &table)
+    }
+
+    #[test]
+    fn a_table_as_declared_differs_in_nothing() {
+        assert_eq!(differences(&sink(), false, &there()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_missing_column_comes_with_its_statement() {
+        let found = changed(|table| table.columns.retain(|column| column.name != "spent"));
+        assert_eq!(
+            found,
+            ["column spent is missing: ALTER TABLE \"shop\".\"events\" ADD \"spent\" decimal".to_owned()]
+        );
+    }
+
+    #[test]
+    fn a_name_that_differs_in_case_only_is_told() {
+        let mut sink = sink();
+        sink.columns[3].name = "City".to_owned();
+        assert!(differences(&sink, false, &there())[0].starts_with("column City is called city there"));
+    }
+
+    #[test]
+    fn another_type_or_key_can_not_be_changed() {
+        let found = changed(|table| {
+            table.columns[3].cql_type = "double".to_owned();
+            table.columns[2].kind = "regular".to_owned();
+        });
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("column spent is double and should be decimal: declare it as double"));
+        assert!(found[1].starts_with("the clustering key is (event_id) and should be (event_time, event_id)"));
+    }
+
+    #[test]
+    fn counters_and_static_columns_are_refused() {
+        let found = changed(|table| {
+            let extra = |name: &str, cql_type: &str, kind: &str| DescribedColumn {
+                name: name.to_owned(),
+                cql_type: cql_type.to_owned(),
+                kind: kind.to_owned(),
+                position: -1,
+            };
+            table.columns.push(extra("visits", "counter", "regular"));
+            table.columns.push(extra("plan", "text", "static"));
+            table.columns.push(extra("tags", "set<text>", "regular"));
+        });
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("visits counts") && found[1].contains("DROP \"plan\""));
+    }
+
+    #[test]
+    fn a_life_that_counts_from_the_write_is_refused_unless_the_sink_says_its_age() {
+        let mut table = there();
+        table.default_ttl = 60;
+        assert!(differences(&sink(), false, &table)[0].contains("set maxAge"));
+        assert_eq!(differences(&sink(), true, &table), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,121 @@
+//! A subject's end in a table: what is not newer than a deletion goes.
+//!
+//! Cassandra compares versions alone. Of the events of a deletion's own version those with greater ids
+//! are newer, though: so where a subject has many rows, those of lower versions go by one statement, and
+//! by another those of this version up to the deletion's id.
+
+use lethe_core::{
+    record::{Outgoing, OutgoingBatch},
+    version::Version,
+};
+use lethe_crds::profile_pipeline::{CassandraSink, Meta};
+use scylla::statement::{Consistency, prepared::PreparedStatement};
+
+use crate::{
+    Fault,
+    cassandra::{
+        CassandraStore,
+        encode::{
+            cell::Cell,
+            row::{Values, known},
+        },
+        schema::statements::{delete, delete_up_to},
+    },
+};
+
+/// The statements that delete.
+pub(crate) struct Deletion {
+    subject: PreparedStatement,
+    up_to: Option<UpTo>,
+}
+
+/// Deletes a subject's rows up to an id.
+struct UpTo {
+    statement: PreparedStatement,
+    /// What fills the clustering columns, the id last.
+    key: Vec<Meta>,
+}
+
+impl Deletion {
+    pub(crate) async fn prepare(
+        store: &CassandraStore,
+        sink: &CassandraSink,
+        level: Consistency,
+    ) -> Result<Self, Fault> {
+        let up_to = match key_to_id(sink) {
+            None => None,
+            Some((names, key)) => {
+                let statement = store.prepare(&delete_up_to(sink, &names), level, true).await?;
+                Some(UpTo { statement, key })
+            }
+        };
+        Ok(Self { subject: store.prepare(&delete(sink), level, true).await?, up_to })
+    }
+
+    /// Fails where the user may not write. A deletion of no subject is refused by a node after it looked at
+    /// the user's rights, before it does anything.
+    pub(crate) async fn may_write(&self, store: &CassandraStore) -> Result<(), Fault> {
+        let nobody = [Cell::long(0), Cell::Borrowed(b"")];
+        match store.session().execute_unpaged(&self.subject, Values(&nobody)).await {
+            Ok(_) => Ok(()),
+            Err(error) => Fault::of_rights(error).map_or(Ok(()), Err),
+        }
+    }
+
+    /// Deletes what the subject of `record` has that isn't newer. `version`: the one to delete at.
+    pub(crate) async fn send(
+        &self,
+        store: &CassandraStore,
+        batch: &OutgoingBatch,
+        record: &Outgoing,
+        version: i64,
+        subject: &[u8],
+    ) -> Result<(), Fault> {
+        let run = async |statement, cells: &[Cell<'_>]| {
+            store.session().execute_unpaged(statement, Values(cells)).await.map(drop).map_err(Fault::from)
+        };
+        let Some(UpTo { statement, key }) = &self.up_to else {
+            return run(&self.subject, &[Cell::long(version), Cell::Borrowed(subject)]).await;
+        };
+        let lowest = Version::from_stored(version).without_rewrite().get();
+        run(&self.subject, &[Cell::long(lowest.saturating_sub(1)), Cell::Borrowed(subject)]).await?;
+        // An event that was rewritten, up to nine times, is the same event.
+        let mut cells = vec![Cell::long(lowest.saturating_add(9)), Cell::Borrowed(subject)];
+        cells.extend(key.iter().map(|meta| known(*meta, batch, record, subject)));
+        run(statement, &cells).await
+    }
+}
+
+/// The clustering columns up to the one that holds the event's id, and what fills them; `None` where
+/// none holds it.
+fn key_to_id(sink: &CassandraSink) -> Option<(Vec<&str>, Vec<Meta>)> {
+    let (mut names, mut key) = (Vec::new(), Vec::new());
+    for name in sink.clustering_key.iter().flatten() {
+        let meta = sink.columns.iter().find(|column| column.name == *name)?.meta?;
+        names.push(name.as_str());
+        key.push(meta);
+        if meta == Meta::EventId {
+            return Some((names, key));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cassandra::schema::statements::tests::sink;
+
+    #[test]
+    fn the_key_is_followed_up_to_the_id() {
+        let wanted = (vec!["event_time", "event_id"], vec![Meta::EventTime, Meta::EventId]);
+        assert_eq!(key_to_id(&sink()), Some(wanted));
+        let keyed = |names: &[&str]| CassandraSink {
+            clustering_key: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+            ..sink()
+        };
+        let by_id = keyed(&["event_id", "event_time"]);
+        assert_eq!(key_to_id(&by_id), Some((vec!["event_id"], vec![Meta::EventId])));
+        assert_eq!(key_to_id(&CassandraSink { clustering_key: None, ..sink() }), None);
+    }
+}

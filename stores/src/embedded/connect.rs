@@ -1,0 +1,288 @@
+//! The file: how it is opened, checked and worked on.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::{ErrorKind, Fault, StoreError, embedded::schema};
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages of 4 KiB that the write-ahead log gathers before they go into the file: 32 MiB. Large
+/// enough that a page which many batches touch is copied once, not once a batch.
+const CHECKPOINT_PAGES: i64 = 8192;
+
+/// Memory for pages, in KiB.
+const CACHE_KIB: i64 = 65_536;
+
+/// An open SQLite file. Clones of its `Arc` share one connection, so that two DataStores of one path
+/// in one process should share one `EmbeddedStore`; two of them work, but wait for each other.
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Name of the DataStore.
+    name: String,
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl EmbeddedStore {
+    /// Opens the file, and makes it (readable by this user alone) when absent. `name` is the
+    /// DataStore's, for messages. A commit is durable when a call returns (WAL, `synchronous=FULL`);
+    /// what is deleted is overwritten (`secure_delete`).
+    pub fn open(name: &str, path: &Path) -> Result<Arc<Self>, StoreError> {
+        let connection = connect(path).map_err(|fault| fault.at(name))?;
+        let shared = Shared { name: name.to_owned(), path: path.to_owned(), connection: Mutex::new(connection) };
+        Ok(Arc::new(Self { shared: Arc::new(shared) }))
+    }
+
+    /// Name of the DataStore.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The file, as it was opened.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// Runs `work` in one transaction on a blocking thread; durable when this returns. A caller that
+    /// goes away doesn't stop it.
+    pub(super) async fn transact<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.transact(work)).await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    /// Runs `work`, which reads, on a blocking thread.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.with(|connection| work(connection)))
+            .await
+            .unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    /// As [`EmbeddedStore::transact`], on this thread.
+    pub(super) fn transact_blocking<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        self.shared.transact(work)
+    }
+
+    /// Moves what the write-ahead log holds into the file and empties the log, so that no older copy
+    /// of an overwritten page stays in it. Answers false when a reader was in the way.
+    pub async fn checkpoint(&self) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            Ok(busy == 0)
+        })
+        .await
+    }
+
+    fn stopped(&self) -> StoreError {
+        Fault::internal("the work on the file was cut short").at(self.name())
+    }
+}
+
+impl Shared {
+    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
+        // A panic inside a transaction rolled it back while it unwound: the connection is good.
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut connection).map_err(|fault| fault.at(&self.name))
+    }
+
+    fn transact<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.with(|connection| {
+            // Immediate: the lock is waited for here, never in the middle, where SQLite gives up at once.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = work(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
+        })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    prepare_path(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    schema::check_owner(&connection)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    let journal: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if journal != "wal" {
+        return Err(Fault::mismatch(
+            "the file system can't keep a write-ahead log (a network share?); name a path on a local disk".to_owned(),
+        ));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * 4096)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    schema::build(&mut connection)?;
+    Ok(connection)
+}
+
+/// SQLite says "unable to open" to all of these; a person needs to know which it is.
+fn prepare_path(path: &Path) -> Result<(), Fault> {
+    let shown = path.display();
+    if path.is_dir() {
+        return Err(Fault::mismatch(format!("{shown} is a directory; name a file in it")));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return Err(Fault::mismatch(format!("the directory {} does not exist; make it", parent.display())));
+    }
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Fault::new(ErrorKind::Rights, format!("this user may not write {shown}; change its owner or its mode")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            Err(Fault::new(ErrorKind::Rights, format!("{shown} lies on a file system that is mounted read-only")))
+        }
+        Err(error) => Err(Fault::new(ErrorKind::Refused, format!("failed to open {shown}: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn refusal(path: &Path) -> StoreError {
+        EmbeddedStore::open("profiles", path).err().unwrap()
+    }
+
+    #[test]
+    fn a_file_is_made_when_absent_and_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lethe.db");
+        drop(EmbeddedStore::open("profiles", &path).unwrap());
+        let again = EmbeddedStore::open("profiles", &path).unwrap();
+        assert_eq!((again.name(), again.path()), ("profiles", path.as_path()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_can_read_a_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lethe.db");
+        let _store = EmbeddedStore::open("profiles", &path).unwrap();
+        for name in ["lethe.db", "lethe.db-wal"] {
+            assert_eq!(fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = refusal(&dir.path().join("absent/lethe.db"));
+        assert!(error.kind == ErrorKind::Mismatch);
+        assert!(error.to_string().contains("absent does not exist; make it"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(refusal(dir.path()).to_string().contains("is a directory"));
+    }
+
+    #[test]
+    fn a_text_file_is_refused_and_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes.txt");
+        let text = "not a database, but long enough to be looked at as if it were one. ".repeat(20);
+        fs::write(&path, &text).unwrap();
+        let error = refusal(&path);
+        assert!(error.kind == ErrorKind::Mismatch, "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused_and_not_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE notes (text TEXT)").unwrap();
+        let before = fs::read(&path).unwrap();
+        let error = refusal(&path);
+        assert!(error.kind == ErrorKind::Mismatch, "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lethe.db");
+        drop(EmbeddedStore::open("profiles", &path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(refusal(&path).kind == ErrorKind::Mismatch);
+    }
+
+    #[test]
+    fn a_damaged_file_is_called_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lethe.db");
+        drop(EmbeddedStore::open("profiles", &path).unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[100..].fill(0xa5);
+        fs::write(&path, bytes).unwrap();
+        let error = refusal(&path);
+        assert!(error.kind == ErrorKind::Refused && error.message.contains("damaged"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_can_be_waited_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
+        let fill = |limit: i64| {
+            store.transact(move |tx| {
+                tx.query_row(&format!("PRAGMA max_page_count = {limit}"), [], |_| Ok(()))?;
+                tx.execute("INSERT INTO lethe_audit (line) VALUES (hex(zeroblob(1000000)))", [])?;
+                Ok(())
+            })
+        };
+        let error = fill(1).await.unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("disk is full"), "{error}");
+        fill(1_000_000).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
+        let failed: Result<(), _> = store
+            .transact(|tx| {
+                tx.execute("INSERT INTO lethe_audit (line) VALUES ('{}')", [])?;
+                Err(Fault::internal("on purpose".to_owned()))
+            })
+            .await;
+        failed.unwrap_err();
+        let lines: i64 =
+            store.read(|c| Ok(c.query_row("SELECT count(*) FROM lethe_audit", [], |row| row.get(0))?)).await.unwrap();
+        assert_eq!(lines, 0);
+    }
+}

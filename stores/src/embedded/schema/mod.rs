@@ -1,0 +1,152 @@
+//! Lethe's own tables in the file, and the marks by which it knows the file as its own.
+
+pub(crate) mod table;
+pub(crate) mod view;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::Fault;
+
+/// `LETH`, in the file's header.
+const APPLICATION_ID: i64 = 0x4c45_5448;
+
+/// Version of the tables below. Raise it with a step that brings an older file there.
+const VERSION: i64 = 1;
+
+/// No column holds the time of a run: two runs over the same events leave the same rows.
+const TABLES: &str = "
+CREATE TABLE lethe_tables (
+    table_name TEXT PRIMARY KEY NOT NULL,
+    records TEXT NOT NULL
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE lethe_deleted (
+    table_name TEXT NOT NULL,
+    subject_ref TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    deleted_at TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    expires_at TEXT,
+    PRIMARY KEY (table_name, subject_ref)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX lethe_deleted_expires_at ON lethe_deleted (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE lethe_keys (
+    space TEXT NOT NULL,
+    token BLOB NOT NULL,
+    class TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('live', 'shredded')),
+    master INTEGER,
+    sealed BLOB,
+    PRIMARY KEY (space, token, class)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX lethe_keys_master ON lethe_keys (master) WHERE state = 'live';
+
+CREATE TABLE lethe_aliases (
+    space TEXT NOT NULL,
+    name TEXT NOT NULL,
+    alias BLOB NOT NULL,
+    token BLOB NOT NULL,
+    PRIMARY KEY (space, name, alias, token)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX lethe_aliases_subject ON lethe_aliases (space, token);
+
+CREATE TABLE lethe_key_checks (
+    name TEXT PRIMARY KEY NOT NULL,
+    check_value TEXT NOT NULL,
+    retired INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE lethe_attestations (
+    seq INTEGER PRIMARY KEY,
+    key_name TEXT NOT NULL,
+    attestation TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE lethe_audit (
+    seq INTEGER PRIMARY KEY,
+    line TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE lethe_progress (
+    pipeline TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('offset', 'mark')),
+    name TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (pipeline, kind, name)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE lethe_places (
+    store TEXT NOT NULL,
+    name TEXT NOT NULL,
+    space TEXT NOT NULL,
+    form TEXT NOT NULL,
+    pipeline TEXT NOT NULL,
+    PRIMARY KEY (store, name, space, form, pipeline)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE lethe_dead_letter (
+    pipeline TEXT NOT NULL,
+    key BLOB NOT NULL,
+    stream TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    rule TEXT,
+    path TEXT,
+    sinks TEXT NOT NULL,
+    sealed_by TEXT NOT NULL CHECK (sealed_by IN ('subject', 'day')),
+    sealed_with TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (pipeline, key)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX lethe_dead_letter_day ON lethe_dead_letter (pipeline, sealed_with) WHERE sealed_by = 'day';
+
+CREATE TABLE lethe_day_keys (
+    pipeline TEXT NOT NULL,
+    day TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('live', 'destroyed')),
+    master INTEGER,
+    sealed BLOB,
+    PRIMARY KEY (pipeline, day)
+) WITHOUT ROWID, STRICT;
+";
+
+/// Refuses a file that another program made, before anything is written to it.
+pub(crate) fn check_owner(connection: &Connection) -> Result<(), Fault> {
+    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application == APPLICATION_ID {
+        let version = version(connection)?;
+        if version > VERSION {
+            return Err(Fault::mismatch(format!(
+                "the file was written by a later version of Lethe (layout {version}, this one knows {VERSION}); upgrade"
+            )));
+        }
+        return Ok(());
+    }
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != 0 || objects != 0 {
+        return Err(Fault::mismatch(
+            "the file is a database of another program; name another path, Lethe makes its own file".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Makes the tables, once, in one transaction: two processes that open a new file agree.
+pub(crate) fn build(connection: &mut Connection) -> Result<(), Fault> {
+    if version(connection)? == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if version(&transaction)? != VERSION {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.execute_batch(TABLES)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i64, Fault> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}

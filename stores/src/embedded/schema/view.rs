@@ -1,0 +1,118 @@
+//! A view beside each table that shows every declared field as a column of its own.
+
+use lethe_core::pipeline::{Pointer, Segment};
+use lethe_crds::profile_pipeline::Records;
+use rusqlite::{OptionalExtension, Transaction};
+
+use crate::{
+    Fault,
+    embedded::schema::table::{kind, quoted},
+};
+
+/// One column of the view `<table>_fields`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewColumn {
+    /// Its name; unique in the view, in any case.
+    pub name: String,
+    /// Where it is in the document, as SQLite's JSON functions write it: `$."address"."city"`.
+    pub path: String,
+}
+
+impl ViewColumn {
+    /// The column of a declared field: `/address/city` becomes `address_city`. What is under `*` is
+    /// shown with its whole array, as JSON.
+    pub fn of(pointer: &Pointer) -> Self {
+        let keys: Vec<&str> = pointer
+            .segments
+            .iter()
+            .map_while(|segment| match segment {
+                Segment::Key(key) => Some(key.as_str()),
+                Segment::Each => None,
+            })
+            .collect();
+        let path = keys
+            .iter()
+            .fold("$".to_owned(), |path, key| format!("{path}.\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")));
+        Self { name: keys.join("_"), path }
+    }
+}
+
+/// Makes `<table>_fields`, or makes it anew when the fields have changed. Of columns with one name
+/// the first stays.
+pub(crate) fn ensure(
+    transaction: &Transaction<'_>,
+    table: &str,
+    records: Records,
+    fields: &[ViewColumn],
+) -> Result<(), Fault> {
+    let view = format!("{table}_fields");
+    let sql = definition(&view, table, records, fields);
+    match kind(transaction, &view)?.as_deref() {
+        None => {}
+        Some("view") => {
+            let there: Option<String> = transaction
+                .query_row("SELECT sql FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE", [&view], |row| row.get(0))
+                .optional()?;
+            if there.as_deref() == Some(&sql) {
+                return Ok(());
+            }
+            transaction.execute_batch(&format!("DROP VIEW {}", quoted(&view)))?;
+        }
+        Some(other) => {
+            return Err(Fault::mismatch(format!(
+                "{view} is a {other} in this file, where a view of {table}'s fields should be; rename one of them"
+            )));
+        }
+    }
+    transaction.execute_batch(&sql)?;
+    Ok(())
+}
+
+fn definition(view: &str, table: &str, records: Records, fields: &[ViewColumn]) -> String {
+    let mut columns = vec!["subject_ref".to_owned(), "event_id".to_owned(), "event_time".to_owned()];
+    let mut names = columns.clone();
+    for field in fields {
+        let name = field.name.to_lowercase();
+        if !name.is_empty() && !names.contains(&name) {
+            let path = field.path.replace('\'', "''");
+            columns.push(format!("json_extract(document, '{path}') AS {}", quoted(&field.name)));
+            names.push(name);
+        }
+    }
+    let rows = match records {
+        Records::Latest => " WHERE deleted_at IS NULL",
+        Records::Append => "",
+    };
+    format!("CREATE VIEW {} AS SELECT {} FROM {}{rows}", quoted(view), columns.join(", "), quoted(table))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn column(pointer: &str) -> (String, String) {
+        let column = ViewColumn::of(&pointer.parse().unwrap());
+        (column.name, column.path)
+    }
+
+    #[test]
+    fn a_field_s_column_is_named_by_its_path() {
+        assert_eq!(column("/email"), ("email".into(), "$.\"email\"".into()));
+        assert_eq!(column("/address/city"), ("address_city".into(), "$.\"address\".\"city\"".into()));
+        assert_eq!(column("/items/*/name"), ("items".into(), "$.\"items\"".into()));
+    }
+
+    #[test]
+    fn any_key_can_be_found_again_by_sqlite() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for key in ["plain", "with.dot", "it's", "quo\"te", "back\\slash", "a[0]", "größe", "$"] {
+            let document = serde_json::json!({key: 7}).to_string();
+            let path = ViewColumn::of(&Pointer { segments: vec![Segment::Key(key.to_owned())] }).path;
+            let found: Option<i64> =
+                connection.query_row("SELECT json_extract(?1, ?2)", [document, path], |row| row.get(0)).unwrap();
+            assert_eq!(found, Some(7), "{key}");
+        }
+    }
+}

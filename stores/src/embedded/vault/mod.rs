@@ -1,0 +1,16 @@
+//! A key store in the file.
+
+mod bookkeeping;
+mod day_keys;
+mod keys;
+mod masters;
+
+use futures::future::BoxFuture;
+
+use crate::{StoreError, Vault, embedded::EmbeddedStore};
+
+impl Vault for EmbeddedStore {
+    fn purge(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { self.checkpoint().await.map(|_| ()) })
+    }
+}

@@ -1,0 +1,184 @@
+//! One CSV row cut into cells, by RFC 4180.
+//!
+//! Stricter than most readers where a quote is concerned: a cell that begins with a quote ends with
+//! one. A stray quote would otherwise swallow good rows up to the next one.
+
+use std::{borrow::Cow, ops::Range};
+
+/// A cell of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// Its bytes, without the quotes around it.
+    range: Range<usize>,
+    /// It holds quotes that are doubled.
+    doubled: bool,
+}
+
+impl Cell {
+    /// Its text, in the text of its row.
+    pub(crate) fn text<'a>(&self, row: &'a str) -> Cow<'a, str> {
+        let text = row.get(self.range.clone()).unwrap_or_default();
+        if self.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
+    }
+
+    /// Whether nothing is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
+/// What the start of a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scan {
+    /// A row of so many bytes; the next one begins at `next`.
+    Row {
+        /// Bytes of the row, without the end of its line.
+        length: usize,
+        /// Where the next row begins.
+        next: usize,
+    },
+    /// A line with nothing on it.
+    Blank {
+        /// Where the next row begins.
+        next: usize,
+    },
+    /// No row: a quote that doesn't end, or ends inside a cell.
+    Malformed,
+    /// It can't be told yet: the row goes on.
+    More,
+}
+
+/// Reads the row at the start of `bytes` into `cells`. `whole`: nothing comes after these bytes.
+pub(crate) fn scan(bytes: &[u8], whole: bool, delimiter: u8, cells: &mut Vec<Cell>) -> Scan {
+    cells.clear();
+    match bytes {
+        [b'\n', ..] => return Scan::Blank { next: 1 },
+        [b'\r', b'\n', ..] => return Scan::Blank { next: 2 },
+        [] | [b'\r'] if whole => return Scan::Blank { next: bytes.len() },
+        _ => {}
+    }
+    let mut at = 0;
+    loop {
+        let quoted = bytes.get(at) == Some(&b'"');
+        let (cell, end) = if quoted {
+            let Some((cell, end)) = quoted_cell(bytes, at) else {
+                return if whole { Scan::Malformed } else { Scan::More };
+            };
+            (cell, end)
+        } else {
+            let end = memchr::memchr2(delimiter, b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found);
+            (Cell { range: at..end, doubled: false }, end)
+        };
+        cells.push(cell);
+        match &bytes[end..] {
+            [byte, ..] if *byte == delimiter => at = end + 1,
+            [b'\n', ..] => {
+                let length = if quoted { end } else { without_return(bytes, cells, end) };
+                return Scan::Row { length, next: end + 1 };
+            }
+            [b'\r', b'\n', ..] => return Scan::Row { length: end, next: end + 2 },
+            [] | [b'\r'] if !whole => return Scan::More,
+            [] => {
+                let length = if quoted { end } else { without_return(bytes, cells, end) };
+                return Scan::Row { length, next: end };
+            }
+            [b'\r'] => return Scan::Row { length: end, next: end + 1 },
+            _ => return Scan::Malformed,
+        }
+    }
+}
+
+/// The cell whose first quote is at `at`, and where it ends; none if its last quote isn't there, or
+/// may be the first of two.
+fn quoted_cell(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
+    let mut from = at + 1;
+    let mut doubled = false;
+    loop {
+        let quote = from + memchr::memchr(b'"', bytes.get(from..)?)?;
+        if bytes.get(quote + 1) == Some(&b'"') {
+            doubled = true;
+            from = quote + 2;
+        } else {
+            return Some((Cell { range: at + 1..quote, doubled }, quote + 1));
+        }
+    }
+}
+
+/// The end of a row whose last cell has no quotes: a carriage return before the newline is no part
+/// of the cell.
+fn without_return(bytes: &[u8], cells: &mut [Cell], end: usize) -> usize {
+    match cells.last_mut() {
+        Some(cell) if bytes[cell.range.clone()].ends_with(b"\r") => {
+            cell.range.end -= 1;
+            end - 1
+        }
+        _ => end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every row of a text that has no malformed one.
+    fn rows(text: &str) -> Option<Vec<Vec<String>>> {
+        let (mut rest, mut rows, mut cells) = (text, Vec::new(), Vec::new());
+        while !rest.is_empty() {
+            let next = match scan(rest.as_bytes(), true, b',', &mut cells) {
+                Scan::Row { next, .. } => {
+                    rows.push(cells.iter().map(|cell| cell.text(rest).into_owned()).collect());
+                    next
+                }
+                Scan::Blank { next } => next,
+                Scan::Malformed => return None,
+                Scan::More => panic!("nothing comes after these bytes"),
+            };
+            rest = &rest[next..];
+        }
+        Some(rows)
+    }
+
+    /// The same by the csv crate.
+    fn theirs(text: &str) -> Vec<Vec<String>> {
+        let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_csv_crate_writes_is_read_back(
+            table in prop::collection::vec(prop::collection::vec("[a,\"\n\r é]{0,5}", 2..4), 0..5),
+            crlf in any::<bool>(),
+        ) {
+            let terminator = if crlf { ::csv::Terminator::CRLF } else { ::csv::Terminator::Any(b'\n') };
+            let mut writer = ::csv::WriterBuilder::new().flexible(true).terminator(terminator).from_writer(Vec::new());
+            for row in &table {
+                writer.write_record(row).unwrap();
+            }
+            let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            prop_assert_eq!(rows(&text), Some(table));
+        }
+
+        #[test]
+        fn any_text_that_is_csv_is_read_as_the_csv_crate_reads_it(text in "([a,\"\n]|\r\n){0,12}") {
+            if let Some(rows) = rows(&text) {
+                prop_assert_eq!(rows, theirs(&text));
+            }
+        }
+
+        #[test]
+        fn more_bytes_never_change_what_was_told(text in "([a,\"\n]|\r\n){0,12}", cut in 0usize..12) {
+            let cut = cut.min(text.len());
+            let (mut early, mut late) = (Vec::new(), Vec::new());
+            let told = scan(&text.as_bytes()[..cut], false, b',', &mut early);
+            if told != Scan::More {
+                prop_assert_eq!(told, scan(text.as_bytes(), true, b',', &mut late));
+                prop_assert_eq!(early, late);
+            }
+        }
+    }
+}

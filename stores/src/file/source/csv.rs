@@ -1,0 +1,213 @@
+//! Rows of a CSV file as JSON objects.
+
+use std::sync::Arc;
+
+use lethe_core::{
+    json::{is_number, push_string},
+    reason::Reason,
+    record::{Incoming, IncomingBatch},
+};
+use lethe_crds::profile_pipeline::{CsvCell, CsvColumn};
+
+use crate::{
+    StoreError,
+    file::{
+        CUT,
+        fault::mismatch,
+        source::{
+            cells::{Cell, Scan, scan},
+            ndjson::{BOM, skip_line},
+            window::Window,
+        },
+    },
+};
+
+/// Bytes of JSON after which a batch is full.
+const BATCH: usize = 1024 * 1024;
+
+/// What a column becomes.
+struct Column {
+    /// `"key":`, as JSON.
+    key: Vec<u8>,
+    cell: CsvCell,
+}
+
+/// Cuts a window into rows.
+pub(crate) struct Rows {
+    pub stream: Arc<str>,
+    /// Time of every record, milliseconds since 1970.
+    pub timestamp: i64,
+    /// Bytes of the longest row that is taken.
+    pub max_bytes: usize,
+    pub delimiter: u8,
+    columns: Vec<Column>,
+    cells: Vec<Cell>,
+}
+
+impl Rows {
+    /// Rows of a file, whose header is not read yet.
+    pub(crate) fn new(stream: Arc<str>, timestamp: i64, max_bytes: usize, delimiter: u8) -> Self {
+        Self { stream, timestamp, max_bytes, delimiter, columns: Vec::new(), cells: Vec::new() }
+    }
+
+    /// Reads the header at the start of a file. An empty file has none, and no rows. A header that is
+    /// wrong may be a row of data: no message quotes it.
+    pub(crate) fn read_header(&mut self, window: &mut Window, declared: &[CsvColumn]) -> Result<(), StoreError> {
+        let name = Arc::clone(&self.stream);
+        let wrong = |what: &str| mismatch(format!("the header of {name} {what}"));
+        window.refill();
+        while window.bytes().len() < BOM.len() && window.extend() {}
+        if window.bytes().starts_with(BOM) {
+            window.consume(BOM.len());
+        }
+        let (length, next) = loop {
+            match scan(window.bytes(), window.at_end(), self.delimiter, &mut self.cells) {
+                Scan::Row { length, next } => break (length, next),
+                Scan::Blank { next: 0 } => return Ok(()),
+                Scan::Blank { next } => window.consume(next),
+                Scan::Malformed => return Err(wrong("can't be read: a quote in it has no other")),
+                Scan::More if window.bytes().len() > self.max_bytes => {
+                    return Err(wrong("is longer than any event may be; is this a CSV file?"));
+                }
+                // What failed is told where the rows are read.
+                Scan::More if !window.extend() && !window.at_end() => return Ok(()),
+                Scan::More => {}
+            }
+        };
+        let row = std::str::from_utf8(&window.bytes()[..length]).map_err(|_| wrong("is no UTF-8; convert the file"))?;
+        let headers: Vec<String> = self.cells.iter().map(|cell| cell.text(row).into_owned()).collect();
+        window.consume(next);
+        if let Some(empty) = headers.iter().position(String::is_empty) {
+            return Err(wrong(&format!("gives column {} no name", empty + 1)));
+        }
+        if let Some((first, second)) = twins(&headers) {
+            return Err(wrong(&format!("gives columns {first} and {second} the same name")));
+        }
+        for column in declared {
+            if !headers.contains(&column.header) {
+                return Err(wrong(&format!("lacks the declared column {}", column.header)));
+            }
+        }
+        let rules: Vec<Option<&CsvColumn>> =
+            headers.iter().map(|header| declared.iter().find(|column| column.header == *header)).collect();
+        let keys: Vec<&str> = headers
+            .iter()
+            .zip(&rules)
+            .map(|(header, rule)| rule.and_then(|rule| rule.key.as_deref()).unwrap_or(header))
+            .collect();
+        if let Some((first, second)) = twins(&keys) {
+            return Err(mismatch(format!("columns {first} and {second} of {name} become the same key of the event")));
+        }
+        self.columns = keys
+            .iter()
+            .zip(&rules)
+            .map(|(key, rule)| {
+                let mut text = Vec::with_capacity(key.len() + 3);
+                push_string(key, &mut text);
+                text.push(b':');
+                Column { key: text, cell: rule.and_then(|rule| rule.cell).unwrap_or(CsvCell::Text) }
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// The next rows; `None` at the end, or where the window's input fails.
+    pub(crate) fn next(&mut self, window: &mut Window, max: usize) -> Option<IncomingBatch> {
+        window.refill();
+        let mut bytes = Vec::new();
+        let mut records: Vec<Incoming> = Vec::new();
+        while records.len() < max && bytes.len() < BATCH {
+            let scanned = scan(window.bytes(), window.at_end(), self.delimiter, &mut self.cells);
+            // A row too long is told from its first bytes, so that it is the same wherever the window ends.
+            let (start, offset) = (bytes.len(), window.offset());
+            let unreadable = match scanned {
+                Scan::Blank { next: 0 } => break,
+                Scan::Blank { next } => {
+                    window.consume(next);
+                    continue;
+                }
+                Scan::Row { length, next } if length <= self.max_bytes => {
+                    let unreadable = self.row(&window.bytes()[..length], &mut bytes).err();
+                    window.consume(next);
+                    unreadable
+                }
+                Scan::More if window.bytes().len() <= self.max_bytes + 2 => {
+                    // What is there is given out before more is waited for.
+                    if !records.is_empty() || (!window.extend() && !window.at_end()) {
+                        break;
+                    }
+                    continue;
+                }
+                Scan::Row { .. } | Scan::Malformed | Scan::More => Some(self.bad_line(window, &mut bytes)),
+            };
+            records.push(Incoming {
+                value: Some(start..bytes.len()),
+                key: None,
+                offset,
+                timestamp: self.timestamp,
+                unreadable,
+            });
+        }
+        (!records.is_empty()).then(|| IncomingBatch {
+            stream: Arc::clone(&self.stream),
+            bytes,
+            records,
+            next_offset: window.offset(),
+        })
+    }
+
+    /// Writes a row as a JSON object; or as it is, where it can't be one.
+    fn row(&self, row: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        if self.cells.len() != self.columns.len() {
+            out.extend_from_slice(row);
+            return Err(Reason::RowLength);
+        }
+        let Ok(text) = std::str::from_utf8(row) else {
+            out.extend_from_slice(row);
+            return Err(Reason::InvalidUtf8);
+        };
+        out.push(b'{');
+        let mut separator: &[u8] = b"";
+        for (cell, column) in self.cells.iter().zip(&self.columns) {
+            if cell.is_empty() {
+                continue;
+            }
+            out.extend_from_slice(separator);
+            separator = b",";
+            out.extend_from_slice(&column.key);
+            let value = cell.text(text);
+            match column.cell {
+                CsvCell::Number if is_number(&value) => out.extend_from_slice(value.as_bytes()),
+                CsvCell::Boolean if value.eq_ignore_ascii_case("true") => out.extend_from_slice(b"true"),
+                CsvCell::Boolean if value.eq_ignore_ascii_case("false") => out.extend_from_slice(b"false"),
+                CsvCell::Text | CsvCell::Number | CsvCell::Boolean => push_string(&value, out),
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Takes one line of the file as it is, where no row can be read: rows after it may be good ones.
+    fn bad_line(&self, window: &mut Window, out: &mut Vec<u8>) -> Reason {
+        let bytes = window.bytes();
+        let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
+        let (kept, reason) = if line.len() > self.max_bytes {
+            (CUT.min(self.max_bytes), Reason::TooLarge)
+        } else {
+            (line.len(), Reason::NotCsv)
+        };
+        out.extend_from_slice(&line[..kept]);
+        skip_line(window);
+        reason
+    }
+}
+
+/// Positions, from 1, of two texts that are the same.
+fn twins<T: AsRef<str>>(texts: &[T]) -> Option<(usize, usize)> {
+    let mut seen = std::collections::BTreeMap::new();
+    texts
+        .iter()
+        .enumerate()
+        .find_map(|(index, text)| seen.insert(text.as_ref(), index + 1).map(|first| (first, index + 1)))
+}

@@ -1,0 +1,149 @@
+//! Lines of a file as records.
+
+use std::sync::Arc;
+
+use lethe_core::{
+    reason::Reason,
+    record::{Incoming, IncomingBatch},
+};
+
+use crate::file::{CUT, source::window::Window};
+
+/// What stands before the first line of some files.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Cuts a window into lines.
+pub(crate) struct Lines {
+    pub stream: Arc<str>,
+    /// Time of every record, milliseconds since 1970.
+    pub timestamp: i64,
+    /// Bytes of the longest line that is taken.
+    pub max_bytes: usize,
+}
+
+impl Lines {
+    /// The next lines; `None` at the end, or where the window's input fails.
+    pub(crate) fn next(&self, window: &mut Window, max: usize) -> Option<IncomingBatch> {
+        window.refill();
+        if window.offset() == 0 {
+            while window.bytes().len() < BOM.len() && window.extend() {}
+            if window.bytes().starts_with(BOM) {
+                window.consume(BOM.len());
+            }
+        }
+        // Bytes at the window's start that are known to hold no newline.
+        let mut searched = 0;
+        loop {
+            let (taken, records) = self.whole_lines(window, max, searched);
+            if !records.is_empty() {
+                return Some(self.batch(window, taken, records));
+            }
+            window.consume(taken);
+            searched = window.bytes().len();
+            // One more than the longest line, for a carriage return before the newline.
+            if searched > self.max_bytes + 1 {
+                return Some(self.giant(window));
+            }
+            if !window.extend() {
+                return self.last_line(window);
+            }
+        }
+    }
+
+    /// Up to `max` lines that end inside the window, and the bytes they take with blank lines.
+    fn whole_lines(&self, window: &Window, max: usize, searched: usize) -> (usize, Vec<Incoming>) {
+        let bytes = window.bytes();
+        let mut records = Vec::new();
+        let mut taken = 0;
+        for newline in memchr::memchr_iter(b'\n', &bytes[searched..]) {
+            let end = searched + newline;
+            if let Some(record) = self.line(&bytes[taken..end], taken, window.offset()) {
+                if records.is_empty() {
+                    records.reserve(max.min(4096));
+                }
+                records.push(record);
+            }
+            taken = end + 1;
+            if records.len() >= max {
+                break;
+            }
+        }
+        (taken, records)
+    }
+
+    /// A line as a record, at `at` of a batch that begins at `offset`; none for a blank line.
+    fn line(&self, line: &[u8], at: usize, offset: u64) -> Option<Incoming> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let too_large = line.len() > self.max_bytes;
+        // A record's first byte is a brace: one look decides for nearly all lines.
+        let blank = line.first().is_none_or(u8::is_ascii_whitespace) && !too_large && line.trim_ascii().is_empty();
+        if blank {
+            return None;
+        }
+        let (length, unreadable) = if too_large { (self.cut(), Some(Reason::TooLarge)) } else { (line.len(), None) };
+        Some(Incoming {
+            value: Some(at..at + length),
+            key: None,
+            offset: offset + at as u64,
+            timestamp: self.timestamp,
+            unreadable,
+        })
+    }
+
+    /// Bytes that are kept of a line too long.
+    fn cut(&self) -> usize {
+        CUT.min(self.max_bytes)
+    }
+
+    /// Moves `taken` bytes of the window into a batch: one copy for all of its lines.
+    fn batch(&self, window: &mut Window, taken: usize, records: Vec<Incoming>) -> IncomingBatch {
+        let bytes = window.bytes()[..taken].to_vec();
+        window.consume(taken);
+        IncomingBatch { stream: Arc::clone(&self.stream), bytes, records, next_offset: window.offset() }
+    }
+
+    /// The last line of the input, without a newline. After a failure it may be half a line: none.
+    fn last_line(&self, window: &mut Window) -> Option<IncomingBatch> {
+        if !window.at_end() {
+            return None;
+        }
+        let rest = window.bytes().len();
+        let record = self.line(window.bytes(), 0, window.offset());
+        match record {
+            Some(record) => Some(self.batch(window, rest, vec![record])),
+            None => {
+                window.consume(rest);
+                None
+            }
+        }
+    }
+
+    /// A line longer than any that is taken: its start as a record, its rest left behind unread.
+    fn giant(&self, window: &mut Window) -> IncomingBatch {
+        let offset = window.offset();
+        let bytes = window.bytes()[..self.cut()].to_vec();
+        skip_line(window);
+        let record = Incoming {
+            value: Some(0..bytes.len()),
+            key: None,
+            offset,
+            timestamp: self.timestamp,
+            unreadable: Some(Reason::TooLarge),
+        };
+        IncomingBatch { stream: Arc::clone(&self.stream), bytes, records: vec![record], next_offset: window.offset() }
+    }
+}
+
+/// Leaves everything behind up to and with the next newline, or to the end.
+pub(crate) fn skip_line(window: &mut Window) {
+    loop {
+        if let Some(newline) = memchr::memchr(b'\n', window.bytes()) {
+            window.consume(newline + 1);
+            return;
+        }
+        window.consume(window.bytes().len());
+        if !window.extend() {
+            return;
+        }
+    }
+}

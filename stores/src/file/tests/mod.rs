@@ -1,0 +1,3 @@
+//! A source that stops and goes on.
+
+mod resume;

@@ -1,0 +1,191 @@
+//! How a client of librdkafka is made, and what it says on the way.
+
+mod native;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use lethe_crds::data_store::SaslMechanism;
+use rdkafka::{
+    ClientConfig, ClientContext,
+    client::Client,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, ProducerContext},
+    statistics::Statistics,
+};
+
+use crate::{
+    StoreError,
+    kafka::{connect::native::add_brokers, fault::of_kafka},
+    open::KafkaConnection,
+};
+
+/// How long a store is waited for when it is opened.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What brokers know every client as.
+pub(crate) const CLIENT: &str = "lethe-worker";
+
+/// What every client is configured with.
+pub(crate) fn config(connection: &KafkaConnection) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", servers(connection))
+        .set("client.id", CLIENT)
+        .set("allow.auto.create.topics", "false")
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "2000")
+        // A connection that has gone silent is given up after that long, before the group's session ends.
+        .set("socket.timeout.ms", "6000")
+        .set("socket.connection.setup.timeout.ms", "10000")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.nagle.disable", "true")
+        .set("log.connection.close", "false");
+    let protocol = match (&connection.tls, &connection.login) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
+    };
+    config.set("security.protocol", protocol);
+    if let Some(tls) = &connection.tls {
+        config.set("ssl.endpoint.identification.algorithm", "https");
+        match &tls.ca {
+            Some(ca) => config.set("ssl.ca.pem", String::from_utf8_lossy(ca)),
+            None => config.set("ssl.ca.location", "probe"),
+        };
+        if let Some((certificate, key)) = &tls.client {
+            config
+                .set("ssl.certificate.pem", String::from_utf8_lossy(certificate))
+                .set("ssl.key.pem", String::from_utf8_lossy(key.expose()));
+        }
+    }
+    if let Some((mechanism, login)) = &connection.login {
+        let mechanism = match mechanism {
+            SaslMechanism::Plain => "PLAIN",
+            SaslMechanism::ScramSha256 => "SCRAM-SHA-256",
+            SaslMechanism::ScramSha512 => "SCRAM-SHA-512",
+        };
+        config
+            .set("sasl.mechanism", mechanism)
+            .set("sasl.username", &login.username)
+            .set("sasl.password", login.password.expose());
+    }
+    config
+}
+
+/// How often a client that lives on counts what it knows, in milliseconds.
+const COUNTING: &str = "2000";
+
+/// What a client is configured with that lives on while brokers come and go, and is [reminded](Voice::remind).
+pub(crate) fn lasting(connection: &KafkaConnection) -> ClientConfig {
+    let mut config = config(connection);
+    config
+        .set("statistics.interval.ms", COUNTING)
+        // Who was named no leader, or no broker, asks again that soon. What was answered stays as good as ever.
+        .set("topic.metadata.refresh.interval.ms", "5000")
+        .set("metadata.max.age.ms", "900000");
+    config
+}
+
+/// What librdkafka says: its log lines, which name brokers, topics and partitions and never a
+/// record, the last error that explains why nothing is heard of a broker, and whether it knows one.
+#[derive(Clone, Default)]
+pub(crate) struct Voice(Arc<Said>);
+
+#[derive(Default)]
+struct Said {
+    reason: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    lost: AtomicBool,
+}
+
+impl Voice {
+    /// The reason that was told last, and nobody heard yet.
+    pub(crate) fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
+        self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Gives the client its first brokers again if it knows none. A broker that has just started may name
+    /// topics and no broker; librdkafka forgets all it knew then, those of the configuration as well, and
+    /// would ask nobody for ever: <https://github.com/confluentinc/librdkafka/issues/5301>. Noticed by
+    /// clients that are [`lasting`].
+    pub(crate) fn remind<C: ClientContext>(&self, client: &Client<C>, connection: &KafkaConnection) {
+        if self.0.lost.swap(false, Relaxed) {
+            let added = add_brokers(client, &servers(connection));
+            tracing::warn!(added, "the cluster named no broker: asking the first ones again");
+        }
+    }
+}
+
+fn servers(connection: &KafkaConnection) -> String {
+    connection.bootstrap_servers.join(",")
+}
+
+impl ClientContext for Voice {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                tracing::warn!(target: "librdkafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(target: "librdkafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::info!(target: "librdkafka", %error, "{reason}");
+        let Some(code) = error.rdkafka_error_code() else { return };
+        let mut last = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are down follows from a reason that was told before it.
+        let follows = matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure);
+        if last.is_none() || !follows {
+            *last = Some((code, reason.to_owned()));
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        // The others are the client's own: the coordinator of its group, and itself.
+        let knows = |source: &str| matches!(source, "learned" | "configured");
+        self.0.lost.store(!statistics.brokers.values().any(|broker| knows(&broker.source)), Relaxed);
+    }
+}
+
+impl ProducerContext for Voice {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &rdkafka::message::DeliveryResult<'_>, (): ()) {}
+}
+
+/// A client that only asks. Blocks no longer than [`PATIENCE`]; what a broker refuses (a password, a
+/// certificate) is said as soon as it is known.
+pub(crate) fn asking<T>(
+    connection: &KafkaConnection,
+    mut ask: impl FnMut(&BaseProducer<Voice>, Duration) -> Result<T, KafkaError>,
+) -> Result<T, StoreError> {
+    let voice = Voice::default();
+    let client: BaseProducer<Voice> = BaseProducer::from_config_and_context(&config(connection), voice.clone())
+        .map_err(|error| of_kafka(connection, &error, None))?;
+    let until = Instant::now() + PATIENCE;
+    let mut reason = None;
+    loop {
+        match ask(&client, Duration::from_secs(2)) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => {
+                client.poll(Duration::from_millis(50));
+                reason = voice.take().or(reason);
+                let answer = of_kafka(connection, &error, reason.as_ref());
+                if !answer.is_transient() || Instant::now() >= until {
+                    return Err(answer);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Writing records: an idempotent producer, and what became of each record.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
+    statistics::Statistics,
+};
+use tokio::sync::Notify;
+
+use crate::{
+    ErrorKind, StoreError,
+    kafka::{
+        connect::{Voice, lasting},
+        fault::{error, of_code, of_kafka},
+    },
+    open::KafkaConnection,
+};
+
+/// How long a full queue of librdkafka is waited for before it is tried again.
+const FULL: Duration = Duration::from_millis(2);
+
+/// After so long without an answer it is said that one is waited for, and why.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// One record to write.
+pub(crate) struct Outbound<'a> {
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    /// Milliseconds since 1970; `None` leaves it to the client's clock.
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) headers: &'a [(&'a str, &'a [u8])],
+}
+
+/// Records that were handed over and not answered yet.
+#[derive(Default)]
+struct Pending {
+    left: AtomicUsize,
+    failed: Mutex<Vec<(usize, Code)>>,
+    answered: Notify,
+}
+
+impl Pending {
+    fn answer(&self, failed: Option<(usize, Code)>) {
+        if let Some(failed) = failed {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(failed);
+        }
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.answered.notify_one();
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Reports(Voice);
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.stats(statistics);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<(Arc<Pending>, usize)>;
+
+    fn delivery(&self, report: &DeliveryResult<'_>, opaque: Self::DeliveryOpaque) {
+        let (pending, at) = *opaque;
+        let failed = match report {
+            Ok(_) => None,
+            Err((error, _)) => Some((at, error.rdkafka_error_code().unwrap_or(Code::Unknown))),
+        };
+        pending.answer(failed);
+    }
+}
+
+/// An idempotent producer of one topic. A record is retried by librdkafka, in order, until a broker
+/// has it: there is no time after which it is given up.
+pub(crate) struct Producer {
+    connection: KafkaConnection,
+    topic: String,
+    reports: Reports,
+    client: ThreadedProducer<Reports>,
+}
+
+impl Producer {
+    pub(crate) fn new(connection: &KafkaConnection, topic: &str) -> Result<Self, StoreError> {
+        let reports = Reports::default();
+        let client = client(connection, &reports)?;
+        Ok(Self { connection: connection.clone(), topic: topic.to_owned(), reports, client })
+    }
+
+    /// Writes records in their order. Answers for each whether the topic took it; `Err` where
+    /// nothing is known of some of them.
+    pub(crate) async fn write<'a>(
+        &mut self,
+        records: impl ExactSizeIterator<Item = Outbound<'a>>,
+    ) -> Result<Vec<Result<(), Code>>, StoreError> {
+        let count = records.len();
+        let mut answers = vec![Ok(()); count];
+        // One more than there are records: the last is this function's own.
+        let pending = Arc::new(Pending { left: AtomicUsize::new(count + 1), ..Pending::default() });
+        for (at, record) in records.enumerate() {
+            if let Err(code) = self.send(&record, at, &pending).await {
+                pending.answer(Some((at, code)));
+            }
+        }
+        pending.answer(None);
+        while tokio::time::timeout(SILENCE, pending.answered.notified()).await.is_err() {
+            self.reports.0.remind(self.client.client(), &self.connection);
+            let left = pending.left.load(Ordering::Acquire);
+            let why = self.reports.0.take().map(|(code, text)| of_code(&self.connection, code, &text).to_string());
+            tracing::warn!(topic = self.topic, left, why, "no broker has taken the records yet: waiting");
+        }
+        for (at, code) in pending.failed.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if !is_record_s_fault(code) {
+                return Err(self.lost(code));
+            }
+            answers[at] = Err(code);
+        }
+        Ok(answers)
+    }
+
+    async fn send(&self, record: &Outbound<'_>, at: usize, pending: &Arc<Pending>) -> Result<(), Code> {
+        loop {
+            match self.enqueue(record, Box::new((Arc::clone(pending), at))) {
+                Ok(()) => return Ok(()),
+                Err(Code::QueueFull) => tokio::time::sleep(FULL).await,
+                Err(code) => return Err(code),
+            }
+        }
+    }
+
+    fn enqueue(&self, record: &Outbound<'_>, opaque: Box<(Arc<Pending>, usize)>) -> Result<(), Code> {
+        let mut sent: BaseRecord<'_, [u8], [u8], _> = BaseRecord::with_opaque_to(&self.topic, opaque);
+        if let Some(key) = record.key {
+            sent = sent.key(key);
+        }
+        if let Some(value) = record.value {
+            sent = sent.payload(value);
+        }
+        if let Some(timestamp) = record.timestamp {
+            sent = sent.timestamp(timestamp);
+        }
+        if !record.headers.is_empty() {
+            let headers = record
+                .headers
+                .iter()
+                .fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (key, value)| {
+                    headers.insert(Header { key, value: Some(*value) })
+                });
+            sent = sent.headers(headers);
+        }
+        self.client.send(sent).map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(Code::Unknown))
+    }
+
+    /// Records got lost on the way. A producer that can't keep its order any more is replaced.
+    fn lost(&mut self, code: Code) -> StoreError {
+        let fatal = self.client.client().fatal_error();
+        if fatal.is_some() {
+            match client(&self.connection, &self.reports) {
+                Ok(client) => self.client = client,
+                Err(error) => return error,
+            }
+        }
+        let reason = self.reports.0.take();
+        match (fatal, reason) {
+            (Some((code, _)), _) => {
+                let message = format!("the producer was made anew after {code}");
+                error(&self.connection, ErrorKind::Busy, message)
+            }
+            (None, Some((told, text))) => of_code(&self.connection, told, &text),
+            (None, None) => of_code(&self.connection, code, &code.to_string()),
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // What is left is nobody's any more: its offsets are not committed.
+        self.client.purge(PurgeConfig::default().queue().inflight());
+    }
+}
+
+fn client(connection: &KafkaConnection, reports: &Reports) -> Result<ThreadedProducer<Reports>, StoreError> {
+    let mut config = lasting(connection);
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("message.timeout.ms", "0")
+        .set("request.timeout.ms", "5000")
+        .set("linger.ms", "1")
+        .set("compression.type", "lz4")
+        .set("partitioner", "murmur2_random")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "65536")
+        .set("retry.backoff.ms", "100")
+        .set("retry.backoff.max.ms", "1000");
+    ThreadedProducer::from_config_and_context(&config, reports.clone())
+        .map_err(|error| of_kafka(connection, &error, None))
+}
+
+/// Codes that say something of one record and not of the cluster.
+fn is_record_s_fault(code: Code) -> bool {
+    matches!(code, Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidRecord | Code::InvalidTimestamp)
+}

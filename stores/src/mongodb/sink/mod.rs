@@ -1,0 +1,74 @@
+//! A collection of events as a sink.
+//!
+//! What a collection holds is a function of the events that were written to it, whatever their order
+//! and however often each came.
+
+mod append;
+mod latest;
+pub(crate) mod order;
+pub(crate) mod writes;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use lethe_core::{outcome::Outcome, record::OutgoingBatch};
+use lethe_crds::profile_pipeline::{MongodbSink, Records};
+
+use crate::{
+    Access, Answer, Sink, StoreError,
+    mongodb::{connect::MongodbStore, schema, sink::writes::Place},
+};
+
+/// Which collection, and what it holds.
+#[derive(Clone, Debug)]
+pub struct CollectionOptions {
+    /// Database, collection, and whether Lethe makes it.
+    pub sink: MongodbSink,
+    /// The latest state of each subject, or every event.
+    pub records: Records,
+    /// How old a record may become, in milliseconds: the collection then needs a TTL index.
+    pub max_age: Option<i64>,
+}
+
+/// A collection of events.
+pub struct CollectionSink {
+    store: Arc<MongodbStore>,
+    place: Place,
+    records: Records,
+    /// `Append`: the collection is known to hold a marker of a deletion.
+    has_markers: bool,
+}
+
+impl CollectionSink {
+    /// Looks whether the collection and its indexes are there and fit. With `manage: Create` and
+    /// [`Access::Make`] it makes what is absent; with `manage: Check` it is a `Mismatch` that says
+    /// what to run.
+    pub async fn open(
+        store: Arc<MongodbStore>,
+        options: CollectionOptions,
+        access: Access,
+    ) -> Result<Self, StoreError> {
+        schema::ensure(&store, &options, access).await.map_err(|fault| fault.at(store.name()))?;
+        let CollectionOptions { sink, records, .. } = options;
+        let place = Place { database: sink.database, collection: sink.collection };
+        Ok(Self { store, place, records, has_markers: false })
+    }
+}
+
+impl Sink for CollectionSink {
+    fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
+        Box::pin(async move {
+            let (store, place) = (&*self.store, &self.place);
+            let answers = match self.records {
+                Records::Latest => {
+                    let mut answers: Vec<Answer> = batch.records.iter().map(|_| Ok(Outcome::Stale)).collect();
+                    let all = 0..batch.records.len();
+                    let id = |subject: lethe_core::identity::Reference| subject.to_string();
+                    latest::settle(store, place, batch, all, id, &mut answers).await.map(|()| answers)
+                }
+                Records::Append => append::write(store, place, batch, &mut self.has_markers).await,
+            };
+            answers.map_err(|fault| fault.at(store.name()))
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! The order of events of one subject, (version without its rewrite digit, event id), as filters that
+//! the server applies while it writes.
+//!
+//! A floor is a version whose last digit is zero. It is above a version just when it is above that
+//! version's floor, so that a stored version need not be taken apart.
+
+use mongodb::bson::{Bson, Document};
+
+use crate::mongodb::encode::buffer::Buffer;
+
+/// The version with its last decimal digit, the retention rewrite's, set to zero; rounds down.
+pub(crate) const fn without_rewrite(version: i64) -> i64 {
+    version.saturating_sub(version.rem_euclid(10))
+}
+
+/// The greatest version of a floor.
+const fn ceiling(floor: i64) -> i64 {
+    floor.saturating_add(9)
+}
+
+/// Where an event stands: its floor and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Order<'a> {
+    pub floor: i64,
+    pub id: &'a str,
+}
+
+/// What is known of a document that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct There {
+    /// `None` in a document that Lethe didn't write.
+    pub version: Option<i64>,
+    pub id: String,
+}
+
+impl There {
+    /// Reads `_version` and `event_id`.
+    pub(crate) fn of(document: &Document) -> Self {
+        let version = match document.get("_version") {
+            Some(Bson::Int64(version)) => Some(*version),
+            Some(Bson::Int32(version)) => Some(i64::from(*version)),
+            _ => None,
+        };
+        Self { version, id: document.get_str("event_id").unwrap_or_default().to_owned() }
+    }
+
+    /// The event is not newer than this.
+    pub(crate) fn covers(&self, event: Order<'_>) -> bool {
+        self.version.is_some_and(|version| event <= Order { floor: without_rewrite(version), id: &self.id })
+    }
+}
+
+/// Adds to a filter: the document there is older than the event, or has no version.
+///
+/// `$not` with `$gte`, where `$lt` would do for documents of Lethe, takes those without a version along.
+pub(crate) fn push_older(order: Order<'_>, filter: &mut Buffer) {
+    let any = filter.array("$or");
+    let lower = filter.document("0");
+    push_not_at_least("_version", order.floor, filter);
+    filter.end(lower);
+    let tied = filter.document("1");
+    push_compared("_version", "$lte", ceiling(order.floor), filter);
+    let id = filter.document("event_id");
+    filter.text("$lt", order.id);
+    filter.end(id);
+    filter.end(tied);
+    filter.end(any);
+}
+
+/// Adds to a filter of one event's own document: what is there is an older version of it, or has none.
+pub(crate) fn push_older_version(floor: i64, filter: &mut Buffer) {
+    push_not_at_least("_version", floor, filter);
+}
+
+/// Adds to a filter: the document is not newer than the event.
+pub(crate) fn push_not_newer(order: Order<'_>, filter: &mut Buffer) {
+    let any = filter.array("$or");
+    let lower = filter.document("0");
+    push_compared("_version", "$lt", order.floor, filter);
+    filter.end(lower);
+    let tied = filter.document("1");
+    push_compared("_version", "$lte", ceiling(order.floor), filter);
+    let id = filter.document("event_id");
+    filter.text("$lte", order.id);
+    filter.end(id);
+    filter.end(tied);
+    filter.end(any);
+}
+
+fn push_compared(name: &str, operator: &str, value: i64, filter: &mut Buffer) {
+    let open = filter.document(name);
+    filter.int64(operator, value);
+    filter.end(open);
+}
+
+fn push_not_at_least(name: &str, value: i64, filter: &mut Buffer) {
+    let open = filter.document(name);
+    push_compared("$not", "$gte", value, filter);
+    filter.end(open);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use mongodb::bson::{Document, RawDocumentBuf, doc};
+
+    use super::*;
+
+    fn filter(push: impl FnOnce(&mut Buffer)) -> Document {
+        let mut buffer = Buffer::default();
+        let root = buffer.begin();
+        push(&mut buffer);
+        buffer.end(root);
+        RawDocumentBuf::from_bytes(buffer.into_bytes()).unwrap().to_document().unwrap()
+    }
+
+    #[test]
+    fn the_guard_reads_as_the_order_is_written() {
+        let order = Order { floor: 120, id: "e-1" };
+        assert_eq!(
+            filter(|out| push_older(order, out)),
+            doc! {"$or": [
+                {"_version": {"$not": {"$gte": 120_i64}}},
+                {"_version": {"$lte": 129_i64}, "event_id": {"$lt": "e-1"}},
+            ]}
+        );
+        assert_eq!(
+            filter(|out| push_not_newer(order, out)),
+            doc! {"$or": [
+                {"_version": {"$lt": 120_i64}},
+                {"_version": {"$lte": 129_i64}, "event_id": {"$lte": "e-1"}},
+            ]}
+        );
+        assert_eq!(filter(|out| push_older_version(120, out)), doc! {"_version": {"$not": {"$gte": 120_i64}}});
+    }
+
+    #[test]
+    fn an_event_is_covered_by_itself_and_by_what_is_newer_whatever_was_rewritten() {
+        let there = |version, id: &str| There { version: Some(version), id: id.to_owned() };
+        let event = Order { floor: 120, id: "b" };
+        assert!(there(123, "b").covers(event) && there(120, "c").covers(event) && there(130, "a").covers(event));
+        assert!(!there(129, "a").covers(event) && !there(119, "z").covers(event) && !There::default().covers(event));
+    }
+
+    #[test]
+    fn the_edges_of_all_numbers_have_floors_too() {
+        assert_eq!(without_rewrite(-1), -10);
+        assert_eq!(without_rewrite(i64::MIN), i64::MIN);
+        assert_eq!(ceiling(without_rewrite(i64::MAX)), i64::MAX);
+    }
+}

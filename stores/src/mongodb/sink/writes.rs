@@ -1,0 +1,311 @@
+//! Guarded upserts: many statements a command, an answer for each.
+//!
+//! ```text
+//! {q: {_id, <what is there is older>}, u: <the document>, upsert: true}
+//! ```
+//! What is older is replaced, what is absent is made. Where something newer is there the filter finds
+//! nothing, and the upsert meets the `_id`: error 11000. So does a race of two inserts, and so does
+//! another unique index of somebody, and nothing in the error tells them apart: the version that is
+//! there does.
+
+use std::collections::HashMap;
+
+use lethe_core::{reason::Rejection, record::OutgoingBatch};
+use mongodb::bson::{Bson, Document, doc};
+
+use crate::{
+    Fault,
+    mongodb::{
+        connect::{MongodbStore, check_concern, find, push_concern, unreadable},
+        encode::{
+            buffer::{self, Buffer, Indexes},
+            document::{self, Guard, Unfit, Write, refused},
+        },
+        fault::of_code,
+        sink::order::{There, push_older, push_older_version},
+    },
+};
+
+/// Statements in one command, and their bytes, at most. A single larger one goes alone.
+const STATEMENTS: usize = 500;
+const BYTES: usize = 8 * 1024 * 1024;
+/// Ids that are looked up at once, at most.
+const LOOKED_UP: usize = 1000;
+
+/// A collection, as commands name it.
+pub(crate) struct Place {
+    pub database: String,
+    pub collection: String,
+}
+
+impl Place {
+    /// `update shop.people`.
+    pub(crate) fn doing(&self, command: &str) -> String {
+        format!("{command} {}.{}", self.database, self.collection)
+    }
+}
+
+/// What became of a write.
+pub(crate) enum Verdict {
+    Written,
+    /// What is there is not older.
+    Stale,
+    Refused(Rejection),
+}
+
+/// Writes each record whose document is older or absent. Answers in the order of `writes`.
+pub(crate) async fn upsert(
+    store: &MongodbStore,
+    place: &Place,
+    batch: &OutgoingBatch,
+    writes: &[Write<'_>],
+) -> Result<Vec<Verdict>, Fault> {
+    let mut verdicts: Vec<Verdict> = writes.iter().map(|_| Verdict::Written).collect();
+    let mut pending: Vec<usize> = (0..writes.len()).collect();
+    for (filter, is_last) in [(Filter::Version, false), (Filter::Guard, false), (Filter::Guard, true)] {
+        let contested = attempt(store, place, batch, writes, filter, &pending, &mut verdicts).await?;
+        if contested.is_empty() {
+            break;
+        }
+        let there = there(store, place, contested.iter().map(|&at| writes[at].id.as_str())).await?;
+        pending.clear();
+        for at in contested {
+            let write = &writes[at];
+            let is_stale = there.get(&write.id).is_some_and(|there| match write.guard {
+                Guard::Order => there.covers(write.order),
+                Guard::Version => there.version.is_some_and(|version| version >= write.order.floor),
+            });
+            if is_stale {
+                verdicts[at] = Verdict::Stale;
+            } else if is_last {
+                verdicts[at] = Verdict::Refused(refused("unique"));
+            } else {
+                pending.push(at);
+            }
+        }
+    }
+    Ok(verdicts)
+}
+
+/// Version and event id of the documents of some ids.
+pub(crate) async fn there(
+    store: &MongodbStore,
+    place: &Place,
+    ids: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, There>, Fault> {
+    let doing = place.doing("find");
+    let ids: Vec<&str> = ids.collect();
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(LOOKED_UP) {
+        let mut command = find(&place.collection, doc! {"_id": {"$in": ids}});
+        command.insert("projection", doc! {"_version": 1, "event_id": 1});
+        command.insert("batchSize", LOOKED_UP as i32);
+        for document in store.all(&place.database, command, &doing).await? {
+            let id = document.get_str("_id").map_err(|_| unreadable(&doing))?;
+            found.insert(id.to_owned(), There::of(&document));
+        }
+    }
+    Ok(found)
+}
+
+/// How a statement finds what is older.
+#[derive(Clone, Copy)]
+enum Filter {
+    /// By its version alone, which every server looks up by the `_id`; an `$or` makes some scan the
+    /// collection. An event that ties with what is there is contested, and comes again.
+    Version,
+    /// By the write's own guard.
+    Guard,
+}
+
+/// Writes once, and answers which writes met a unique index.
+async fn attempt(
+    store: &MongodbStore,
+    place: &Place,
+    batch: &OutgoingBatch,
+    writes: &[Write<'_>],
+    filter: Filter,
+    pending: &[usize],
+    verdicts: &mut [Verdict],
+) -> Result<Vec<usize>, Fault> {
+    let doing = place.doing("update");
+    let mut contested = Vec::new();
+    let mut rest = pending;
+    let mut room = 0;
+    while !rest.is_empty() {
+        let mut command = Command::begin(&place.collection, room);
+        let mut taken = 0;
+        for &at in rest {
+            match command.add(&writes[at], at, filter, batch)? {
+                Added::Yes => {}
+                Added::Refused(rejection) => verdicts[at] = Verdict::Refused(rejection),
+                Added::Full => break,
+            }
+            taken += 1;
+        }
+        rest = &rest[taken..];
+        // The next is about as large.
+        room = command.out.len() + 1024;
+        if command.sent.is_empty() {
+            continue;
+        }
+        let Ended { out, sent } = command.end();
+        let reply = store.run_buffer(&place.database, out, &doing).await?;
+        for (number, code, name) in errors(&reply, &doing)? {
+            let at = *sent.get(number).ok_or_else(|| unreadable(&doing))?;
+            match of_statement(code, &name, &doing)? {
+                Said::Contested => contested.push(at),
+                Said::Refused(rule) => verdicts[at] = Verdict::Refused(refused(rule)),
+            }
+        }
+        check_concern(&reply, &doing)?;
+    }
+    Ok(contested)
+}
+
+/// An `update` command that grows by statements.
+struct Command {
+    out: Buffer,
+    root: buffer::Open,
+    updates: buffer::Open,
+    names: Indexes,
+    /// Which write each statement is.
+    sent: Vec<usize>,
+}
+
+enum Added {
+    Yes,
+    Refused(Rejection),
+    Full,
+}
+
+struct Ended {
+    out: Buffer,
+    sent: Vec<usize>,
+}
+
+impl Command {
+    fn begin(collection: &str, room: usize) -> Self {
+        let mut out = Buffer::with_capacity(room);
+        let root = out.begin();
+        out.text("update", collection);
+        out.boolean("ordered", false);
+        let updates = out.array("updates");
+        Self { out, root, updates, names: Indexes::new(), sent: Vec::new() }
+    }
+
+    fn add(&mut self, write: &Write<'_>, at: usize, by: Filter, batch: &OutgoingBatch) -> Result<Added, Fault> {
+        if self.sent.len() == STATEMENTS {
+            return Ok(Added::Full);
+        }
+        let before = self.out.len();
+        let out = &mut self.out;
+        let statement = out.document(self.names.peek());
+        let filter = out.document("q");
+        out.text("_id", &write.id);
+        match (by, write.guard) {
+            (Filter::Guard, Guard::Order) => push_older(write.order, out),
+            (Filter::Version, _) | (_, Guard::Version) => push_older_version(write.order.floor, out),
+        }
+        out.end(filter);
+        match document::push("u", write, batch, out) {
+            Ok(()) => {}
+            Err(Unfit::Refused(rejection)) => {
+                out.cut(before);
+                return Ok(Added::Refused(rejection));
+            }
+            Err(Unfit::Fault(fault)) => return Err(fault),
+        }
+        out.boolean("upsert", true);
+        out.end(statement);
+        if out.len() > BYTES && !self.sent.is_empty() {
+            out.cut(before);
+            return Ok(Added::Full);
+        }
+        self.names.step();
+        self.sent.push(at);
+        Ok(Added::Yes)
+    }
+
+    fn end(mut self) -> Ended {
+        self.out.end(self.updates);
+        push_concern(&mut self.out);
+        self.out.end(self.root);
+        Ended { out: self.out, sent: self.sent }
+    }
+}
+
+/// Number, code and code name of the statements that failed.
+pub(crate) fn errors(reply: &Document, doing: &str) -> Result<Vec<(usize, i32, String)>, Fault> {
+    let Ok(list) = reply.get_array("writeErrors") else { return Ok(Vec::new()) };
+    list.iter()
+        .map(|error| match error {
+            Bson::Document(error) => {
+                let number = whole(error.get("index")).and_then(|number| usize::try_from(number).ok());
+                let code = whole(error.get("code")).and_then(|code| i32::try_from(code).ok());
+                let name = error.get_str("codeName").unwrap_or_default().to_owned();
+                number.zip(code).map(|(number, code)| (number, code, name)).ok_or_else(|| unreadable(doing))
+            }
+            _ => Err(unreadable(doing)),
+        })
+        .collect()
+}
+
+/// An integer, whatever type the server gave it.
+pub(crate) fn whole(value: Option<&Bson>) -> Option<i64> {
+    match value? {
+        Bson::Int32(number) => Some(i64::from(*number)),
+        Bson::Int64(number) => Some(*number),
+        Bson::Double(number) => Some(*number as i64),
+        _ => None,
+    }
+}
+
+/// What the error of one statement says.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    /// A unique index has it already: `_id`'s or another.
+    Contested,
+    /// The document itself can't be taken, by this rule.
+    Refused(&'static str),
+}
+
+/// Codes that are a document's fault are a closed list: any other stops the writing, so that a fault
+/// of the collection never empties a topic into the dead letter.
+fn of_statement(code: i32, name: &str, doing: &str) -> Result<Said, Fault> {
+    match code {
+        11000 | 11001 | 12582 => Ok(Said::Contested),
+        // The collection's validator.
+        121 => Ok(Said::Refused("validation")),
+        10334 | 17419 | 17420 => Ok(Said::Refused("size")),
+        // An index can't hold the value: too long, two arrays, no place on a map.
+        171 | 16755 | 17280 => Ok(Said::Refused("index")),
+        // A name inside that this server doesn't take.
+        52 | 55 | 57 => Ok(Said::Refused("name")),
+        15 => Ok(Said::Refused("depth")),
+        _ => Err(of_code(code, name, doing)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn only_codes_that_blame_the_document_refuse_it() {
+        assert_eq!(of_statement(11000, "DuplicateKey", "x"), Ok(Said::Contested));
+        assert_eq!(of_statement(121, "DocumentValidationFailure", "x"), Ok(Said::Refused("validation")));
+        let kind = |code| of_statement(code, "", "update a.b").err().map(|fault| fault.kind);
+        assert_eq!(kind(10107), Some(ErrorKind::Unreachable));
+        assert_eq!(kind(13), Some(ErrorKind::Rights));
+        assert_eq!(kind(2), Some(ErrorKind::Refused));
+    }
+
+    #[test]
+    fn a_statement_s_error_is_read_without_its_message() {
+        let reply = doc! {"writeErrors": [{"index": 3, "code": 11000, "errmsg": "dup key: { _id: \"anna\" }"}]};
+        assert_eq!(errors(&reply, "x"), Ok(vec![(3, 11000, String::new())]));
+        assert!(errors(&doc! {"writeErrors": [{"code": 1}]}, "x").is_err());
+    }
+}

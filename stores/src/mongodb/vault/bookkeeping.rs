@@ -1,0 +1,104 @@
+//! How far pipelines have come, and the register of places. A pipeline's progress is one document:
+//! offsets and marks of one commit are there together or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::BoxFuture;
+use mongodb::bson::{Document, doc};
+
+use crate::{
+    Bookkeeping, Fault, Place, Progress, StoreError,
+    mongodb::{
+        sink::writes::whole,
+        vault::{MongodbVault, PLACES, PROGRESS, escaped, id, unescaped},
+    },
+};
+
+impl MongodbVault {
+    async fn read_progress(&self, pipeline: &str) -> Result<Progress, Fault> {
+        let Some(row) = self.one(PROGRESS, pipeline).await? else { return Ok(Progress::default()) };
+        let part = |name| numbers(&row, name).ok_or_else(|| self.strange(PROGRESS));
+        Ok(Progress { offsets: part("offsets")?, marks: part("marks")? })
+    }
+
+    async fn write_progress(&self, pipeline: &str, progress: &Progress) -> Result<(), Fault> {
+        let mut set = Document::new();
+        for (part, numbers) in [("offsets", &progress.offsets), ("marks", &progress.marks)] {
+            for (name, number) in numbers {
+                let number = i64::try_from(*number)
+                    .map_err(|_| Fault::internal(format!("{part} of 2^63 or more can't be kept")))?;
+                set.insert(format!("{part}.{}", escaped(name)), number);
+            }
+        }
+        if set.is_empty() {
+            return Ok(());
+        }
+        let update = || vec![doc! {"q": {"_id": pipeline}, "u": {"$set": set.clone()}, "upsert": true}];
+        let (_, missed) = self.update(PROGRESS, update()).await?;
+        if missed {
+            // Two made the document at once; it is there now.
+            self.update(PROGRESS, update()).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_places(&self, pipeline: &str, places: &[Place]) -> Result<(), Fault> {
+        let rows: BTreeMap<String, Document> = places
+            .iter()
+            .map(|place| {
+                let Place { store, name, space, form } = place;
+                let id = id(&[store, name, space, form, pipeline]);
+                let row = doc! {
+                    "_id": &id, "store": store, "name": name, "space": space, "form": form, "pipeline": pipeline,
+                };
+                (id, row)
+            })
+            .collect();
+        let ids: Vec<String> = rows.keys().cloned().collect();
+        let known = self.by_id(PLACES, &ids).await?;
+        let absent = rows.into_iter().filter(|(id, _)| !known.contains_key(id)).map(|(_, row)| row).collect();
+        self.insert_absent(PLACES, absent).await.map(|_| ())
+    }
+
+    async fn read_places(&self) -> Result<Vec<Place>, Fault> {
+        let rows = self.rows(PLACES, doc! {}).await?;
+        let places = rows.iter().map(|row| {
+            let text = |name| row.get_str(name).ok().map(str::to_owned);
+            Some(Place { store: text("store")?, name: text("name")?, space: text("space")?, form: text("form")? })
+        });
+        let places: BTreeSet<Place> = places.collect::<Option<_>>().ok_or_else(|| self.strange(PLACES))?;
+        Ok(places.into_iter().collect())
+    }
+}
+
+/// The numbers under a part of a progress document, by name.
+fn numbers(row: &Document, part: &str) -> Option<BTreeMap<String, u64>> {
+    let Ok(part) = row.get_document(part) else { return Some(BTreeMap::new()) };
+    part.iter()
+        .map(|(field, number)| {
+            Some((unescaped(field)?, whole(Some(number)).and_then(|number| u64::try_from(number).ok())?))
+        })
+        .collect()
+}
+
+impl Bookkeeping for MongodbVault {
+    fn progress(&self, pipeline: String) -> BoxFuture<'_, Result<Progress, StoreError>> {
+        Box::pin(async move { self.read_progress(&pipeline).await.map_err(|fault| self.at(fault)) })
+    }
+
+    fn commit(&self, pipeline: String, progress: Progress) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.write_progress(&pipeline, &progress).await.map_err(|fault| self.at(fault)) })
+    }
+
+    fn forget(&self, pipeline: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.delete(PROGRESS, doc! {"_id": pipeline}).await.map_err(|fault| self.at(fault)) })
+    }
+
+    fn register(&self, pipeline: String, places: Vec<Place>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.add_places(&pipeline, &places).await.map_err(|fault| self.at(fault)) })
+    }
+
+    fn places(&self) -> BoxFuture<'_, Result<Vec<Place>, StoreError>> {
+        Box::pin(async move { self.read_places().await.map_err(|fault| self.at(fault)) })
+    }
+}

@@ -1,0 +1,300 @@
+//! A database of keys and what lies beside them. No transactions: what must change together lies in
+//! one document, what must be made once is inserted under one `_id`.
+//!
+//! | collection | `_id` | holds |
+//! |---|---|---|
+//! | `lethe_keys` | `["space","token","class"]` | a key, wrapped; or that it was shredded |
+//! | `lethe_aliases` | `["space","name","alias","token"]` | a subject's alias |
+//! | `lethe_key_checks` | `checks` | check values of all keys of the keys Secret, in one document |
+//! | `lethe_day_keys` | `["pipeline","day"]` | a day's key, wrapped; or that it was destroyed |
+//! | `lethe_attestations` | `["name","attestation"]` | who retired a master key, and why |
+//! | `lethe_audit` | an ObjectId | a line of the audit record |
+//! | `lethe_progress` | the pipeline | how far it has come, in one document |
+//! | `lethe_places` | `["store","name","space","form","pipeline"]` | a place that holds personal data |
+
+mod bookkeeping;
+mod day_keys;
+mod keys;
+mod masters;
+
+use std::{collections::HashMap, sync::Arc};
+
+use mongodb::bson::{Bson, Document, doc};
+
+use crate::{
+    Access, Fault, StoreError, Vault,
+    mongodb::{
+        connect::{MongodbStore, check_concern, find, unreadable, write_concern},
+        fault::of_code,
+        schema::{create, is_there},
+        sink::writes::{self, whole},
+    },
+};
+
+pub(crate) const KEYS: &str = "lethe_keys";
+pub(crate) const ALIASES: &str = "lethe_aliases";
+pub(crate) const KEY_CHECKS: &str = "lethe_key_checks";
+pub(crate) const DAY_KEYS: &str = "lethe_day_keys";
+pub(crate) const ATTESTATIONS: &str = "lethe_attestations";
+pub(crate) const AUDIT: &str = "lethe_audit";
+pub(crate) const PROGRESS: &str = "lethe_progress";
+pub(crate) const PLACES: &str = "lethe_places";
+
+/// In the order they are made. The last tells that all are there.
+const COLLECTIONS: [&str; 8] = [KEYS, ALIASES, DAY_KEYS, ATTESTATIONS, AUDIT, PROGRESS, PLACES, KEY_CHECKS];
+
+/// Version of the layout above. Raise it with a step that brings an older database there.
+const LAYOUT: i64 = 1;
+
+/// Documents written or looked up by one command, at most.
+const CHUNK: usize = 500;
+
+/// A database with subjects' keys and what must be as durable as they are.
+pub struct MongodbVault {
+    store: Arc<MongodbStore>,
+    database: String,
+}
+
+impl MongodbVault {
+    /// Makes collections and indexes where absent. With [`Access::Look`] nothing is made, and it is
+    /// `None` where they are absent.
+    pub async fn open(store: Arc<MongodbStore>, database: &str, access: Access) -> Result<Option<Self>, StoreError> {
+        let vault = Self { store, database: database.to_owned() };
+        let is_there = vault.ensure(access).await.map_err(|fault| vault.at(fault))?;
+        Ok(is_there.then_some(vault))
+    }
+
+    async fn ensure(&self, access: Access) -> Result<bool, Fault> {
+        if access == Access::Look && !is_there(&self.store, &self.database, KEY_CHECKS).await? {
+            return Ok(false);
+        }
+        if let Some(layout) = self.one(KEY_CHECKS, "layout").await? {
+            let version = whole(layout.get("version")).unwrap_or(i64::MAX);
+            if version > LAYOUT {
+                return Err(Fault::mismatch(format!(
+                    "the key store in {} was made by a later version of Lethe (layout {version}, this one knows {LAYOUT}); upgrade",
+                    self.database
+                )));
+            }
+        }
+        if access == Access::Make {
+            for name in COLLECTIONS {
+                if !is_there(&self.store, &self.database, name).await? {
+                    create(&self.store, &self.database, name).await?;
+                }
+            }
+            // Shredded keys have no master: the index holds live ones only.
+            self.index(KEYS, doc! {"key": {"master": 1}, "name": "master_1", "sparse": true}).await?;
+            self.index(ALIASES, doc! {"key": {"token": 1}, "name": "token_1"}).await?;
+            self.insert_absent(KEY_CHECKS, vec![doc! {"_id": "layout", "version": LAYOUT}]).await?;
+        }
+        Ok(true)
+    }
+
+    async fn index(&self, collection: &str, index: Document) -> Result<(), Fault> {
+        let doing = self.doing("createIndexes", collection);
+        let command = doc! {"createIndexes": collection, "indexes": [index], "writeConcern": write_concern()};
+        check_concern(&self.store.run_long(&self.database, command, &doing).await?, &doing)
+    }
+
+    pub(crate) fn at(&self, fault: Fault) -> StoreError {
+        fault.at(self.store.name())
+    }
+
+    pub(crate) fn doing(&self, command: &str, collection: &str) -> String {
+        format!("{command} {}.{collection}", self.database)
+    }
+
+    /// Documents that fit a filter.
+    pub(crate) async fn rows(&self, collection: &str, filter: Document) -> Result<Vec<Document>, Fault> {
+        self.read(collection, find(collection, filter)).await
+    }
+
+    async fn read(&self, collection: &str, command: Document) -> Result<Vec<Document>, Fault> {
+        self.store.all(&self.database, command, &self.doing("find", collection)).await
+    }
+
+    /// Up to `limit` documents that fit a filter.
+    pub(crate) async fn some(&self, collection: &str, filter: Document, limit: usize) -> Result<Vec<Document>, Fault> {
+        if limit == 0 {
+            // To the server it means all of them.
+            return Ok(Vec::new());
+        }
+        let mut command = find(collection, filter);
+        command.insert("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        self.read(collection, command).await
+    }
+
+    /// The document of an `_id`.
+    pub(crate) async fn one(&self, collection: &str, id: &str) -> Result<Option<Document>, Fault> {
+        Ok(self.some(collection, doc! {"_id": id}, 1).await?.pop())
+    }
+
+    /// Documents of some ids, by id.
+    pub(crate) async fn by_id(&self, collection: &str, ids: &[String]) -> Result<HashMap<String, Document>, Fault> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for ids in ids.chunks(CHUNK) {
+            let mut command = find(collection, doc! {"_id": {"$in": ids}});
+            // One page: the server's own first page is of 101.
+            command.insert("batchSize", CHUNK as i32);
+            for row in self.read(collection, command).await? {
+                found.insert(id_of(&row).ok_or_else(|| self.strange(collection))?.to_owned(), row);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn count(&self, collection: &str, filter: Document) -> Result<u64, Fault> {
+        let doing = self.doing("count", collection);
+        let command = doc! {"count": collection, "query": filter, "readConcern": {"level": "majority"}};
+        let reply = self.store.run(&self.database, command, &doing).await?;
+        let number = whole(reply.get("n")).and_then(|number| u64::try_from(number).ok());
+        number.ok_or_else(|| unreadable(&doing))
+    }
+
+    /// Inserts documents whose `_id` is not there yet; answers the ids of those that were.
+    pub(crate) async fn insert_absent(&self, collection: &str, rows: Vec<Document>) -> Result<Vec<String>, Fault> {
+        let doing = self.doing("insert", collection);
+        let mut lost = Vec::new();
+        for rows in rows.chunks(CHUNK) {
+            let command = doc! {
+                "insert": collection, "ordered": false, "writeConcern": write_concern(), "documents": rows,
+            };
+            let reply = self.store.run(&self.database, command, &doing).await?;
+            for (number, code, name) in writes::errors(&reply, &doing)? {
+                if code != 11000 {
+                    return Err(of_code(code, &name, &doing));
+                }
+                let id = rows.get(number).and_then(id_of).ok_or_else(|| unreadable(&doing))?;
+                lost.push(id.to_owned());
+            }
+            check_concern(&reply, &doing)?;
+        }
+        Ok(lost)
+    }
+
+    /// Carries out updates (`{q, u, multi, upsert}`); answers how many documents changed, and whether
+    /// an upsert met a document that its filter left out.
+    pub(crate) async fn update(&self, collection: &str, updates: Vec<Document>) -> Result<(u64, bool), Fault> {
+        let doing = self.doing("update", collection);
+        let (mut changed, mut missed) = (0, false);
+        for updates in updates.chunks(CHUNK) {
+            let command = doc! {
+                "update": collection, "ordered": false, "writeConcern": write_concern(), "updates": updates,
+            };
+            let reply = self.store.run(&self.database, command, &doing).await?;
+            for (_, code, name) in writes::errors(&reply, &doing)? {
+                if code != 11000 {
+                    return Err(of_code(code, &name, &doing));
+                }
+                missed = true;
+            }
+            check_concern(&reply, &doing)?;
+            changed += whole(reply.get("nModified")).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        }
+        Ok((changed, missed))
+    }
+
+    pub(crate) async fn delete(&self, collection: &str, filter: Document) -> Result<(), Fault> {
+        let doing = self.doing("delete", collection);
+        let command = doc! {
+            "delete": collection, "deletes": [{"q": filter, "limit": 0}], "writeConcern": write_concern(),
+        };
+        let reply = self.store.run(&self.database, command, &doing).await?;
+        if let Some((_, code, name)) = writes::errors(&reply, &doing)?.into_iter().next() {
+            return Err(of_code(code, &name, &doing));
+        }
+        check_concern(&reply, &doing)
+    }
+
+    /// A document of Lethe's own that is not as Lethe writes it.
+    pub(crate) fn strange(&self, collection: &str) -> Fault {
+        Fault::internal(format!(
+            "{}.{collection} holds a document that is not as Lethe writes it; restore it from a backup",
+            self.database
+        ))
+    }
+}
+
+impl Vault for MongodbVault {
+    // No client can clean the oplog or the storage engine's files: old contents go with their space.
+}
+
+/// An `_id` of several parts. JSON, so that no part can be mistaken for two.
+pub(crate) fn id(parts: &[&str]) -> String {
+    Bson::from(parts.to_vec()).into_relaxed_extjson().to_string()
+}
+
+/// All ids that begin with these parts and have more.
+pub(crate) fn ids_under(parts: &[&str]) -> Document {
+    let mut from = id(parts);
+    from.pop();
+    let to = format!("{from}-");
+    from.push(',');
+    // `-` comes after `,`.
+    doc! {"_id": {"$gte": from, "$lt": to}}
+}
+
+pub(crate) fn id_of(row: &Document) -> Option<&str> {
+    row.get_str("_id").ok()
+}
+
+/// A name as a field's: dots and dollars have a meaning in paths of updates.
+pub(crate) fn escaped(name: &str) -> String {
+    let mut field = String::with_capacity(name.len() + 1);
+    // No field is without a name.
+    field.push('_');
+    for letter in name.chars() {
+        match letter {
+            '.' | '$' | '%' | '\0' => field.push_str(&format!("%{:02x}", u32::from(letter))),
+            _ => field.push(letter),
+        }
+    }
+    field
+}
+
+/// The name again.
+pub(crate) fn unescaped(field: &str) -> Option<String> {
+    let field = field.strip_prefix('_')?;
+    let mut parts = field.split('%');
+    let mut name = parts.next()?.to_owned();
+    for part in parts {
+        name.push(char::from(u8::from_str_radix(part.get(..2)?, 16).ok()?));
+        name.push_str(&part[2..]);
+    }
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_id_tells_its_parts() {
+        assert_eq!(id(&["a", "b\"c"]), r#"["a","b\"c"]"#);
+        assert_eq!(ids_under(&["a", "b"]), doc! {"_id": {"$gte": r#"["a","b","#, "$lt": r#"["a","b"-"#}});
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_can_be_a_field_s(name in ".*") {
+            let field = escaped(&name);
+            prop_assert!(!field.is_empty() && !field.contains(['.', '$', '\0']));
+            prop_assert_eq!(unescaped(&field), Some(name));
+        }
+
+        #[test]
+        fn no_other_id_lies_under_the_parts(parts in ("[a,\"\\-]{0,3}", "[a,\"\\-]{0,3}"), other in "[a,\"\\-]{0,3}", more in ".*") {
+            let range = ids_under(&[&parts.0, &parts.1]);
+            let range = range.get_document("_id").unwrap();
+            let under = |id: &str| id >= range.get_str("$gte").unwrap() && id < range.get_str("$lt").unwrap();
+            prop_assert!(under(&id(&[&parts.0, &parts.1, &more])));
+            prop_assert!(!under(&id(&[&parts.0, &parts.1])));
+            prop_assert_eq!(under(&id(&[&parts.0, &other, &more])), other == parts.1);
+        }
+    }
+}

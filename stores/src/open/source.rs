@@ -1,0 +1,61 @@
+//! Sources, checked and ready to be read.
+
+use lethe_core::pipeline::SourceRules;
+
+use super::{OpenError, Stores};
+use crate::file::FileSourceOptions;
+
+/// Where a pipeline's events come from.
+pub enum OpenedSource {
+    /// Files, read from their start unless `resume` is set.
+    Files(FileSourceOptions),
+    /// A topic that is there.
+    #[cfg(feature = "kafka")]
+    Topic {
+        /// Its cluster.
+        connection: crate::open::KafkaConnection,
+        /// Its name.
+        topic: String,
+        /// The consumer group that reads it.
+        group: String,
+        /// Start at the oldest record when the group has no offsets; else after the newest.
+        from_earliest: bool,
+    },
+}
+
+/// Checks a source; creates nothing. `now`: the time of records that come from no file, in milliseconds
+/// since 1970.
+pub async fn open_source(rules: &SourceRules, stores: &Stores<'_>, now: i64) -> Result<OpenedSource, OpenError> {
+    match rules {
+        SourceRules::File { path, format, delimiter, columns } => {
+            let mut options = FileSourceOptions::new(path.clone(), *format, now);
+            options.delimiter = *delimiter;
+            options.columns.clone_from(columns);
+            Ok(OpenedSource::Files(options))
+        }
+        #[cfg(feature = "kafka")]
+        SourceRules::Kafka { store, topic, group, from_earliest } => {
+            use crate::kafka::{Need, Topic, ensure};
+            let connection = stores.kafka(store, "the source")?;
+            let wanted = Topic {
+                name: topic.clone(),
+                need: Need::Source,
+                manage: lethe_crds::profile_pipeline::Manage::Check,
+                partitions: None,
+                replication: None,
+            };
+            ensure(&connection, &wanted, crate::Access::Look).await?;
+            Ok(OpenedSource::Topic {
+                connection,
+                topic: topic.clone(),
+                group: group.clone(),
+                from_earliest: *from_earliest,
+            })
+        }
+        #[cfg(not(feature = "kafka"))]
+        SourceRules::Kafka { .. } => {
+            let _ = stores;
+            Err(super::unsupported("the source", "kafka"))
+        }
+    }
+}
