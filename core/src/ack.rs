@@ -1,16 +1,16 @@
-//! Which offsets may be committed: those before which everything is acknowledged.
+//! Which offsets may be committed: an offset is, once every record before it is acknowledged.
 //!
 //! ```text
 //! assign ──> begin ──> acknowledge ──> take_committable ──> revoke
-//!              └── any number under way, acknowledged in any order ──┘
+//!              └── any number in flight, acknowledged in any order ──┘
 //! ```
 //!
-//! A partition that is revoked and assigned again is another generation: what was begun before is
-//! acknowledged in vain, because somebody else may have read on from there meanwhile.
+//! A partition that is revoked and assigned again has a new generation. Acknowledgements of the
+//! earlier one are ignored, because another consumer may have read on from there in the meantime.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// What is under way of the partitions of one topic.
+/// The spans in flight of the partitions of one topic.
 #[derive(Debug, Default)]
 pub struct Tracker {
     generation: u64,
@@ -20,17 +20,17 @@ pub struct Tracker {
 #[derive(Debug)]
 struct Partition {
     generation: u64,
-    /// Number of the first span that is under way.
+    /// Number of the first span in flight.
     first: u64,
-    /// Spans under way, oldest first: the offset after each, and whether it is acknowledged.
+    /// Spans in flight, oldest first: the offset after each, and whether it is acknowledged.
     spans: VecDeque<(u64, bool)>,
     /// Everything before this offset is acknowledged.
     done: u64,
-    /// What was last taken to be committed; `None` where it is to be taken again.
+    /// The offset that was taken last to be committed; `None` if it must be taken again.
     taken: Option<u64>,
 }
 
-/// A run of records of one partition that is under way.
+/// A run of records of one partition that is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     partition: i32,
@@ -39,7 +39,8 @@ pub struct Ticket {
 }
 
 impl Tracker {
-    /// A partition is ours from `offset` on, which is committed already or is to be.
+    /// Starts to track a partition from `offset` on. `is_committed` says whether this offset is
+    /// already committed; if not, it is the first one to commit.
     pub fn assign(&mut self, partition: i32, offset: u64, is_committed: bool) {
         self.generation += 1;
         let generation = self.generation;
@@ -48,13 +49,13 @@ impl Tracker {
         self.partitions.insert(partition, fresh);
     }
 
-    /// A partition is ours no longer.
+    /// Stops tracking a partition.
     pub fn revoke(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
 
-    /// Records up to before `next` set out; those of a partition in the order of their offsets.
-    /// `None` where the partition is not ours.
+    /// Starts a span that ends before offset `next`. The spans of a partition must begin in the
+    /// order of their offsets. Returns `None` if the partition is not assigned.
     pub fn begin(&mut self, partition: i32, next: u64) -> Option<Ticket> {
         let of = self.partitions.get_mut(&partition)?;
         let span = of.first + of.spans.len() as u64;
@@ -62,21 +63,21 @@ impl Tracker {
         Some(Ticket { partition, generation: of.generation, span })
     }
 
-    /// Records up to before `next` will never be read: there is nothing to wait for but what set out
-    /// before.
+    /// Marks the records before `next` as never to be read, so that only the spans in flight hold
+    /// back the offset.
     pub fn skip(&mut self, partition: i32, next: u64) {
         if let Some(ticket) = self.begin(partition, next) {
             self.acknowledge(&ticket);
         }
     }
 
-    /// The offset after what set out of a partition; `None` where it is not ours.
+    /// Returns the offset after the last span of a partition; `None` if it is not assigned.
     pub fn next(&self, partition: i32) -> Option<u64> {
         let of = self.partitions.get(&partition)?;
         Some(of.spans.back().map_or(of.done, |(next, _)| *next))
     }
 
-    /// Every sink and the dead letter hold the records of a ticket.
+    /// Marks a span as held by every sink and the dead letter.
     pub fn acknowledge(&mut self, ticket: &Ticket) {
         let Some(of) = self.partitions.get_mut(&ticket.partition) else { return };
         if of.generation != ticket.generation {
@@ -93,22 +94,24 @@ impl Tracker {
         }
     }
 
-    /// Spans under way of a partition.
+    /// Returns how many spans of a partition are in flight.
     pub fn in_flight(&self, partition: i32) -> usize {
         self.partitions.get(&partition).map_or(0, |of| of.spans.len())
     }
 
-    /// Spans under way in all.
+    /// Returns how many spans are in flight in all partitions.
     pub fn all_in_flight(&self) -> usize {
         self.partitions.values().map(|of| of.spans.len()).sum()
     }
 
-    /// Everything before this offset of a partition is acknowledged; `None` where it is not ours.
+    /// Returns the offset before which everything in a partition is acknowledged; `None` if it is
+    /// not assigned.
     pub fn done(&self, partition: i32) -> Option<u64> {
         self.partitions.get(&partition).map(|of| of.done)
     }
 
-    /// Partitions whose offset to commit has moved since it was last taken, with that offset.
+    /// Returns the partitions whose offset to commit has moved since it was taken last, with that
+    /// offset.
     pub fn take_committable(&mut self) -> Vec<(i32, u64)> {
         let mut moved = Vec::new();
         for (partition, of) in &mut self.partitions {
@@ -120,7 +123,7 @@ impl Tracker {
         moved
     }
 
-    /// What was taken of a partition did not arrive: it is to be taken again.
+    /// Marks the offset taken last as not committed: the next call takes it again.
     pub fn not_taken(&mut self, partition: i32) {
         if let Some(of) = self.partitions.get_mut(&partition) {
             of.taken = None;
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_acknowledged_out_of_order_waits_for_what_came_before() {
+    fn a_span_acknowledged_out_of_order_waits_for_the_spans_before_it() {
         let mut tracker = Tracker::default();
         tracker.assign(0, 5, true);
         let (a, b) = (tracker.begin(0, 10).unwrap(), tracker.begin(0, 20).unwrap());
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_waits_for_what_set_out_before_it_and_nothing_goes_back() {
+    fn a_skip_waits_for_the_spans_before_it_and_offsets_never_go_back() {
         let mut tracker = Tracker::default();
         tracker.assign(0, 5, true);
         let under_way = tracker.begin(0, 10).unwrap();
@@ -159,14 +162,14 @@ mod tests {
         assert_eq!((tracker.take_committable(), tracker.next(0)), (vec![], Some(40)));
         tracker.acknowledge(&under_way);
         assert_eq!(tracker.take_committable(), [(0, 40)]);
-        // It was read before, and sets out after.
+        // It was read before and is begun after.
         let late = tracker.begin(0, 12).unwrap();
         tracker.acknowledge(&late);
         assert_eq!((tracker.take_committable(), tracker.done(0)), (vec![], Some(40)));
     }
 
     #[test]
-    fn where_a_group_starts_is_committed_at_once() {
+    fn the_first_offset_of_a_group_is_committed_at_once() {
         let mut tracker = Tracker::default();
         tracker.assign(0, 7, false);
         assert_eq!(tracker.take_committable(), [(0, 7)]);
@@ -207,7 +210,7 @@ mod tests {
     }
 
     /// A partition as the model keeps it: each record by itself.
-    struct Mine {
+    struct ModelPartition {
         generation: usize,
         base: u64,
         acknowledged: Vec<bool>,
@@ -215,18 +218,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_offset_is_taken_just_when_every_record_before_it_is_acknowledged(
+        fn an_offset_is_taken_exactly_if_every_record_before_it_is_acknowledged(
             acts in prop::collection::vec(act(), 0..80),
         ) {
             let mut tracker = Tracker::default();
             let mut committed = [0_u64; 3];
-            let mut ours: [Option<Mine>; 3] = [None, None, None];
+            let mut ours: [Option<ModelPartition>; 3] = [None, None, None];
             let mut tickets = Vec::new();
             for (generation, act) in acts.into_iter().enumerate() {
                 match act {
                     Act::Assign(p) => {
                         let base = committed[p as usize];
-                        ours[p as usize] = Some(Mine { generation, base, acknowledged: Vec::new() });
+                        ours[p as usize] = Some(ModelPartition { generation, base, acknowledged: Vec::new() });
                         tracker.assign(p, base, true);
                     }
                     Act::Revoke(p) => {
@@ -262,7 +265,8 @@ mod tests {
                             let Some(mine) = mine else { continue };
                             let done = mine.acknowledged.iter().take_while(|done| **done).count() as u64;
                             let most = mine.base + done;
-                            // Records of a span are acknowledged together: so far and no further.
+                            // Records of a span are acknowledged together, up to this offset and no
+                            // further.
                             prop_assert_eq!(tracker.done(p as i32), Some(most));
                             prop_assert_eq!(committed[p], most);
                         }
@@ -272,10 +276,10 @@ mod tests {
         }
     }
 
-    /// One thread takes records and commits, two acknowledge: in every order that a scheduler may
-    /// choose, nothing is committed that is not acknowledged, across a revocation too.
+    /// One thread takes records and commits, two acknowledge. In every order that a scheduler may
+    /// choose, no offset is committed that is not acknowledged, also across a revocation.
     #[test]
-    fn no_order_of_threads_commits_what_is_not_acknowledged() {
+    fn no_order_of_threads_commits_an_offset_that_is_not_acknowledged() {
         use shuttle::{
             sync::{Arc, Mutex, mpsc},
             thread,

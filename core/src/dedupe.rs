@@ -1,9 +1,10 @@
 //! Which event ids were delivered lately.
 //!
-//! It serves the output topic and the counters; stores need none. An id is remembered until it is
-//! older than the window by event time, or until newer ids have filled the cache: the oldest goes
-//! first. A forgotten id costs a duplicate; an id taken for another would cost an event, so an id
-//! is told from the others by 128 bits of SHA-256: among a million, one in 10^26 is mistaken.
+//! The output topic and the counters need this; stores do not. An id is remembered until it is
+//! older than the window by event time, or until newer ids have filled the cache, oldest first. A
+//! forgotten id costs a duplicate. Two ids that are mistaken for each other cost an event, so ids
+//! are compared by 128 bits of SHA-256: among a million ids, the chance of one mistake is 1 in
+//! 10^26.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -15,13 +16,14 @@ use crate::version::IdDigest;
 
 /// Delivered ids, bounded by event time and number.
 ///
-/// Measured by [`Dedupe::bytes`], a full cache takes 34 to 37 bytes an id (at 100,000, 900,000 and
-/// 1,000,000 ids): 24 for the entry, and 5 for each place of an index that is about half full.
-/// It grows as it fills.
+/// A full cache takes 34 to 37 bytes an id, measured by [`Dedupe::bytes`] with 100,000, 900,000 and
+/// 1,000,000 ids: 24 for the entry, and 5 for each slot of an index that is about half full. Memory
+/// grows with the number of ids.
 pub struct Dedupe {
     window: i64,
     max: usize,
-    /// Oldest insertion first. Entry `n` of all that ever were is at `n - forgotten`.
+    /// Oldest insertion first. Entry number `n`, counted from the first one ever, is at `n -
+    /// forgotten`.
     entries: VecDeque<Entry>,
     /// Number of entries that were dropped; it wraps, as do the numbers in the index.
     forgotten: u32,
@@ -31,17 +33,18 @@ pub struct Dedupe {
     newest: i64,
 }
 
-/// 24 bytes: two halves, so that it is not aligned to 16.
+/// 24 bytes. The digest is in two halves so that the entry is not aligned to 16 bytes.
 struct Entry {
     id: [u64; 2],
     time: i64,
 }
 
 impl Dedupe {
-    /// The most ids that a cache can hold, whatever is asked for.
+    /// The most ids that a cache can hold; a larger request is cut to it.
     pub const MAX_IDS: usize = 1 << 30;
 
-    /// A cache that remembers at most `max_ids` ids, each for `window` milliseconds of event time.
+    /// Returns a cache that remembers at most `max_ids` ids, each for `window` milliseconds of
+    /// event time.
     pub fn new(window: i64, max_ids: usize) -> Self {
         Self {
             window: window.max(0),
@@ -54,13 +57,13 @@ impl Dedupe {
         }
     }
 
-    /// Whether an id is remembered.
+    /// Returns whether an id is remembered.
     pub fn seen(&self, id: &IdDigest) -> bool {
         self.find(halves(id)).is_some_and(|place| self.entries[place].time >= self.oldest())
     }
 
-    /// Remembers a delivered id with its event's time, in milliseconds since 1970. An id that is
-    /// there already keeps its place, and the later of its times.
+    /// Remembers a delivered id with the time of its event, milliseconds since 1970. An id that is
+    /// already there keeps its position and the later of its times.
     pub fn remember(&mut self, id: &IdDigest, event_time: i64) {
         self.newest = self.newest.max(event_time);
         self.forget_old();
@@ -85,8 +88,8 @@ impl Dedupe {
         });
     }
 
-    /// Forgets an id: its event was not delivered after all. Its place stays taken until it is the
-    /// oldest.
+    /// Forgets an id whose event was not delivered after all. Its position stays taken until it is
+    /// the oldest.
     pub fn forget(&mut self, id: &IdDigest) {
         let id = halves(id);
         let Self { entries, forgotten, index, hasher, .. } = self;
@@ -96,22 +99,22 @@ impl Dedupe {
         }
     }
 
-    /// Number of ids in memory; some may be past the window.
+    /// Returns the number of ids in memory; some may be older than the window.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no id is in memory.
+    /// Returns whether no id is in memory.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Bytes of memory that it holds.
+    /// Returns the bytes of memory that the cache holds.
     pub fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>() + self.index.allocation_size()
     }
 
-    /// The oldest event time that is inside the window.
+    /// Returns the oldest event time inside the window.
     fn oldest(&self) -> i64 {
         self.newest.saturating_sub(self.window)
     }
@@ -121,8 +124,8 @@ impl Dedupe {
         self.index.find(self.hasher.hash_one(id), |number| self.entries[place(number)].id == id).map(place)
     }
 
-    /// Drops entries that are past the window, from the oldest insertion on. One that stands
-    /// behind a younger one stays a while; it no longer counts.
+    /// Drops entries that are older than the window, from the oldest insertion on. One behind a
+    /// younger entry stays in memory for a while, but is no longer reported as seen.
     fn forget_old(&mut self) {
         let oldest = self.oldest();
         while self.entries.front().is_some_and(|entry| entry.time < oldest) {
@@ -140,7 +143,7 @@ impl Dedupe {
         self.forgotten = first.wrapping_add(1);
     }
 
-    /// Doubles, but never past the most that is needed.
+    /// Doubles the room, up to what the largest number of ids needs.
     fn grow(&mut self) {
         let length = self.entries.len();
         if length == self.entries.capacity() {
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_id_may_come_again() {
+    fn a_forgotten_id_can_be_delivered_again() {
         let mut cache = Dedupe::new(1000, 2);
         cache.remember(&id(1), 0);
         cache.forget(&id(1));
@@ -244,7 +247,7 @@ mod tests {
         }
     }
 
-    /// What the cache means, without its haste.
+    /// A model of the cache: slow and simple.
     #[derive(Default)]
     struct Model {
         entries: Vec<(u64, i64)>,

@@ -1,9 +1,10 @@
 //! Which records of a batch a sink of the latest state writes: the newest of each subject.
 //!
-//! A store that can't compare event ids (Cassandra takes the higher timestamp, cell by cell; a topic
-//! takes what comes last) needs a memory of what it was last given for a subject: without it, two
-//! events of one version would mix, and an old event would come after a new one. The memory is
-//! bounded and is gone after a restart; what that means is said in docs/operations.md.
+//! Some stores cannot compare event ids: Cassandra takes the higher timestamp, cell by cell, and a
+//! topic keeps the last record. For them, a memory holds the last event that was written for a
+//! subject. Without it, two events of one version would mix, and an old event could follow a new
+//! one. The memory is bounded and is lost in a restart; docs/operations.md explains the
+//! consequences.
 
 use std::cmp::Reverse;
 
@@ -18,7 +19,7 @@ use crate::{
 
 /// The last event that was written for each of many subjects.
 pub struct Latest {
-    /// Subjects in each of the two generations, at most.
+    /// The most subjects in each of the two generations.
     half: usize,
     young: HashMap<Reference, Last>,
     old: HashMap<Reference, Last>,
@@ -32,21 +33,22 @@ struct Last {
     id: Box<[u8]>,
 }
 
-/// A record to write for its subject, and those that it stands for.
+/// A record to write for its subject, and the records that it replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pick {
     /// Index of the record in its batch.
     pub record: usize,
-    /// The version to write it with: its own, or one above that of the event it wins a tie with.
+    /// The version to write it with: its own, or one above that of an event of the same version.
     pub version: i64,
     /// The version that the subject's last event was written with.
     known: Option<i64>,
-    /// Records that it replaces, the newest last. If it is refused, [`Pick::fall_back`] takes that.
+    /// Records that it replaces, newest last. If it is refused, [`Pick::fall_back`] returns the
+    /// newest.
     replaced: Vec<usize>,
 }
 
 impl Pick {
-    /// After the record was refused: the one that it had replaced, or `None` if there is none.
+    /// Returns the record to write after this one was refused: the newest that it replaced, if any.
     #[must_use]
     pub fn fall_back(mut self, batch: &OutgoingBatch) -> Option<Self> {
         let record = self.replaced.pop()?;
@@ -56,18 +58,20 @@ impl Pick {
 }
 
 impl Latest {
-    /// A memory of at least `subjects` subjects: about 150 bytes each, twice as many at most.
+    /// Returns a memory of at least `subjects` subjects and at most twice as many, of about 150
+    /// bytes each.
     pub fn new(subjects: usize) -> Self {
         Self { half: subjects.max(1), young: HashMap::new(), old: HashMap::new() }
     }
 
-    /// Chooses what to write of a batch. Answers an outcome for each record (`Superseded` or
-    /// `Stale`; of those that are picked it is the sink's to replace) and the picks, a subject each.
+    /// Chooses what to write of a batch. Returns an outcome for each record (`Superseded` or
+    /// `Stale`; the sink replaces those of the picked records) and one pick for each subject that
+    /// has something to write.
     pub fn choose(&self, batch: &OutgoingBatch) -> (Vec<Outcome>, Vec<Pick>) {
         let mut outcomes = vec![Outcome::Superseded; batch.records.len()];
         let mut order: Vec<usize> = (0..batch.records.len()).collect();
         let key = |at: usize| (batch.records[at].subject, place(batch, at));
-        // Of an event that came twice the first counts.
+        // Of an event that is in the batch twice, the first counts.
         order.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)).then_with(|| Reverse(*a).cmp(&Reverse(*b))));
         let mut picks = Vec::new();
         for group in order.chunk_by(|a, b| batch.records[*a].subject == batch.records[*b].subject) {
@@ -92,7 +96,7 @@ impl Latest {
         (outcomes, picks)
     }
 
-    /// Remembers that a picked record was written.
+    /// Remembers that the store has written a picked record.
     pub fn remember(&mut self, batch: &OutgoingBatch, pick: &Pick) {
         let record = &batch.records[pick.record];
         let last = Last { version: pick.version, id: batch.bytes[record.event_id.clone()].into() };
@@ -107,7 +111,7 @@ impl Latest {
     }
 }
 
-/// A record's own version, or one above `known`, with which it would tie.
+/// Returns a record's own version, or one above `known` if the two are otherwise equal.
 fn above(known: Option<i64>, own: i64) -> i64 {
     let floor = |version: i64| Version::from_stored(version).without_rewrite();
     match known {
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_events_of_one_version_the_greater_id_wins_whichever_comes_first() {
+    fn of_two_events_of_one_version_the_greater_id_wins_in_either_order() {
         let mut latest = Latest::new(10);
         assert_eq!(write(&mut latest, &[(1, 10, "a")]).1, [(0, 10)]);
         assert_eq!(write(&mut latest, &[(1, 10, "b")]).1, [(0, 11)], "its cells must win over those of the loser");
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_refused_record_replaced_is_written_in_its_place() {
+    fn the_record_that_a_refused_one_replaced_is_written() {
         let batch = batch(&[(1, 10, "a"), (1, 30, "c"), (1, 20, "b")]);
         let (_, mut picks) = Latest::new(10).choose(&batch);
         let first = picks.remove(0);
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_place_of_a_refused_record_wins_its_tie_too() {
+    fn a_record_written_in_place_of_a_refused_one_wins_its_tie_too() {
         let mut latest = Latest::new(10);
         write(&mut latest, &[(1, 10, "a")]);
         let batch = batch(&[(1, 10, "b"), (1, 30, "c")]);
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_that_was_written_lately_is_remembered() {
+    fn a_recently_written_subject_is_remembered() {
         let mut latest = Latest::new(2);
         for subject in 1..=9 {
             write(&mut latest, &[(subject, 10, "a")]);
@@ -214,7 +218,8 @@ mod tests {
     }
 
     proptest! {
-        /// A store that takes a write just when its version is the higher one ends as the order says.
+        /// A store that takes a write exactly if its version is higher ends as the order of events
+        /// demands.
         #[test]
         fn a_store_that_knows_versions_only_ends_with_the_greatest_event(
             batches in prop::collection::vec(

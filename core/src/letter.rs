@@ -1,4 +1,4 @@
-//! What a dead letter holds once it is opened: the record as it was read, byte for byte.
+//! The content of a dead letter: the record as it was read, byte for byte.
 
 use crate::engine::Record;
 
@@ -13,11 +13,10 @@ pub struct OwnedRecord {
     pub value: Option<Vec<u8>>,
 }
 
-/// The form of a letter's content; another form gets another number.
+/// The format of a letter's content. Another format gets another number.
 const FORM: u8 = 1;
 
-/// Writes a record: form, timestamp, then key and value, each with its length; a length of -1 is
-/// none.
+/// Encodes a record: format, timestamp, then key and value, each after its length; -1 means absent.
 pub fn encode(record: &Record<'_>) -> Vec<u8> {
     let parts = [record.key, record.value];
     let mut out = Vec::with_capacity(25 + parts.iter().flatten().map(|part| part.len()).sum::<usize>());
@@ -31,7 +30,7 @@ pub fn encode(record: &Record<'_>) -> Vec<u8> {
     out
 }
 
-/// Reads a record back; `None` where the bytes hold none.
+/// Decodes a record; `None` if the bytes do not hold one.
 pub fn decode(bytes: &[u8]) -> Option<OwnedRecord> {
     let (form, mut rest) = bytes.split_first()?;
     if *form != FORM {
@@ -49,7 +48,7 @@ fn take_i64(rest: &mut &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(*number))
 }
 
-// The outer `None` is bytes that hold no part, the inner one a part that says it is none.
+// The outer `None` means that the bytes end too early, the inner one that the part is absent.
 #[allow(clippy::option_option)]
 fn take_part(rest: &mut &[u8]) -> Option<Option<Vec<u8>>> {
     let Ok(length) = usize::try_from(take_i64(rest)?) else { return Some(None) };
@@ -66,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_letter_gives_back_what_was_put_in(
+        fn a_decoded_letter_is_the_encoded_record(
             timestamp in any::<i64>(),
             key in option::of(vec(any::<u8>(), 0..20)),
             value in option::of(vec(any::<u8>(), 0..20)),
@@ -78,7 +77,7 @@ mod tests {
         }
 
         #[test]
-        fn other_bytes_are_no_letter_and_no_panic(bytes in vec(any::<u8>(), 0..64)) {
+        fn other_bytes_are_refused_without_a_panic(bytes in vec(any::<u8>(), 0..64)) {
             let _ = decode(&bytes);
         }
     }

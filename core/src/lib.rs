@@ -1,7 +1,7 @@
-//! What Lethe's words mean.
+//! The pure logic of Lethe.
 //!
-//! Pure: no I/O, no async, no clock and no randomness of its own. A caller passes bytes, the time
-//! and random bytes in, and gets bytes, outcomes and mistakes back.
+//! It has no I/O, no async code, no clock and no randomness. A caller passes in bytes, the time and
+//! random bytes, and gets back bytes, outcomes and mistakes.
 #![forbid(unsafe_code)]
 
 pub mod ack;

@@ -1,9 +1,10 @@
-//! What became of an event at a sink: a closed list, so that counts always add up.
+//! The outcome of an event at a sink. The list is closed, so that counts always add up.
 
-/// Writes the list once: what an outcome means is what the reference says of it.
+/// Defines the list. The doc comment of an outcome is also its text in the reference.
 macro_rules! outcomes {
     ($(#[doc = $meaning:literal] $variant:ident = $name:literal,)*) => {
-        /// What became of one event at one sink. Every event that is read gets exactly one outcome per sink.
+        /// The outcome of one event at one sink. Every event that is read gets exactly one outcome
+        /// per sink.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Outcome {
             $(#[doc = $meaning] $variant,)*
@@ -13,14 +14,14 @@ macro_rules! outcomes {
             /// Every outcome, in the order they are shown.
             pub const ALL: [Outcome; [$($name),*].len()] = [$(Outcome::$variant),*];
 
-            /// Its name in counters, metrics and status.
+            /// Returns its name in counters, metrics and status.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Outcome::$variant => $name,)*
                 }
             }
 
-            /// What it means, in a sentence.
+            /// Returns what it means, in a sentence.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Outcome::$variant => $meaning.trim_ascii(),)*
@@ -35,18 +36,18 @@ outcomes! {
     Delivered = "delivered",
     /// Replaced, before it was written, by a newer event of the same subject in the same window.
     Superseded = "superseded",
-    /// The store holds a newer event of the same subject, or this very event already.
+    /// The store already holds a newer event of the same subject, or this same event.
     Stale = "stale",
     /// Its id was seen before.
     Duplicate = "duplicate",
     /// It broke a rule; it went to the dead letter.
     Rejected = "rejected",
-    /// Its subject has not agreed.
+    /// Its subject has not given consent.
     Denied = "denied",
-    /// It said that the profile is deleted, and the deletion was carried out.
+    /// It declares the profile deleted, and the deletion was carried out.
     Deleted = "deleted",
     /// Its subject was erased.
     Fenced = "fenced",
-    /// It is older than the sink keeps.
+    /// It is older than the sink's maximum age.
     Expired = "expired",
 }

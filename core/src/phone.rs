@@ -4,61 +4,61 @@ use std::borrow::Cow;
 
 use phonenumber::{country, metadata::DATABASE};
 
-/// Longest text that is read: nobody writes a number longer.
+/// Longest text that is read. No phone number is longer.
 const MAX: usize = 64;
 
-/// Where a number without a country code is from.
+/// The region of a number without a country code.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PhoneRegion(Option<country::Id>);
 
 impl PhoneRegion {
-    /// By ISO 3166-1, upper case. One that no numbering plan knows is as none.
+    /// Returns the region of an ISO 3166-1 code in upper case; none if no numbering plan has it.
     pub(crate) fn new(region: Option<&str>) -> Self {
         let known = |region: &str| DATABASE.by_id(region).and_then(|_| region.parse().ok());
         Self(region.and_then(known))
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no region.
     pub(crate) fn is_none(self) -> bool {
         self.0.is_none()
     }
 }
 
-/// Why a text is no phone number. It never repeats the text.
+/// Why a text is not a phone number. It never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotPhone {
-    /// No valid number, or one with an extension: E.164 can't hold one, and it may name another
-    /// person behind the same number.
+    /// Not a valid number, or one with an extension. E.164 cannot hold an extension, and it may
+    /// name another person behind the same number.
     Invalid,
     /// It has no country code, and no region is given.
     NoCountry,
 }
 
-/// The number as `+` and digits.
+/// Returns the number as `+` and digits.
 pub(crate) fn e164(text: &str, region: PhoneRegion) -> Result<Cow<'_, str>, NotPhone> {
     let text = text.trim();
     let dialled = dialled(text.strip_prefix("tel:").unwrap_or(text), region).ok_or(NotPhone::Invalid)?;
-    // With a country code, the crate would still strip the region's own trunk prefix: an Italian
-    // number would lose its 0 in Germany. So it hears of the region only where there is no code.
+    // With a country code, the crate would still strip the trunk prefix of the region: an Italian
+    // number would lose its 0 in Germany. So the region is passed only without a country code.
     let region = if dialled.starts_with('+') { None } else { Some(region.0.ok_or(NotPhone::NoCountry)?) };
     let written = by_plan(&dialled, region).ok_or(NotPhone::Invalid)?;
-    // The crate strips trunk prefixes that some plans don't have twice: what it would not read again
-    // as the same number is no number.
+    // The crate strips trunk prefixes twice where a plan has them once. A result that does not read
+    // as the same number again is refused.
     if written != dialled && by_plan(&written, None).as_ref() != Some(&written) {
         return Err(NotPhone::Invalid);
     }
     Ok(if written == text { Cow::Borrowed(text) } else { Cow::Owned(written) })
 }
 
-/// The number in E.164, when its country's plan has it.
+/// Returns the number in E.164 if the plan of its country has it.
 fn by_plan(dialled: &str, region: Option<country::Id>) -> Option<String> {
     let number = phonenumber::parse(region, dialled).ok()?;
     let valid = number.is_valid() && number.extension().is_none();
     valid.then(|| format!("+{}{}", number.code().value(), number.national()))
 }
 
-/// The digits of a number, with `+` before a country code. Anything but digits and the marks that
-/// people put between them is no number.
+/// Returns the digits of a number, with `+` before a country code. Other characters than digits and
+/// the usual marks between them are refused.
 fn dialled(text: &str, region: PhoneRegion) -> Option<String> {
     if text.len() > MAX {
         return None;
@@ -70,7 +70,8 @@ fn dialled(text: &str, region: PhoneRegion) -> Option<String> {
             '+' | '\u{ff0b}' if out.is_empty() => out.push('+'),
             // Full-width digits of East Asian keyboards.
             '\u{ff10}'..='\u{ff19}' => out.push(char::from(b'0' + (character as u32 - 0xff10) as u8)),
-            // Marks between groups, and those of writing direction, which phones copy along.
+            // Marks between groups, and those of writing direction, which phones include in a
+            // copied number.
             ' '
             | '-'
             | '.'
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn one_number_has_one_form_however_it_is_written() {
+    fn every_spelling_of_a_number_has_one_form() {
         for text in [
             "+41446681800",
             "+41 44 668 18 00",
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_valid_number_is_refused() {
+    fn an_invalid_number_is_refused() {
         for text in ["", "+", "12", "+41", "+999 123 456 789", "044 668 18 00 x12", "1-800-FLOWERS", "++41446681800"] {
             assert_eq!(ch(text), Err(NotPhone::Invalid), "{text}");
         }

@@ -76,7 +76,7 @@ pub enum Form {
     Reference(Audience),
     /// By the subject's token.
     Token,
-    /// Sealed records: only a key tells whose they are.
+    /// Not at all without a key: the records are sealed.
     Sealed,
     /// By the identifier in the clear, which records have at this path.
     Clear(Pointer),
@@ -100,7 +100,7 @@ pub enum FormError {
 
 const AUDIENCES: [Audience; 4] = [Audience::Identity, Audience::Operational, Audience::Analytics, Audience::Public];
 
-/// The text that stands for an audience in a stored form.
+/// Returns the text of an audience in a stored form.
 const fn audience_text(audience: Audience) -> &'static str {
     match audience {
         Audience::Identity => "Identity",

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// Writes the list once: what a reason means is what the reference says of it.
+/// Defines the list. The doc comment of a reason is also its text in the reference.
 macro_rules! reasons {
     ($(#[doc = $meaning:literal] $name:ident,)*) => {
         /// Why an event was rejected.
@@ -15,14 +15,14 @@ macro_rules! reasons {
             /// Every reason, in the order they are shown.
             pub const ALL: [Reason; [$(stringify!($name)),*].len()] = [$(Reason::$name),*];
 
-            /// Its code in counters, the dead letter and status.
+            /// Returns its code in counters, the dead letter and status.
             pub const fn code(self) -> &'static str {
                 match self {
                     $(Reason::$name => stringify!($name),)*
                 }
             }
 
-            /// What it means, in a sentence.
+            /// Returns what it means, in a sentence.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Reason::$name => $meaning.trim_ascii(),)*
@@ -37,13 +37,13 @@ reasons! {
     InvalidUtf8,
     /// The bytes are not JSON.
     NotJson,
-    /// JSON, but no object.
+    /// It is JSON, but not an object.
     NotAnObject,
-    /// Larger than the largest event taken, as it came or as it would go.
+    /// Larger than the largest event that is taken, as read or as written.
     TooLarge,
-    /// Nested deeper than the deepest event taken.
+    /// Nested deeper than the deepest event that is taken.
     TooDeep,
-    /// A key stands twice in one object.
+    /// A key occurs twice in one object.
     DuplicateKey,
     /// A number that no 64-bit float can hold.
     NumberOutOfRange,
@@ -51,45 +51,46 @@ reasons! {
     RowLength,
     /// A CSV row that can't be read.
     NotCsv,
-    /// The schema doesn't allow it.
+    /// The schema does not allow it.
     SchemaViolation,
-    /// It holds a field that isn't declared, and the pipeline rejects those.
+    /// It holds a field that is not declared, and the pipeline rejects those.
     UndeclaredField,
-    /// A field has a name that Lethe writes itself.
+    /// A field has a name that Lethe itself writes.
     ReservedName,
-    /// No event id, or none that is a string or an integer.
+    /// It has no event id, or one that is neither a string nor an integer.
     IdInvalid,
-    /// No event time, or none that can be read.
+    /// It has no event time, or one that cannot be read.
     TimeInvalid,
-    /// The event's time lies too far after the record's own.
+    /// The event's time is too far after the record's own.
     TimeAhead,
-    /// The sequence is no integer.
+    /// The sequence is not an integer.
     SequenceInvalid,
-    /// No subject, or none that can be brought to its canonical form.
+    /// It has no subject, or one that has no canonical form.
     SubjectInvalid,
-    /// A value can't be cleaned as declared.
+    /// A value cannot be cleaned as declared.
     CleanFailed,
-    /// A value can't be protected as declared.
+    /// A value cannot be protected as declared.
     ProtectFailed,
-    /// A sink's store can't take the record (a column's type, a unique index, a size); the others have it.
+    /// A sink's store cannot take the record (column type, unique index, size); the others have it.
     SinkRefused,
 }
 
-/// A rejection: why, by which rule, and where. The place is made of declared segments only, any
-/// other is `*`; the rule is a word of the schema or the manifest. Neither holds personal data.
+/// A rejection: why, by which rule, and where. The path has declared segments only, every other one
+/// is shown as `*`; the rule is a word of the schema or the manifest. Neither holds personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// Why.
     pub reason: Reason,
     /// The rule that was broken: a schema keyword (`maxLength`), a step (`Email`), a protection;
-    /// `shape` where a list, a text or an object stands in place of what holds a protected field.
+    /// `shape` if a list, a text or an object is found in place of the value that holds a protected
+    /// field.
     pub rule: Option<&'static str>,
     /// Where, as a JSON Pointer of declared segments.
     pub path: Option<Arc<str>>,
 }
 
 impl Rejection {
-    /// A rejection of the event as a whole.
+    /// Returns a rejection of the event as a whole.
     pub const fn whole(reason: Reason) -> Self {
         Self { reason, rule: None, path: None }
     }

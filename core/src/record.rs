@@ -1,11 +1,11 @@
-//! What crosses the seams: records that a source gives and records that a sink takes. Bytes of a
-//! batch lie in one buffer, so that a batch costs a handful of allocations, not one an event.
+//! The records that a source returns and that a sink takes. The bytes of a batch are in one buffer,
+//! so that a batch costs a few allocations instead of one for each event.
 
 use std::{ops::Range, sync::Arc};
 
 use crate::identity::Reference;
 
-/// Where a record stands in its source: a Kafka topic and partition, or a file, and an offset.
+/// The position of a record in its source: a Kafka topic and partition, or a file, and an offset.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// `topic|partition`, or the file's name.
@@ -25,8 +25,8 @@ pub struct Incoming {
     pub offset: u64,
     /// The record's own timestamp, milliseconds since 1970.
     pub timestamp: i64,
-    /// Why the source itself could not read it (a short CSV row, a line too long); its raw bytes
-    /// are the value, cut where they are too long.
+    /// Why the source itself could not read it (a short CSV row, a line that is too long). The
+    /// value is then the raw bytes, cut if they are too long.
     pub unreadable: Option<crate::reason::Reason>,
 }
 
@@ -39,7 +39,7 @@ pub struct IncomingBatch {
     pub bytes: Vec<u8>,
     /// The records.
     pub records: Vec<Incoming>,
-    /// Offset from which to go on once all of these are acknowledged.
+    /// Offset to continue from once all of these are acknowledged.
     pub next_offset: u64,
 }
 
@@ -63,7 +63,7 @@ pub struct Outgoing {
     pub version: i64,
     /// The event's time, milliseconds since 1970.
     pub time: i64,
-    /// Offset of the record in its source that it was made of.
+    /// Offset in its source of the record that this one was made of.
     pub offset: u64,
     /// When the record expires, milliseconds since 1970.
     pub expires: Option<i64>,
@@ -81,7 +81,7 @@ pub struct OutgoingBatch {
 }
 
 impl OutgoingBatch {
-    /// An empty one that has room for so many.
+    /// Returns an empty batch with room for this many bytes and records.
     #[must_use]
     pub fn with_room(bytes: usize, records: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), records: Vec::with_capacity(records) }

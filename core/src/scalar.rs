@@ -1,4 +1,4 @@
-//! One JSON value that is no object and no array, on its way through cleaning and protection.
+//! One JSON value that is neither an object nor an array, while it is cleaned and protected.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ pub enum Scalar<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    /// The value as text: what a hash, a mask or a table of values sees. `42` and `"42"` are equal
-    /// here; `null` has no text.
+    /// Returns the value as the text that a hash, a mask or a table of values is applied to. `42`
+    /// and `"42"` are equal here; `null` has no text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Scalar::Null => None,
@@ -27,7 +27,7 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// The same value, borrowed from this one.
+    /// Returns the same value, borrowed from this one.
     #[must_use]
     pub fn borrowed(&'a self) -> Scalar<'a> {
         match self {

@@ -1,9 +1,9 @@
-//! A personal value that shows nothing of itself.
+//! A personal value that never shows itself.
 
 use std::fmt;
 
-/// A personal or secret value. Debug and Display show `[personal]`; the value is reached by
-/// [`Sensitive::expose`] alone, so that each use can be found.
+/// A personal or secret value. Debug and Display show `[personal]`. Only [`Sensitive::expose`]
+/// returns the value, so that every use can be found.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Sensitive<T>(T);
 
@@ -13,12 +13,12 @@ impl<T> Sensitive<T> {
         Self(value)
     }
 
-    /// The value itself. Never pass it to a log, a metric, an error or a status.
+    /// Returns the value itself. Never pass it to a log, a metric, an error or a status.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The value itself, owned.
+    /// Returns the value itself, owned.
     pub fn into_exposed(self) -> T {
         self.0
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_personal_value_shows_nothing_of_itself() {
+    fn a_personal_value_is_never_shown() {
         let value = Sensitive::new("anna@example.com".to_owned());
         for shown in [format!("{value}"), format!("{value:?}"), format!("{value:#?}"), format!("{:?}", Some(&value))] {
             assert!(!shown.contains("anna"), "{shown}");

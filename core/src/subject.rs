@@ -1,6 +1,8 @@
-//! Subjects met lately: what is made once of an identifier and needed for each of its events.
+//! The subjects of recent events: what is derived once from an identifier and needed for each
+//! event.
 //!
-//! It keeps the hot path at one lookup. Identifiers in it are personal; nothing here has a Debug.
+//! A known subject costs one lookup on the hot path. Identifiers in it are personal; nothing here
+//! has a `Debug`.
 
 use std::{hash::BuildHasher, sync::Arc};
 
@@ -14,7 +16,7 @@ use crate::{
     seal::SubjectCipher,
 };
 
-/// What is known of a subject. Made once, shared by the events in flight.
+/// What is known of a subject. Made once and shared by the events in flight.
 pub struct Subject {
     token: Token,
     references: [Option<Reference>; 4],
@@ -23,8 +25,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A subject with its references for `audiences`. `ciphers` are in the order of the pipeline's
-    /// classes; a class whose key was destroyed has none, and the subject counts as shredded.
+    /// Returns a subject with its references for `audiences`. `ciphers` are in the order of the
+    /// pipeline's classes. A class whose key was destroyed has none, and the subject counts as
+    /// shredded.
     pub fn new(
         ring: &KeyRing,
         token: Token,
@@ -39,33 +42,34 @@ impl Subject {
         Ok(Self { token, references, ciphers, shredded })
     }
 
-    /// Who.
+    /// Returns the subject's token.
     pub const fn token(&self) -> &Token {
         &self.token
     }
 
-    /// The reference for an audience; `None` when the subject was made without it.
+    /// Returns the reference for an audience; `None` if the subject was made without it.
     pub fn reference(&self, audience: Audience) -> Option<&Reference> {
         self.references[audience_index(audience)].as_ref()
     }
 
-    /// The cipher of a class, by its place among the pipeline's classes; `None` when its key was
-    /// destroyed.
+    /// Returns the cipher of a class, by its index among the pipeline's classes; `None` if its key
+    /// was destroyed.
     pub fn cipher(&self, class: usize) -> Option<&SubjectCipher> {
         self.ciphers.get(class)?.as_ref()
     }
 
-    /// Whether a key of it was destroyed: it was erased, and its events are fenced.
+    /// Returns whether one of its keys was destroyed: then it was erased, and its events are
+    /// fenced.
     pub const fn is_shredded(&self) -> bool {
         self.shredded
     }
 }
 
-/// Subjects by the identifier as it stands in an event, bounded: at most `max` of them.
+/// At most `max` subjects, by the identifier as an event holds it.
 ///
-/// Two generations: what is used lives in the young one; when that is full it becomes the old one,
-/// and what was not used since the last time goes. Each call takes constant time but the one that
-/// lets a generation go.
+/// There are two generations. A subject that is used moves to the young one. When the young one is
+/// full it becomes the old one, and the subjects not used since the last change are dropped. Each
+/// call takes constant time except for the one that drops a generation.
 pub struct SubjectCache {
     half: usize,
     young: Generation,
@@ -81,13 +85,12 @@ struct Known {
 }
 
 impl SubjectCache {
-    /// A cache of at most `max` subjects, and no fewer than two.
+    /// Returns a cache of at most `max` subjects, or of two if `max` is less.
     pub fn new(max: usize) -> Self {
         Self { half: (max / 2).max(1), young: HashTable::new(), old: HashTable::new(), hasher: RandomState::default() }
     }
 
-    /// The subject that these bytes of an event lead to: its identifier and aliases, as they stand
-    /// there.
+    /// Returns the subject of an event by the bytes of its identifier and aliases in the event.
     pub fn get(&mut self, who: &[u8]) -> Option<Arc<Subject>> {
         let hash = self.hasher.hash_one(who);
         let same = |known: &Known| *known.who == *who;
@@ -100,7 +103,7 @@ impl SubjectCache {
         Some(subject)
     }
 
-    /// Remembers the subject that these bytes lead to, in place of what was known of them.
+    /// Remembers the subject that these bytes lead to, in place of an earlier one.
     pub fn insert(&mut self, who: &[u8], subject: Arc<Subject>) {
         let hash = self.hasher.hash_one(who);
         let same = |known: &Known| *known.who == *who;
@@ -114,26 +117,26 @@ impl SubjectCache {
         self.push(hash, Known { who: who.into(), subject });
     }
 
-    /// Forgets every subject for which `keep` says no: after a fence, those that it names. Looks at
+    /// Forgets every subject for which `keep` returns false, such as those named by a fence. Visits
     /// all of them.
     pub fn retain(&mut self, mut keep: impl FnMut(&Subject) -> bool) {
         self.young.retain(|known| keep(&known.subject));
         self.old.retain(|known| keep(&known.subject));
     }
 
-    /// Number of subjects in memory.
+    /// Returns the number of subjects in memory.
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    /// Whether no subject is in memory.
+    /// Returns whether no subject is in memory.
     pub fn is_empty(&self) -> bool {
         self.young.is_empty() && self.old.is_empty()
     }
 
     fn push(&mut self, hash: u64, known: Known) {
         if self.young.len() >= self.half {
-            // The old table's room is used again: only its entries go.
+            // The memory of the old table is used again; only its entries are dropped.
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_that_is_used_stays_while_others_come_and_go() {
+    fn a_subject_in_use_stays_while_others_are_dropped() {
         let mut cache = SubjectCache::new(10);
         cache.insert("regular".as_bytes(), subject(7));
         for guest in 0..100 {
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_makes_it_forget_whom_it_names() {
+    fn a_fence_makes_it_forget_the_named_subjects() {
         let mut cache = SubjectCache::new(4);
         for id in 0..4 {
             cache.insert(id.to_string().as_bytes(), subject(id));
@@ -200,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_never_answers_another_subject_nor_grows_past_its_bound(
+        fn it_never_returns_another_subject_nor_grows_past_its_bound(
             max in 2_usize..20,
             steps in prop::collection::vec((0_u8..30, any::<u8>(), any::<bool>()), 0..200),
         ) {
@@ -220,7 +223,7 @@ mod tests {
         }
 
         #[test]
-        fn the_last_half_of_those_used_are_always_there(
+        fn the_recently_used_half_is_always_there(
             max in 2_usize..20,
             uses in prop::collection::vec(0_u8..30, 1..100),
         ) {
@@ -237,7 +240,7 @@ mod tests {
                     recent.push(*id);
                 }
             }
-            // Newest first: asking moves nothing out that is asked for later.
+            // Newest first: a lookup drops no subject that is looked up later.
             for id in recent {
                 prop_assert_eq!(token(&mut cache, &id.to_string()), Some(id));
             }

@@ -1,7 +1,7 @@
 //! Dates and times as events write them, read without a clock and without a time zone database.
 //!
-//! RFC 3339 is read by hand, because nearly every event has one; the rare rest by `jiff`. A local
-//! time without an offset is nobody's instant: it is refused everywhere.
+//! RFC 3339 is parsed by hand, because nearly every event uses it; `jiff` parses the rare other
+//! forms. A local time without an offset is not an instant, and is refused everywhere.
 
 mod civil;
 mod forms;

@@ -1,40 +1,40 @@
-//! One number per event for every store: newer events have higher ones, and the same event always
-//! has the same.
+//! One number per event for every store: a newer event has a higher one, and the same event always
+//! has the same one.
 //!
 //! ```text
-//! event time, cut to milliseconds   in microseconds
+//!   event time, cut to milliseconds   in microseconds
 //! + revision                        0-9, x 100   the pipeline's; raised to reprocess history
-//! + slot                            0-9, x 10    of the event id: tells most events of one millisecond apart
+//! + slot                            0-9, x 10    from the event id: separates most events of a millisecond
 //! + rewrite                         0-9          raised by the retention rewrite only
 //! ```
 //!
-//! It is Cassandra's `TIMESTAMP` and MongoDB's guard. The order of events is that of (version
-//! without rewrite, event id): [`Order`].
+//! It is Cassandra's `TIMESTAMP` and MongoDB's guard. Events are ordered by (version without
+//! rewrite, event id): [`Order`].
 
 use std::{cmp::Ordering, fmt};
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of an event id, made once an event: the version's slot and the dedupe cache both need
-/// one that never changes and that nobody can make collide. It can be guessed from the id and is
-/// never written anywhere.
+/// SHA-256 of an event id, computed once for each event. The slot of the version and the dedupe
+/// cache both need a digest that never changes and for which collisions cannot be made. It can be
+/// guessed from the id and is never written anywhere.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IdDigest([u8; 32]);
 
 impl IdDigest {
-    /// The digest of an event id.
+    /// Returns the digest of an event id.
     pub fn of(event_id: &[u8]) -> Self {
         Self(Sha256::digest(event_id).into())
     }
 
-    /// The event's slot: the first 8 bytes, big-endian, modulo 10. Fixed for ever: another slot
-    /// would be another version of the same event.
+    /// Returns the event's slot: the first 8 bytes, big-endian, modulo 10. It must never change:
+    /// another slot would be another version of the same event.
     fn slot(&self) -> i64 {
         let first = self.0.first_chunk().copied().map_or(0, u64::from_be_bytes);
         i64::from((first % 10) as u8)
     }
 
-    /// 128 bits that stand for the id; none of those that the slot is made of.
+    /// Returns 128 bits that represent the id. They do not overlap with those of the slot.
     pub(crate) fn short(&self) -> u128 {
         self.0.last_chunk().copied().map_or(0, u128::from_be_bytes)
     }
@@ -44,11 +44,11 @@ impl IdDigest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(i64);
 
-/// Why there is no such version.
+/// Why an event has no version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// The time is too far from 1970 for microseconds in 64 bits.
-    #[error("the event's time lies more than 292,000 years from 1970")]
+    #[error("the event's time is more than 292,000 years from 1970")]
     TimeOutOfRange,
     /// A revision above 9.
     #[error("the pipeline's revision is {0}; it is 0 to 9")]
@@ -59,10 +59,11 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// The version of an event.
+    /// Returns the version of an event.
     ///
-    /// `time` is in milliseconds since 1970, rounded down. Where it is in whole seconds, `sequence`
-    /// modulo 1000 fills its milliseconds: of a source whose times have milliseconds, pass none.
+    /// `time` is in milliseconds since 1970, rounded down. If it is in whole seconds, `sequence`
+    /// modulo 1000 takes the place of its milliseconds; if the times of a source have milliseconds,
+    /// pass `None`.
     pub fn of(time: i64, sequence: Option<i64>, revision: u8, id: &IdDigest) -> Result<Self, VersionError> {
         if revision > 9 {
             return Err(VersionError::Revision(revision));
@@ -78,31 +79,31 @@ impl Version {
             .ok_or(VersionError::TimeOutOfRange)
     }
 
-    /// A version as a store holds it.
+    /// Returns the version that a store holds as this number.
     pub const fn from_stored(number: i64) -> Self {
         Self(number)
     }
 
-    /// The number that a store holds.
+    /// Returns the number that a store holds.
     pub const fn get(self) -> i64 {
         self.0
     }
 
-    /// How often the retention rewrite has written the row: 0 to 9.
+    /// Returns how often the retention rewrite has written the row: 0 to 9.
     pub const fn rewrite(self) -> u8 {
         self.0.rem_euclid(10) as u8
     }
 
-    /// The version of the event itself, before any rewrite.
+    /// Returns the version of the event itself, before any rewrite.
     #[must_use]
     pub const fn without_rewrite(self) -> Self {
-        // Saturating, for a number that no event has and a store may yet hold.
+        // Saturating, because a store may hold a number that no event has.
         Self(self.0.saturating_sub(self.0.rem_euclid(10)))
     }
 
-    /// The version that the next retention rewrite writes; a tenth is refused.
+    /// Returns the version that the next retention rewrite writes. A tenth rewrite is refused.
     pub const fn rewritten(self) -> Result<Self, VersionError> {
-        // Nine never carries: no overflow.
+        // Nine never carries, so nothing overflows.
         if self.rewrite() == 9 { Err(VersionError::Rewrites) } else { Ok(Self(self.0 + 1)) }
     }
 }
@@ -113,8 +114,8 @@ impl fmt::Display for Version {
     }
 }
 
-/// Where an event stands among the others of its subject: by its version without rewrite, then by
-/// its id. Of two, the greater is the later one, in whatever order they are read.
+/// The order of a subject's events: by version without rewrite, then by id. Of two events the
+/// greater is the later one, in either order of reading.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Order<'a> {
     /// The event's version.
@@ -124,7 +125,7 @@ pub struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// The place of an event.
+    /// Returns the position of an event in that order.
     pub const fn new(version: Version, id: &'a [u8]) -> Self {
         Self { version: version.without_rewrite(), id }
     }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_version_can_not_hold_is_refused() {
+    fn a_time_or_revision_out_of_range_is_refused() {
         let id = IdDigest::of(b"e");
         assert_eq!(Version::of(0, None, 10, &id), Err(VersionError::Revision(10)));
         let last = i64::MAX / 1000;
@@ -214,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_later_millisecond_is_a_higher_version_whatever_else_differs(
+        fn a_later_millisecond_always_has_a_higher_version(
             a in any_time(), later in 1_i64..5000, revisions in (0_u8..10, 0_u8..10), ids in (".*", ".*"),
         ) {
             let (earlier, later) = (version(a, revisions.0, &ids.0), version(a + later, revisions.1, &ids.1));
@@ -248,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn the_order_of_events_is_total_and_knows_no_rewrite(
+        fn the_order_of_events_is_total_and_ignores_rewrites(
             events in prop::collection::vec((0_i64..3, "[ab]{0,2}"), 1..6), rewrites in 0..10,
         ) {
             let order = |(time, id): &(i64, String), rewrites| {

@@ -1,7 +1,7 @@
 //! E-mail addresses in one form.
 //!
 //! RFC 5322's dot-atom with the lengths of RFC 5321, and letters of any script (RFC 6531). Quoted
-//! local parts, comments and address literals are refused: nobody is reached by them.
+//! local parts, comments and address literals are refused: no mailbox in use needs them.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ const MAX_LOCAL: usize = 64;
 /// Longest label of a domain, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// The address without white space around it and with its domain in lower case (and, where it is
-/// not ASCII, in normal form C). `None` when it is no address.
+/// Returns the address without white space around it and with its domain in lower case and, if it
+/// is not ASCII, in normal form C. Returns `None` if it is not an address.
 pub(crate) fn email(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     let (local, domain) = text.split_once('@')?;
@@ -30,7 +30,7 @@ pub(crate) fn email(text: &str) -> Option<Cow<'_, str>> {
         address[local.len()..].make_ascii_lowercase();
         return Some(Cow::Owned(address));
     }
-    // To lower case first: it can decompose (the Turkish dotted I), never the other way round.
+    // Lower case first: it can decompose (the Turkish dotted I), but NFC never changes the case.
     let lower: String = domain.to_lowercase().nfc().collect();
     if lower == domain {
         return Some(Cow::Borrowed(text));
@@ -68,6 +68,6 @@ fn is_domain(domain: &str) -> bool {
         labels += 1;
         last = label;
     }
-    // `1.2.3.4` is no domain, and no top-level domain has one letter.
+    // `1.2.3.4` is not a domain, and a top-level domain has more than one letter.
     labels >= 2 && last.chars().nth(1).is_some() && !last.bytes().all(|b| b.is_ascii_digit())
 }

@@ -1,6 +1,7 @@
 //! Steps that bring a value to one form before it is protected.
 //!
-//! A step changes a value or refuses it; it never guesses. What is already in its form is borrowed.
+//! A step changes a value or refuses it; it never guesses. A value that has its form already is
+//! borrowed.
 
 mod email;
 mod number;
@@ -19,7 +20,7 @@ use crate::{
     scalar::Scalar,
 };
 
-/// A value could not be brought to its form. It names the step and nothing of the value.
+/// A value could not be cleaned. The error names the step and shows nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the value can't be cleaned by the step {step}")]
 pub struct CleanFailed {
@@ -35,8 +36,8 @@ pub struct Cleaner {
 }
 
 impl Cleaner {
-    /// Steps in the order they are declared. `region` (ISO 3166-1, upper case) is where a phone
-    /// number without a country code is from; one that no numbering plan knows is as none.
+    /// Takes steps in the order they are declared. `region` (ISO 3166-1, upper case) is that of
+    /// phone numbers without a country code; a region that no numbering plan has counts as none.
     pub fn new(steps: &[Clean], region: Option<&str>) -> Self {
         let region = if steps.contains(&Clean::Phone) { PhoneRegion::new(region) } else { PhoneRegion::default() };
         Self { steps: steps.to_vec(), region }
@@ -61,7 +62,7 @@ impl Cleaner {
             }
             (Clean::Trim | Clean::Lowercase | Clean::Uppercase | Clean::Nfc | Clean::CollapseSpace, other) => other,
             (Clean::Email, Scalar::Text(text)) => Scalar::Text(change(text, email)?),
-            // Digits alone may have been written as a number.
+            // A phone number without punctuation may be a JSON number.
             (Clean::Phone, Scalar::Text(text) | Scalar::Number(text)) => {
                 Scalar::Text(change(text, |text| e164(text, self.region).ok())?)
             }
@@ -73,8 +74,8 @@ impl Cleaner {
     }
 }
 
-/// Applies a function to a text that is borrowed or owned; what it borrows from a borrowed text
-/// stays borrowed, and an owned text that does not change is not copied.
+/// Applies a function to a text that is borrowed or owned. The result of a borrowed text stays
+/// borrowed, and an owned text that does not change is not copied.
 fn change<'a>(text: Cow<'a, str>, by: impl for<'t> Fn(&'t str) -> Option<Cow<'t, str>>) -> Option<Cow<'a, str>> {
     match text {
         Cow::Borrowed(text) => by(text),
@@ -88,7 +89,7 @@ fn change<'a>(text: Cow<'a, str>, by: impl for<'t> Fn(&'t str) -> Option<Cow<'t,
     }
 }
 
-/// A step as it is written in a manifest.
+/// Returns a step as it is written in a manifest.
 const fn name(step: Clean) -> &'static str {
     match step {
         Clean::Trim => "Trim",

@@ -1,8 +1,8 @@
-//! Every run of white space becomes one blank.
+//! Replaces every run of white space by one blank.
 
 use std::borrow::Cow;
 
-/// The text with one blank for every run of Unicode white space, at its ends too.
+/// Returns the text with one blank for every run of Unicode white space, at its ends too.
 pub(super) fn collapse(text: &str) -> Cow<'_, str> {
     let Some(first) = first_to_change(text) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len());
@@ -20,7 +20,7 @@ pub(super) fn collapse(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where the first white space stands that is no single blank.
+/// Returns the position of the first white space that is not a single blank.
 fn first_to_change(text: &str) -> Option<usize> {
     let mut after_space = false;
     text.char_indices().find_map(|(at, character)| {

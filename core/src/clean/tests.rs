@@ -1,4 +1,4 @@
-//! What each step makes of a value, and the laws of all.
+//! Examples and properties of each step.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +26,7 @@ fn number(value: &str) -> Scalar<'_> {
 fn each_becomes(step: Clean, cases: &[(&str, &str)]) {
     for (from, to) in cases {
         assert_eq!(clean(step, text(from)), Ok(Some((*to).to_owned())), "{from:?}");
-        // And what it has become stays, borrowed.
+        // A value that has its form already stays, borrowed.
         let again = Cleaner::new(&[step], Some("DE")).apply(text(to)).unwrap_or(Scalar::Null);
         let borrowed =
             matches!(&again, Scalar::Text(Cow::Borrowed(same)) | Scalar::Number(Cow::Borrowed(same)) if same == to);
@@ -59,7 +59,7 @@ fn null_passes_every_step() {
 }
 
 #[test]
-fn steps_on_letters_touch_texts_only() {
+fn steps_on_letters_change_texts_only() {
     let cleaner = Cleaner::new(&ALL[..5], None);
     assert!(cleaner.apply(Scalar::Bool(true)) == Ok(Scalar::Bool(true)));
     assert!(cleaner.apply(number("1E5")) == Ok(number("1E5")));
@@ -100,7 +100,7 @@ fn an_address_keeps_its_local_part_and_gets_a_lower_case_domain() {
 }
 
 #[test]
-fn what_is_no_address_is_refused() {
+fn a_text_that_is_not_an_address_is_refused() {
     let long_local = format!("{}@example.com", "a".repeat(65));
     let long_label = format!("a@{}.com", "b".repeat(64));
     let long_all = format!("a@{}com", "bcdefghi.".repeat(28));
@@ -164,7 +164,7 @@ fn a_phone_number_becomes_e164() {
 }
 
 #[test]
-fn what_is_no_valid_phone_number_is_refused() {
+fn an_invalid_phone_number_is_refused() {
     each_is_refused(
         Clean::Phone,
         "Phone",

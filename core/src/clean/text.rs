@@ -1,15 +1,15 @@
-//! Steps on the letters of a text: by ASCII where it is ASCII, by Unicode else.
+//! Steps on the letters of a text: ASCII rules if it is ASCII, else Unicode rules.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// Without white space at both ends.
+/// Removes white space at both ends.
 pub(super) fn trim(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text.trim())
 }
 
-/// In lower case.
+/// Converts to lower case.
 pub(super) fn lowercase(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         return Cow::Borrowed(text);
@@ -17,11 +17,12 @@ pub(super) fn lowercase(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Owned(text.to_ascii_lowercase());
     }
-    // The final sigma of Greek depends on its neighbours: no short cut by characters.
+    // The final sigma of Greek depends on its neighbours, so the text cannot be converted character
+    // by character.
     unless_same(text, text.to_lowercase())
 }
 
-/// In upper case.
+/// Converts to upper case.
 pub(super) fn uppercase(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_lowercase()) {
         return Cow::Borrowed(text);
@@ -32,7 +33,7 @@ pub(super) fn uppercase(text: &str) -> Cow<'_, str> {
     unless_same(text, text.to_uppercase())
 }
 
-/// In normal form C.
+/// Converts to normal form C.
 pub(super) fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Cow::Borrowed(text);

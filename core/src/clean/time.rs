@@ -7,7 +7,7 @@ use crate::{
     time::{parse_any, rfc3339},
 };
 
-/// RFC 3339 in UTC, with milliseconds only when there are any.
+/// Returns RFC 3339 in UTC, with milliseconds only if there are any.
 pub(super) fn clean(value: Scalar<'_>) -> Option<Scalar<'_>> {
     let moment = parse_any(&value)?;
     let mut out = [0; 24];

@@ -7,10 +7,10 @@ use super::around;
 /// Most digits of a number (ISO/IEC 7812).
 const MOST: usize = 19;
 
-/// The card number whose first digit stands here: digits in groups of four or more, of a length that
-/// its issuer uses, with Luhn's check digit.
+/// Returns the card number that begins with this digit: digits in groups of four or more, of a
+/// length that its issuer uses, with Luhn's check digit.
 pub(super) fn at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    // Other first digits belong to airlines, fuel and the future.
+    // Other first digits belong to airlines, fuel cards and future uses.
     if !matches!(bytes[at], b'2'..=b'6') || !around::begins(bytes, at, b"-./") {
         return None;
     }
@@ -31,7 +31,7 @@ pub(super) fn at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         if around::ends(bytes, end, b"-.") && is_card(&digits[..count]) {
             longest = Some(at..end);
         }
-        // Only the last group may be shorter than four: the check digit alone, at the least.
+        // Only the last group may be shorter than four, down to the check digit alone.
         let gap =
             around::blank(bytes, end).max(around::dash(bytes, end)).max(usize::from(bytes.get(end) == Some(&b'.')));
         if gap == 0 || group < 4 {
@@ -46,12 +46,13 @@ fn is_card(digits: &[u8]) -> bool {
     (13..=MOST).contains(&digits.len()) && is_issued(digits) && luhn(digits)
 }
 
-/// Whether numbers of this length begin so.
-#[allow(clippy::match_same_arms)] // A line an issuer.
+/// Returns whether numbers of this length can have this beginning.
+#[allow(clippy::match_same_arms)] // One line for each issuer.
 fn is_issued(digits: &[u8]) -> bool {
     let begin = digits[..6].iter().fold(0, |number, digit| number * 10 + u32::from(*digit));
     match (begin, digits.len()) {
-        // Visa. Its numbers of 13 digits are gone but for a few, and goods have them too.
+        // Visa. Its numbers of 13 digits are almost extinct, and article numbers have that length
+        // too.
         (400_000..=499_999, 16 | 19) => true,
         (400_000..=499_999, 13) => !is_goods(digits),
         // Mastercard; Mir; American Express; Diners Club.
@@ -76,7 +77,7 @@ fn is_issued(digits: &[u8]) -> bool {
     }
 }
 
-/// Luhn's check digit (ISO/IEC 7812-1, annex B).
+/// Checks Luhn's digit (ISO/IEC 7812-1, annex B).
 fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
@@ -91,7 +92,7 @@ fn luhn(digits: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Whether it is a number of goods (EAN-13) by its check digit.
+/// Returns whether its check digit is that of an article number (EAN-13).
 fn is_goods(digits: &[u8]) -> bool {
     let sum: u32 =
         digits.iter().enumerate().map(|(place, digit)| u32::from(*digit) * if place % 2 == 0 { 1 } else { 3 }).sum();

@@ -1,6 +1,6 @@
-//! What the words before a number say that it is.
+//! What the words before a number reveal about it.
 
-/// What the words before a number say.
+/// What the words before a number reveal about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Context {
     /// Nothing.
@@ -13,7 +13,7 @@ pub(super) enum Context {
     Version,
 }
 
-/// Words that say nothing themselves, so that the one before them counts.
+/// Words without a meaning of their own: the word before them decides.
 const PASSED_OVER: &[&str] = &[
     "a", "al", "am", "at", "au", "auf", "de", "der", "die", "en", "for", "is", "ist", "le", "me", "mich", "my", "n",
     "no", "nr", "num", "number", "numero", "nummer", "numéro", "nº", "número", "of", "on", "the", "to", "under",
@@ -176,13 +176,13 @@ const VERSION: &[&str] = &[
     "§",
 ];
 
-/// What the words before this place say: the last one that is not passed over.
+/// Returns what the words before a position reveal: the last word that is not passed over decides.
 pub(super) fn words_before(text: &str, at: usize) -> Context {
     let mut rest = &text[..at];
     for _ in 0..5 {
         let marks =
             rest.len() - rest.trim_end_matches([' ', '\u{a0}', ':', '.', '#', '-', '=', '(', '+', '"', '\'']).len();
-        // Far away, or in another clause.
+        // Too far away, or in another clause.
         if marks > 4 {
             return Context::Unknown;
         }
@@ -213,7 +213,7 @@ pub(super) fn words_before(text: &str, at: usize) -> Context {
     Context::Unknown
 }
 
-/// Whether a word is one of the lists, which are in lower case.
+/// Compares a word with one of the lists, which are in lower case.
 fn same(known: &str, word: &str) -> bool {
     if word.is_ascii() {
         return known.eq_ignore_ascii_case(word);

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use unicode_normalization::char::is_combining_mark;
 
-/// The address around the `@` that stands here.
+/// Returns the address around the `@` at a position.
 pub(super) fn around(text: &str, at: usize) -> Option<Range<usize>> {
     let start = local_start(text, at)?;
     let end = at + 1 + domain_length(&text[at + 1..])?;
     Some(start..end)
 }
 
-/// Where the local part begins. Marks at its beginning belong to the sentence.
+/// Returns where the local part begins. Punctuation at its beginning belongs to the sentence.
 fn local_start(text: &str, at: usize) -> Option<usize> {
     let before = &text[..at];
     let mut start = at;
@@ -35,13 +35,14 @@ fn is_local(c: char) -> bool {
         || is_letter(c)
 }
 
-/// Whether what stands before a `=` makes it part of an address: `bounce+anna=example.org@list.org`
-/// does, `?email=` does not.
+/// Returns whether a `=` after this text is part of an address: in
+/// `bounce+anna=example.org@list.org` it is, in `?email=` it is not.
 fn is_return_path(before: &str) -> bool {
     before.chars().rev().take_while(|c| is_local(*c)).any(|c| c == '+')
 }
 
-/// Whether a letter is of a script that writes no blank before a word of another: Chinese, Japanese.
+/// Returns whether a letter is of a script that writes no blank before a word of another script:
+/// Chinese, Japanese.
 fn has_no_blanks(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
 }
@@ -50,14 +51,14 @@ fn is_letter(c: char) -> bool {
     !c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c))
 }
 
-/// How many bytes the domain at the start of this text has.
+/// Returns how many bytes the domain at the start of this text has.
 fn domain_length(text: &str) -> Option<usize> {
     let is_domain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.') || is_letter(c);
     let mut domain = &text[..text.find(|c| !is_domain(c)).unwrap_or(text.len())];
     if let Some(end) = domain.find("..") {
         domain = &domain[..end];
     }
-    // Back over what can't end a domain: the full stop of a sentence, a number after one.
+    // Removes what cannot end a domain: the full stop of a sentence, a number after one.
     loop {
         domain = domain.trim_end_matches(['.', '-']);
         let (rest, last) = domain.rsplit_once('.')?;
@@ -71,8 +72,8 @@ fn domain_length(text: &str) -> Option<usize> {
     (labels_fit && !is_version(domain) && !is_picture(domain)).then_some(domain.len())
 }
 
-/// How much of a label can be a top-level domain: two letters or more of ASCII or of another script,
-/// never of both, because Chinese and Japanese go on without a blank.
+/// Returns how much of a label can be a top-level domain: two letters or more, all of ASCII or all
+/// of another script, because Chinese and Japanese continue without a blank.
 fn top_level(label: &str) -> Option<usize> {
     if label.len() > 4 && label.as_bytes()[..4].eq_ignore_ascii_case(b"xn--") {
         return label.is_ascii().then_some(label.len());
@@ -85,7 +86,7 @@ fn top_level(label: &str) -> Option<usize> {
     (ascii >= 2 && ends).then_some(ascii)
 }
 
-/// `package@1.2.3-rc.one` names a version.
+/// Returns whether it is a version, as in `package@1.2.3-rc.one`.
 fn is_version(domain: &str) -> bool {
     let mut labels = domain.split('.');
     let first = labels.next().unwrap_or_default();
@@ -93,7 +94,7 @@ fn is_version(domain: &str) -> bool {
         && labels.next().is_some_and(|label| label.bytes().next().is_some_and(|b| b.is_ascii_digit()))
 }
 
-/// `logo@2x.png` names a picture.
+/// Returns whether it is a picture, as in `logo@2x.png`.
 fn is_picture(domain: &str) -> bool {
     domain.split_once('.').is_some_and(|(density, extension)| {
         matches!(density, "1x" | "2x" | "3x" | "4x")

@@ -7,8 +7,8 @@ use super::around;
 /// Longest IBAN.
 const MOST: usize = 34;
 
-/// The IBAN whose two check digits stand here: a country, as many letters and digits as that country
-/// has, alone or in groups, and the checksum.
+/// Returns the IBAN whose two check digits are at a position: a country, as many letters and digits
+/// as that country has, together or in groups, and a correct checksum.
 pub(super) fn at_check_digits(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at.checked_sub(2)?;
     let country = [bytes[start].to_ascii_uppercase(), bytes[start + 1].to_ascii_uppercase()];
@@ -26,7 +26,7 @@ pub(super) fn at_check_digits(bytes: &[u8], at: usize) -> Option<Range<usize>> {
             end += 1;
             continue;
         }
-        // One mark between groups, never two.
+        // Between groups there is at most one mark.
         let gap = around::blank(bytes, end).max(around::dash(bytes, end));
         if gap == 0 || !bytes.get(end + gap)?.is_ascii_alphanumeric() {
             return None;
@@ -36,7 +36,8 @@ pub(super) fn at_check_digits(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     (around::ends(bytes, end, b"") && checks(&values[..length])).then_some(start..end)
 }
 
-/// Mod 97 of the number that begins with the fifth character, letters as 10 to 35, is 1.
+/// Checks that the number which begins with the fifth character is 1 modulo 97; letters count as 10
+/// to 35.
 fn checks(values: &[u8]) -> bool {
     let rest = values[4..].iter().chain(&values[..4]).fold(0u32, |rest, byte| match byte {
         b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
@@ -45,7 +46,7 @@ fn checks(values: &[u8]) -> bool {
     rest == 1
 }
 
-/// How long the IBANs of a country are, by the SWIFT registry.
+/// Returns the length of a country's IBANs by the SWIFT registry.
 const fn length(country: [u8; 2]) -> Option<usize> {
     Some(match &country {
         b"NO" => 15,

@@ -1,4 +1,4 @@
-//! IP addresses in a text; the standard library says what is one.
+//! IP addresses in a text; the standard library parses them.
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -10,8 +10,8 @@ use super::{
     context::{Context, words_before},
 };
 
-/// The IPv4 address whose first digit stands here. A version or a chapter can look the same: the
-/// word before it tells.
+/// Returns the IPv4 address that begins with this digit. A version or a chapter number can look the
+/// same: the word before it decides.
 pub(super) fn v4_at(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     if !around::begins(bytes, at, b"-.,") {
@@ -35,13 +35,14 @@ pub(super) fn v4_at(text: &str, at: usize) -> Option<Range<usize>> {
     (is_address && words_before(text, at) != Context::Version).then_some(at..end)
 }
 
-/// Whether a colon can be one of an IPv6 address: another colon or a hexadecimal digit follows.
+/// Returns whether a colon can be part of an IPv6 address: another colon or a hexadecimal digit
+/// follows.
 pub(super) fn may_be_v6(bytes: &[u8], colon: usize) -> bool {
     bytes.get(colon + 1).is_some_and(|next| *next == b':' || next.is_ascii_hexdigit())
 }
 
-/// The IPv6 address around a colon, no part of which lies before `from`, and where the characters
-/// end that could have been part of one.
+/// Returns the IPv6 address around a colon, without the text before `from`, and the end of the
+/// characters that could have been part of one.
 pub(super) fn v6_around(text: &str, colon: usize, from: usize) -> (Option<Range<usize>>, usize) {
     let bytes = text.as_bytes();
     let left = bytes[from..colon].iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -53,7 +54,7 @@ pub(super) fn v6_around(text: &str, colon: usize, from: usize) -> (Option<Range<
         last -= 1;
     }
     let mut start = colon - left;
-    // `IPv6:2001:db8::1`: what stands before the first colons may be a word.
+    // `IPv6:2001:db8::1`: a word can precede the first colons.
     for _ in 0..4 {
         if start >= last {
             break;
@@ -72,7 +73,8 @@ pub(super) fn v6_around(text: &str, colon: usize, from: usize) -> (Option<Range<
     (None, end)
 }
 
-/// Whether it is an address, and not `a::b` of a program or the eight octets of a device.
+/// Returns whether it is an address, and neither the `a::b` of a program nor the eight octets of a
+/// device.
 fn is_address(text: &str) -> bool {
     if text.len() < 3 || text.parse::<Ipv6Addr>().is_err() {
         return false;

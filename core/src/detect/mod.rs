@@ -1,12 +1,13 @@
 //! Personal data inside a free text: where it is, and the text without it.
 //!
-//! Scanners by hand, no regular expressions: one pass over the bytes that stops only at `@`, `:` and
-//! digits, and looks closer there. What has a checksum or a grammar of its own (addresses, cards,
-//! IBANs) is found first; phone numbers, which have neither, only in what is left. Every look closer
-//! is bounded, so the whole is linear in the text.
+//! The scanners are written by hand, without regular expressions: one pass over the bytes that
+//! stops only at `@`, `:` and digits, and examines their surroundings. Data with a checksum or a
+//! grammar of its own (addresses, cards, IBANs) is found first; phone numbers, which have neither,
+//! only in the rest. Every examination is bounded, so that the whole is linear in the length of the
+//! text.
 //!
-//! What a kind finds does not depend on which other kinds are asked for: an IPv4 address is never a
-//! phone number, even when only phone numbers are redacted.
+//! What is found of one kind does not depend on which other kinds are requested: an IPv4 address is
+//! never a phone number, even if only phone numbers are redacted.
 
 mod around;
 mod card;
@@ -20,32 +21,32 @@ use std::{borrow::Cow, ops::Range};
 
 pub use lethe_crds::profile_pipeline::DetectKind;
 
-/// Something personal in a text.
+/// Personal data in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What it is.
     pub kind: DetectKind,
-    /// Where it stands, in bytes, on character boundaries.
+    /// Its position in bytes, on character boundaries.
     pub range: Range<usize>,
 }
 
 /// Finds personal data of some kinds.
 #[derive(Clone, Copy, Debug)]
 pub struct Detector {
-    /// A bit for each kind.
+    /// One bit for each kind.
     kinds: u8,
 }
 
 impl Detector {
-    /// Looks for these kinds; for all when there is none.
+    /// Returns a detector of these kinds, or of all if the list is empty.
     pub fn new(kinds: &[DetectKind]) -> Self {
         let bits = kinds.iter().fold(0, |bits, kind| bits | bit(*kind));
         Self { kinds: if bits == 0 { u8::MAX } else { bits } }
     }
 
-    /// Fills `found` with what the text holds, in the order of the text, without overlaps: what
-    /// begins first counts, then what is longest, then IBAN, card, e-mail, IPv6, IPv4. What was in
-    /// `found` goes.
+    /// Replaces the content of `found` by what the text holds, in the order of the text, without
+    /// overlaps. The finding that begins first counts, then the longest, then by kind: IBAN, card,
+    /// e-mail, IPv6, IPv4.
     pub fn find(&self, text: &str, found: &mut Vec<Finding>) {
         found.clear();
         let digits = certain(text, found);
@@ -58,8 +59,8 @@ impl Detector {
         found.retain(|finding| self.kinds & bit(finding.kind) != 0);
     }
 
-    /// The text with everything that is found replaced by its kind: `[email]`. Borrowed when nothing
-    /// is found. What it answers holds nothing more to find.
+    /// Returns the text with every finding replaced by its kind, as in `[email]`; borrowed if there
+    /// is none. The result holds no further finding.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = Vec::new();
         self.find(text, &mut found);
@@ -67,8 +68,8 @@ impl Detector {
             return Cow::Borrowed(text);
         }
         let mut redacted = replace(text, &found);
-        // What stands beside a finding can make sense once it is gone. Each round leaves fewer of
-        // the digits, `@` and `:` that every finding has, so this ends.
+        // Text beside a finding can become one itself once that is replaced. Each round leaves
+        // fewer of the digits, `@` and `:` that every finding has, so this ends.
         loop {
             self.find(&redacted, &mut found);
             if found.is_empty() {
@@ -78,7 +79,7 @@ impl Detector {
         }
     }
 
-    /// Whether the text holds nothing to find.
+    /// Returns whether the text holds no finding.
     pub fn is_clean(&self, text: &str) -> bool {
         let mut found = Vec::new();
         self.find(text, &mut found);
@@ -86,7 +87,7 @@ impl Detector {
     }
 }
 
-/// What stands in the place of a finding.
+/// Returns the text that replaces a finding.
 pub const fn placeholder(kind: DetectKind) -> &'static str {
     match kind {
         DetectKind::Email => "[email]",
@@ -102,7 +103,7 @@ const fn bit(kind: DetectKind) -> u8 {
     1 << priority(kind)
 }
 
-/// Which of two findings of one range counts: the lower.
+/// Returns which of two findings of one range counts: the lower one.
 const fn priority(kind: DetectKind) -> u8 {
     match kind {
         DetectKind::Iban => 0,
@@ -126,7 +127,7 @@ fn replace(text: &str, found: &[Finding]) -> String {
     out
 }
 
-/// What a byte can begin: nothing for most.
+/// What can begin with a byte: for most bytes nothing.
 const DULL: u8 = 0;
 const DIGIT: u8 = 1;
 const AT: u8 = 2;
@@ -144,7 +145,7 @@ static CLASSES: [u8; 256] = {
     classes
 };
 
-/// Everything that proves itself by a checksum or a grammar. Answers how many digits the text has.
+/// Finds everything with a checksum or a grammar. Returns how many digits the text has.
 fn certain(text: &str, found: &mut Vec<Finding>) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut digits, mut past_token) = (0, 0, 0);
@@ -185,7 +186,7 @@ fn certain(text: &str, found: &mut Vec<Finding>) -> usize {
     digits
 }
 
-/// Phone numbers, in what is left between the findings.
+/// Finds phone numbers in the text between the other findings.
 fn uncertain(text: &str, found: &mut Vec<Finding>) {
     let bytes = text.as_bytes();
     let certain = found.len();
@@ -230,7 +231,5 @@ fn keep_leftmost_longest(found: &mut Vec<Finding>) {
     });
 }
 
-#[cfg(test)]
-mod corpus;
 #[cfg(test)]
 mod tests;

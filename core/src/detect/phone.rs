@@ -1,8 +1,8 @@
 //! Phone numbers in a text.
 //!
-//! A number with a country code is known by it. A national one is known by its shape: the trunk zero
-//! and enough digits, or groups that only phone numbers have; or by the word before it (`tel`). A
-//! word before it can also say that it is none (`order`).
+//! A number with a country code is recognised by it. A national one is recognised by its shape (the
+//! trunk zero and enough digits, or groups that only phone numbers have) or by the word before it
+//! (`tel`). A word before it can also rule it out (`order`).
 
 mod groups;
 mod plans;
@@ -15,10 +15,10 @@ use super::{
     context::{Context, words_before},
 };
 
-/// A text with fewer digits holds no phone number.
+/// A text with fewer digits has no phone number.
 pub(super) const FEWEST_DIGITS: usize = 7;
 
-/// The phone number whose first digit stands here, within these bounds.
+/// Returns the phone number that begins with this digit, within these bounds.
 pub(super) fn at(text: &str, at: usize, bounds: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let (start, plus) = beginning(bytes, at, bounds.start);
@@ -27,7 +27,7 @@ pub(super) fn at(text: &str, at: usize, bounds: Range<usize>) -> Option<Range<us
     }
     let mut groups = Groups::read(&bytes[..bounds.end], at)?;
     let mut context = None;
-    // The longest that makes sense: what follows after a blank can be another number.
+    // The longest that is valid: what follows after a blank can be another number.
     loop {
         let end = groups.end();
         if groups.digits() < FEWEST_DIGITS {
@@ -51,8 +51,8 @@ pub(super) fn at(text: &str, at: usize, bounds: Range<usize>) -> Option<Range<us
     }
 }
 
-/// Where the number begins whose first digit is at `at`: at a `+` or a `(` before it; and whether it
-/// has a `+`.
+/// Returns where the number with its first digit at `at` begins, which may be at a `+` or a `(`
+/// before it, and whether it has a `+`.
 fn beginning(bytes: &[u8], at: usize, from: usize) -> (usize, bool) {
     let mut start = at;
     let take = |start: usize, byte: u8| start > from && bytes[start - 1] == byte;
@@ -70,7 +70,7 @@ fn beginning(bytes: &[u8], at: usize, from: usize) -> (usize, bool) {
     (start, plus)
 }
 
-/// Whether a number can begin here: not within a word, a decimal, a path, a price.
+/// Returns whether a number can begin here: not within a word, a decimal, a path, a price.
 fn begins(bytes: &[u8], start: usize, plus: bool) -> bool {
     let Some(byte) = around::before(bytes, start) else { return true };
     let after_digit = start > 1 && bytes[start - 2].is_ascii_digit();
@@ -89,7 +89,7 @@ fn is_price(before: &[u8], sign: &str) -> bool {
         || before.strip_suffix(b" ").is_some_and(|before| before.ends_with(sign.as_bytes()))
 }
 
-/// Whether a number can end here. What has a country code may be followed by more.
+/// Returns whether a number can end here. A number with a country code may be followed by more.
 fn ends(bytes: &[u8], end: usize, plus: bool) -> bool {
     let after = |place: usize| bytes.get(end + place).copied().unwrap_or(b' ');
     match after(0) {
@@ -109,13 +109,14 @@ fn ends(bytes: &[u8], end: usize, plus: bool) -> bool {
     }
 }
 
-/// The number without a bracket at its beginning that is not closed inside: `(030 123456)`.
+/// Returns the number without a bracket at its beginning that is not closed inside it: `(030
+/// 123456)`.
 fn whole(bytes: &[u8], start: usize, end: usize) -> Range<usize> {
     let count = |bracket: u8| memchr::memchr_iter(bracket, &bytes[start..end]).count();
     start + usize::from(bytes[start] == b'(' && count(b')') < count(b'('))..end
 }
 
-/// Whether digits without a `+` are a phone number.
+/// Returns whether digits without a `+` are a phone number.
 fn is_national(groups: &Groups, context: Context, bracket: bool, unbroken: bool, follows_digits: bool) -> bool {
     let digits = groups.all();
     match context {
@@ -127,12 +128,12 @@ fn is_national(groups: &Groups, context: Context, bracket: bool, unbroken: bool,
         return false;
     }
     match digits {
-        // In the middle of other digits it is no exit code: an IBAN with a mistake.
+        // Inside other digits it is not an exit code, but an IBAN with a mistake.
         [b'0', b'0', rest @ ..] => !follows_digits && plans::has_country_code(rest),
         [b'0', b'1', b'1', rest @ ..] if groups.len(0) == 3 && plans::has_country_code(rest) => true,
         [b'0', b'1'..=b'9', ..] if unbroken => match digits.len() {
             10 | 11 => true,
-            // Longer ones are German mobile numbers; goods have twelve digits, too (UPC).
+            // Longer ones are German mobile numbers; article numbers have twelve digits, too (UPC).
             12 => matches!(digits[..3], [b'0', b'1', b'5'..=b'7']),
             _ => false,
         },
@@ -141,13 +142,13 @@ fn is_national(groups: &Groups, context: Context, bracket: bool, unbroken: bool,
     }
 }
 
-/// An area code with its zero and the rest in groups, of which none is a single digit but the last
-/// after pairs: `(030) 90 18 20 0`.
+/// Returns whether it is an area code with its zero and the rest in groups. Only the last group,
+/// after pairs, may be a single digit: `(030) 90 18 20 0`.
 fn has_trunk_shape(groups: &Groups) -> bool {
     let sizes = groups.sizes();
     // `08.1234567` is a decimal.
     let decimal = sizes.len() == 2 && groups.gap(0) == Gap::Dot;
-    // France's five pairs; six are a lottery's.
+    // Five pairs are a French number; six are lottery numbers.
     let lottery = groups.pairs().is_some_and(|pairs| pairs != 5);
     let rest_fits = match sizes {
         [_, pairs @ .., 1] => pairs.len() >= 2 && pairs.iter().all(|size| *size == 2),
@@ -158,7 +159,8 @@ fn has_trunk_shape(groups: &Groups) -> bool {
     (2..=6).contains(&groups.len(0)) && !decimal && !lottery && rest_fits
 }
 
-/// `(415) 555-2671`, `(11) 91234-5678`: from two digits on, as `(1)` counts a list.
+/// Returns whether it begins as `(415) 555-2671` or `(11) 91234-5678`: with two digits or more,
+/// because `(1)` numbers a list.
 fn is_area_in_brackets(groups: &Groups) -> bool {
     (2..=5).contains(&groups.len(0))
         && groups.gap(0) == Gap::Bracket
@@ -166,7 +168,7 @@ fn is_area_in_brackets(groups: &Groups) -> bool {
         && groups.digits() - groups.len(0) >= 6
 }
 
-/// Groups that phone numbers have and hardly anything else.
+/// Returns whether the groups are ones that phone numbers have and hardly anything else.
 fn has_known_shape(groups: &Groups) -> bool {
     let digits = groups.all();
     let first = digits[0];

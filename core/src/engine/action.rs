@@ -1,4 +1,4 @@
-//! What happens to one declared field.
+//! How one declared field is handled.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::{
     protect::Generalizer,
 };
 
-/// What happens to one declared field, compiled.
+/// How one declared field is handled, compiled.
 pub(super) struct Action {
-    /// Its declared path: part of what seals and rejections say.
+    /// Its declared path. Seals and rejections contain it.
     pub(super) path: Arc<str>,
     pub(super) cleaner: Option<Cleaner>,
     pub(super) rule: Rule,
@@ -44,7 +44,7 @@ pub(super) enum Rule {
 }
 
 impl Action {
-    /// Compiles a field; a class of keys that is new is added to `classes`.
+    /// Compiles a field. A key class that is new is added to `classes`.
     pub(super) fn new(field: &FieldRules, pipeline: &Pipeline, classes: &mut Vec<Arc<str>>) -> Self {
         let cleaner = (!field.clean.is_empty()).then(|| Cleaner::new(&field.clean, pipeline.region.as_deref()));
         let rule = match &field.protect {
@@ -63,7 +63,8 @@ impl Action {
             ProtectRules::Generalize(rules) => Rule::Generalize(Generalizer::new(rules)),
             ProtectRules::Pseudonymize { space } => Rule::Pseudonymize {
                 space: space.as_str().into(),
-                // An identifier of the subject's own space becomes what the subject's id becomes.
+                // An identifier of the subject's own space has the same canonical form as the
+                // subject's id.
                 canonical: if *space == pipeline.event.space { pipeline.event.canonical } else { Canonical::Exact },
             },
             ProtectRules::RedactDetected(kinds) => Rule::RedactDetected(Detector::new(kinds)),
@@ -80,7 +81,7 @@ fn class_index(class: &str, classes: &mut Vec<Arc<str>>) -> usize {
 }
 
 impl Rule {
-    /// Its name in rejections.
+    /// Returns its name in rejections.
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Rule::Keep => "keep",

@@ -1,4 +1,4 @@
-//! What becomes of one declared field of one event.
+//! Cleans and protects one declared field of one event.
 
 use std::sync::Arc;
 
@@ -18,20 +18,20 @@ use crate::{
     walk::Item,
 };
 
-/// What an item of the tape became.
+/// The output for an item of the tape.
 #[derive(Clone, Copy)]
 pub(super) enum Output {
-    /// Its own text.
+    /// Its own text, unchanged.
     Same,
     /// JSON in the arena.
     Made(u32, u32),
     /// A string of hexadecimal digits for each audience, one after the other in the arena.
     Pseudonyms(u32),
-    /// It is not shown: its key is personal data.
+    /// It is not written: its key is personal data.
     Hidden,
 }
 
-/// Cleans and protects the fields of one event. What it makes is appended to the arena.
+/// Cleans and protects the fields of one event. The output is appended to the arena.
 pub(super) struct Changer<'c> {
     pub(super) engine: &'c Engine,
     pub(super) text: &'c str,
@@ -43,7 +43,7 @@ pub(super) struct Changer<'c> {
 }
 
 impl Changer<'_> {
-    /// Changes one item as its field says.
+    /// Changes one item as its field declares.
     pub(super) fn change(&mut self, item: &Item) -> Result<Output, Rejection> {
         let engine = self.engine;
         let action = &engine.actions[usize::from(item.field)];
@@ -66,7 +66,7 @@ impl Changer<'_> {
         }
         let end = self.arena.len() as u32;
         Ok(match action.rule {
-            // Null says nothing of anybody, and what is kept is copied: nothing was made.
+            // Null holds no personal data, and a kept value is copied: nothing was written.
             _ if end == start => Output::Same,
             Rule::Pseudonymize { .. } => Output::Pseudonyms(start),
             _ => Output::Made(start, end),
@@ -89,7 +89,7 @@ impl Changer<'_> {
                 let mut plain = std::mem::take(self.buffer).into_bytes();
                 push_scalar(value, &mut plain);
                 self.seal(*class, action, &plain)?;
-                // What was pushed is JSON text: the room comes back.
+                // The buffer holds JSON text again, so its memory can be used again.
                 *self.buffer = String::from_utf8(plain).unwrap_or_default();
             }
             Rule::Encrypt { class } => self.seal(*class, action, raw.as_bytes())?,
@@ -111,7 +111,7 @@ impl Changer<'_> {
         Ok(())
     }
 
-    /// Objects and arrays can be kept, redacted or sealed whole.
+    /// Objects and arrays can be kept, redacted or sealed as a whole.
     fn container(&mut self, action: &Action, raw: &str) -> Result<(), Rejection> {
         match &action.rule {
             Rule::Keep if action.cleaner.is_none() => Ok(()),

@@ -12,7 +12,7 @@ use crate::{
 pub(super) fn redact_json(detector: Detector, raw: &str, out: &mut Vec<u8>) {
     let start = out.len();
     if push_value(detector, &mut Cursor::new(raw), out).is_err() {
-        // Nothing that could not be read may pass.
+        // A value that could not be read must not pass.
         out.truncate(start);
         out.extend_from_slice(b"null");
     }
@@ -21,7 +21,7 @@ pub(super) fn redact_json(detector: Detector, raw: &str, out: &mut Vec<u8>) {
 fn push_value(detector: Detector, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), NotJson> {
     match cursor.value()? {
         Value::Text(text) => push_string(&detector.redact(&text.unescaped()), out),
-        // A card number is one with or without quotes.
+        // A card number is personal data with or without quotes.
         Value::Number(number) => match detector.redact(number) {
             Cow::Borrowed(number) => out.extend_from_slice(number.as_bytes()),
             Cow::Owned(redacted) => push_string(&redacted, out),

@@ -1,4 +1,4 @@
-//! What one audience sees of an event, as one JSON object.
+//! One audience's view of an event, as one JSON object.
 
 use lethe_crds::profile_pipeline::Audience;
 
@@ -16,7 +16,7 @@ use crate::{
 const REFERENCE: u32 = 66;
 
 impl Engine {
-    /// Writes what a view shows, as one JSON object.
+    /// Appends the content of a view, as one JSON object.
     pub(super) fn push_document(
         &self,
         view: &View,
@@ -61,7 +61,7 @@ struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    /// Writes the items from `at` to `end`; answers whether there were any to show.
+    /// Writes the items from `at` to `end`. Returns whether any of them is shown.
     fn contents(&self, at: usize, end: usize, kind: Kind, mut more: bool, out: &mut Vec<u8>) -> bool {
         let mut at = at;
         let mut shown = false;
@@ -87,8 +87,8 @@ impl Writer<'_> {
         shown
     }
 
-    /// Writes one item; answers whether it is shown. A container of which nothing is shown is not,
-    /// unless it goes there itself: what is kept stays what it was, an empty object too.
+    /// Writes one item. Returns whether it is shown. A container without shown content is left out,
+    /// unless it is shown itself: a kept empty object stays an empty object.
     fn item(&self, at: usize, item: &Item, out: &mut Vec<u8>) -> bool {
         if item.act == Act::Enter {
             let (open, close) = if item.kind == Kind::Array { (b'[', b']') } else { (b'{', b'}') };
@@ -114,8 +114,8 @@ impl Writer<'_> {
     }
 }
 
-/// The engine asked for the keys of its audiences when it was made, and the caller makes subjects
-/// with them: this is a caller's mistake, and nothing may leave.
+/// The engine checked for the keys of its audiences when it was made, and the caller makes subjects
+/// with them. So this is a fault of the caller, and nothing may be written.
 #[cold]
 pub(super) fn no_reference() -> Rejection {
     Rejection { reason: Reason::ProtectFailed, rule: Some("reference"), path: None }

@@ -1,12 +1,12 @@
-//! The engine: what becomes of an event, between the bytes that come in and the records that go out.
+//! The engine: it turns the bytes of an event into the records of the sinks.
 //!
-//! Two steps, because only the caller can fetch keys:
-//! 1. [`Engine::read`] walks the event and says what it is: to be written, a deletion, denied, or
-//!    rejected.
-//! 2. [`Engine::write`], with the keys of its subject, cleans and protects each field once and
-//!    appends a record for every sink.
+//! It works in two steps, because only the caller can fetch keys:
 //!
-//! The bytes that come out are a function of the event, the plan and the keys, and of nothing else.
+//! 1. [`Engine::read`] walks the event and returns what it is: to be written, a deletion, denied,
+//!    or rejected. 2. [`Engine::write`], with the keys of its subject, cleans and protects each
+//!    field once and appends a record for every sink.
+//!
+//! The output is a function of the event, the plan and the keys, and of nothing else.
 
 mod action;
 mod change;
@@ -18,8 +18,6 @@ mod write;
 
 pub use read::Identity;
 
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +39,7 @@ use crate::{
 use action::Action;
 use view::View;
 
-/// The largest event taken, bytes.
+/// The largest event that is taken, in bytes.
 pub const MAX_EVENT: usize = 16 * 1024 * 1024;
 
 /// A compiled pipeline with its keys. Shared by threads; each has its own [`Scratch`].
@@ -61,10 +59,10 @@ pub struct Engine {
     detector: Detector,
 }
 
-/// Why a pipeline can't be compiled.
+/// Why a pipeline cannot be compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Its schema is none.
+    /// Its schema is not valid.
     #[error(transparent)]
     Schema(#[from] SchemaError),
     /// The keys Secret lacks a key.
@@ -72,7 +70,7 @@ pub enum EngineError {
     Ring(#[from] KeyRingError),
 }
 
-/// What the engine knows of a sink.
+/// A compiled sink.
 struct SinkPlan {
     view: usize,
     max_age: Option<i64>,
@@ -83,7 +81,7 @@ struct SinkPlan {
 pub struct Record<'r> {
     /// `topic|partition`, or the file's name.
     pub stream: &'r str,
-    /// Where it stands in its stream.
+    /// Its offset in the stream.
     pub offset: u64,
     /// The record's own timestamp, milliseconds since 1970.
     pub timestamp: i64,
@@ -93,7 +91,7 @@ pub struct Record<'r> {
     pub value: Option<&'r [u8]>,
 }
 
-/// What an event asks for.
+/// What an event demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Write it.
@@ -102,46 +100,46 @@ pub enum Intent {
     Delete,
 }
 
-/// What the engine read of an event that is to be processed.
+/// What the engine read from an event that is to be processed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// What it asks for.
+    /// What it demands.
     pub intent: Intent,
     /// Its time, milliseconds since 1970.
     pub time: i64,
     /// Its version.
     pub version: i64,
-    /// What its id is remembered by.
+    /// The digest by which its id is remembered.
     pub digest: IdDigest,
 }
 
-/// What [`Engine::read`] says of an event.
+/// The result of [`Engine::read`].
 #[derive(Clone, PartialEq)]
 pub enum Reading {
     /// It is to be processed.
     Process(Facts),
-    /// Its subject has not agreed.
+    /// Its subject has not given consent.
     Denied,
     /// It breaks a rule.
     Rejected(Rejection),
 }
 
-/// What became of an event at a sink, as far as the engine decides it.
+/// The outcome of an event at a sink, as far as the engine decides it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// A record was appended to the sink's batch.
     Appended,
-    /// It is older than the sink keeps.
+    /// It is older than the sink's maximum age.
     Expired,
 }
 
-/// Buffers of one thread, used again for each event.
+/// Buffers of one thread, reused for each event.
 #[derive(Default)]
 pub struct Scratch {
     tape: Tape,
-    /// Id of the event at hand.
+    /// Id of the current event.
     id: String,
-    /// What tells its subject apart in a cache, aliases included: never shown.
+    /// Identifies its subject in a cache, aliases included. Never shown.
     who: Vec<u8>,
     readable: bool,
     values: Vec<change::Output>,
@@ -153,25 +151,25 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The id of the event that was read last. It may be personal: not for logs.
+    /// Returns the id of the event that was read last. It may be personal: not for logs.
     pub fn event_id(&self) -> &str {
         &self.id
     }
 
-    /// What became of the event that was written last, at each sink.
+    /// Returns the outcome at each sink of the event that was written last.
     pub fn written(&self) -> &[Written] {
         &self.written
     }
 
-    /// Forgets the event that was read last: for a record that is not read at all.
+    /// Forgets the event that was read last, because the next record is not read at all.
     pub fn forget(&mut self) {
         self.readable = false;
         self.id.clear();
         self.who.clear();
     }
 
-    /// The subject and aliases of the event that was read last, as its own bytes: a key for a
-    /// cache. `None` where the event shows none, as when it is not JSON.
+    /// Returns the subject and aliases of the event that was read last, as its own bytes: a key for
+    /// a cache. `None` if the event has no subject, for example because it is not JSON.
     pub fn who(&self) -> Option<&[u8]> {
         self.readable.then_some(&self.who)
     }
@@ -204,23 +202,23 @@ impl Engine {
         })
     }
 
-    /// Classes of keys that a subject's ciphers are wanted of, in the order that
-    /// [`Engine::write`] expects them.
+    /// Returns the key classes of the ciphers that a subject needs, in the order that
+    /// [`Engine::write`] expects.
     pub fn classes(&self) -> &[Arc<str>] {
         &self.classes
     }
 
-    /// Audiences of the sinks, each once.
+    /// Returns the audiences of the sinks, each once.
     pub fn audiences(&self) -> &[Audience] {
         &self.audiences
     }
 
-    /// The keys that it works with.
+    /// Returns the keys that it works with.
     pub fn ring(&self) -> &Arc<KeyRing> {
         &self.ring
     }
 
-    /// The space of the subject's id.
+    /// Returns the space of the subject's id.
     pub fn space(&self) -> &str {
         &self.event.space
     }

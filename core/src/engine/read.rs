@@ -1,4 +1,4 @@
-//! The first step: what an event is.
+//! The first step: read what an event is.
 
 use std::{borrow::Cow, fmt::Write, sync::Arc};
 
@@ -18,10 +18,10 @@ use crate::{
     walk::{Found, Item, walk},
 };
 
-/// The longest event id taken, bytes.
+/// The longest event id that is taken, in bytes.
 const MAX_ID: usize = 512;
 
-/// Who an event is about.
+/// The subject of an event.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The subject.
@@ -43,7 +43,7 @@ impl From<Rejection> for Stop {
 }
 
 impl Engine {
-    /// Reads one record. What else it found is left in `scratch`, until the next record is read.
+    /// Reads one record. What else it found stays in `scratch` until the next record is read.
     pub fn read(&self, record: &Record<'_>, scratch: &mut Scratch) -> Reading {
         scratch.forget();
         let facts = match record.value {
@@ -78,7 +78,7 @@ impl Engine {
         Ok(Facts { intent, time, version, digest })
     }
 
-    /// Where undeclared data passes, it may not take the place of what Lethe writes itself.
+    /// Where undeclared data passes, it must not use the names of members that Lethe itself writes.
     fn check_reserved(&self, text: &str, scratch: &Scratch) -> Result<(), Rejection> {
         if !matches!(self.event.undeclared, Undeclared::Keep | Undeclared::Detect) {
             return Ok(());
@@ -102,7 +102,7 @@ impl Engine {
         let key = record.key.filter(|key| std::str::from_utf8(key).is_ok());
         let Some(key) = key else { return Err(Rejection::whole(Reason::SubjectInvalid)) };
         scratch.tape.clear();
-        // No JSON value begins with this byte: a key is never taken for a value.
+        // No JSON value begins with this byte, so a key never equals a value.
         scratch.who.push(1);
         scratch.who.extend_from_slice(key);
         scratch.readable = true;
@@ -162,7 +162,7 @@ impl Engine {
         Ok((time, version))
     }
 
-    /// A record's own timestamp can be any number, such as microseconds where milliseconds belong.
+    /// A record's own timestamp can be any number, such as microseconds in place of milliseconds.
     fn version(&self, time: i64, sequence: Option<i64>, id: &IdDigest) -> Result<i64, Rejection> {
         if !has_four_digit_year(time) {
             return Err(Rejection::whole(Reason::TimeInvalid));
@@ -179,7 +179,7 @@ impl Engine {
         if deletes { Intent::Delete } else { Intent::Write }
     }
 
-    /// A deletion needs nobody's consent.
+    /// A deletion needs no consent.
     fn agreed(&self, facts: Facts, record: &Record<'_>, scratch: &Scratch) -> Result<Facts, Stop> {
         let (Some(consent), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
         let Some(found) = scratch.tape.find(Slot::Consent) else { return Err(Stop::Denied) };
@@ -192,8 +192,8 @@ impl Engine {
         if agreed { Ok(facts) } else { Err(Stop::Denied) }
     }
 
-    /// Who the event that was read last is about. Only needed where a cache doesn't know
-    /// [`Scratch::who`]. An alias that has no canonical form leads to nobody and is left out.
+    /// Returns the subject of the event that was read last. It is only needed if a cache does not
+    /// have [`Scratch::who`]. An alias without a canonical form is left out.
     pub fn identify(&self, record: &Record<'_>, scratch: &mut Scratch) -> Result<Identity, Rejection> {
         let invalid = || at(Reason::SubjectInvalid, &self.event.subject);
         let text = text_of(record);
@@ -225,7 +225,7 @@ impl Engine {
     }
 }
 
-/// Notes the bytes that tell the subject apart.
+/// Records the bytes that identify the subject.
 fn read_who(text: &str, scratch: &mut Scratch) {
     let Scratch { tape, who, readable, .. } = scratch;
     for found in &tape.found {
@@ -234,7 +234,7 @@ fn read_who(text: &str, scratch: &mut Scratch) {
             Slot::Alias(_) => {}
             Slot::Id | Slot::Time | Slot::Sequence | Slot::Consent | Slot::Delete => continue,
         }
-        // JSON text holds no zero byte: the parts can't run into each other.
+        // JSON text holds no zero byte, so the parts cannot run into each other.
         match found.slot {
             Slot::Alias(index) => {
                 who.push(2);
@@ -248,21 +248,21 @@ fn read_who(text: &str, scratch: &mut Scratch) {
 }
 
 fn push_position(record: &Record<'_>, out: &mut String) {
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = write!(out, "{}|{}", record.stream, record.offset);
 }
 
-/// The text of a record that the walk has seen to be UTF-8; a tombstone has none.
+/// Returns the text of a record, which the walk has found to be UTF-8; empty for a tombstone.
 pub(super) fn text_of<'r>(record: &Record<'r>) -> &'r str {
     record.value.map_or("", |value| simdutf8::basic::from_utf8(value).unwrap_or_default())
 }
 
-/// A rejection at a declared path.
+/// Returns a rejection at a declared path.
 fn at(reason: Reason, path: &Pointer) -> Rejection {
     Rejection { reason, rule: None, path: Some(Arc::from(path.to_string())) }
 }
 
-/// A checked value as a scalar; `None` for containers.
+/// Returns a checked value as a scalar; `None` for objects and arrays.
 pub(super) fn scalar<'t>(text: &'t str, kind: Kind, value: &std::ops::Range<usize>) -> Option<Scalar<'t>> {
     let raw = &text[value.clone()];
     match kind {

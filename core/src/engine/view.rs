@@ -1,4 +1,5 @@
-//! A view: what one audience sees of an event. Sinks with the same view share its document.
+//! The view of an audience: what it may see of an event. Sinks with the same view share its
+//! document.
 
 use lethe_crds::profile_pipeline::{Audience, Undeclared};
 
@@ -7,7 +8,7 @@ use crate::{
     walk::Item,
 };
 
-/// What one audience sees of an event.
+/// What one audience may see of an event.
 #[derive(PartialEq, Eq)]
 pub(super) struct View {
     pub(super) audience: Audience,
@@ -25,7 +26,7 @@ impl View {
         Self { audience: sink.audience, undeclared, fields }
     }
 
-    /// Whether an item goes there: of a container, whether it does whatever becomes of its contents.
+    /// Returns whether an item is shown. For a container: whether it is shown without content.
     #[inline]
     pub(super) fn shows(&self, item: &Item) -> bool {
         if item.field == Item::UNDECLARED { self.undeclared } else { self.fields[usize::from(item.field)] }

@@ -1,4 +1,4 @@
-//! The second step: fields are cleaned and protected once, then each view is written out.
+//! The second step: clean and protect the fields once, then write each view.
 
 use super::{
     Engine, Facts, Intent, MAX_EVENT, Record, Scratch, Written,
@@ -15,13 +15,13 @@ use crate::{
     walk::Act,
 };
 
-/// Bytes that the changed values of one event may take: a list of short values grows many times
-/// over when each is sealed or becomes a pseudonym for each audience.
+/// Bytes that the changed values of one event may take. A list of short values grows many times
+/// over if each is sealed or becomes a pseudonym for each audience.
 const MAX_CHANGED: usize = 4 * MAX_EVENT;
 
 impl Engine {
     /// Writes the event that was read last: appends a record to the batch of each sink, and leaves
-    /// in [`Scratch::written`] what became of it at each. Nothing is appended when it is rejected.
+    /// the outcome at each in [`Scratch::written`]. Nothing is appended if it is rejected.
     ///
     /// `now` is milliseconds since 1970; `outgoing` has a batch for each sink.
     pub fn write(

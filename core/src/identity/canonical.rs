@@ -1,4 +1,4 @@
-//! The one form of an identifier. It belongs to the space, never to a field's `clean`: two
+//! The canonical form of an identifier. It belongs to the space and not to a field's `clean`: two
 //! pipelines that clean differently still mean the same person.
 
 use std::borrow::Cow;
@@ -24,7 +24,7 @@ pub enum NotCanonical {
     /// `null`, `true` or `false`.
     #[error("an identifier is a string or a number, not null, true or false")]
     Kind,
-    /// Nothing is left of it.
+    /// It is empty.
     #[error("an identifier must not be empty")]
     Empty,
     /// Longer than [`MAX_IDENTIFIER`].
@@ -33,19 +33,19 @@ pub enum NotCanonical {
     /// A number of more digits than an identifier has.
     #[error("a number that is an identifier has at most 64 digits when it is written out")]
     Number,
-    /// No valid phone number, or one with an extension.
+    /// Not a valid phone number, or one with an extension.
     #[error("not a valid phone number without extension")]
     Phone,
     /// A phone number without a country code, and no region.
     #[error("a phone number without country code needs `defaultRegion` in the pipeline")]
     PhoneWithoutCountry,
-    /// A region that isn't one.
-    #[error("`defaultRegion` is no region of ISO 3166-1: two capital letters, such as CH")]
+    /// The region is not one of ISO 3166-1.
+    #[error("`defaultRegion` is not a region of ISO 3166-1: two capital letters, such as CH")]
     Region,
 }
 
 impl NotCanonical {
-    /// A word for counters and the dead letter.
+    /// Returns a word for counters and the dead letter.
     pub const fn code(self) -> &'static str {
         match self {
             NotCanonical::Kind => "Kind",
@@ -59,10 +59,9 @@ impl NotCanonical {
     }
 }
 
-/// Writes the canonical form of an identifier into `out`, in place of what was there. A number
-/// becomes its exact decimal text (`42`, `42.0`, `4.2e1` and `"42"` are one); a string becomes
-/// Unicode NFC and is otherwise what `form` says: `"042"` stays `"042"`. After an error `out` is
-/// empty.
+/// Writes the canonical form of an identifier into `out`, replacing its content. A number becomes
+/// its exact decimal text (`42`, `42.0`, `4.2e1` and `"42"` are one identifier). A string becomes
+/// Unicode NFC and then what `form` says: `"042"` stays `"042"`. After an error `out` is empty.
 ///
 /// `region` (ISO 3166-1, upper case) is that of phone numbers without a country code.
 pub fn canonical(
@@ -115,13 +114,14 @@ fn push_email(text: &str, out: &mut String) -> Result<(), NotCanonical> {
         out.make_ascii_lowercase();
         return Ok(());
     }
-    // Lower case may decompose and NFC may compose; the form must be its own form.
+    // Lower case may decompose and NFC may compose. The result must be its own canonical form.
     let lower = out.to_lowercase();
     out.clear();
     push_nfc(&lower, out)
 }
 
-/// NFC, refused as soon as it is too long: a value of a megabyte costs no more than one of a kilobyte.
+/// Appends the NFC of a text. It is refused as soon as it is too long, so that a value of a
+/// megabyte costs no more than one of a kilobyte.
 fn push_nfc(text: &str, out: &mut String) -> Result<(), NotCanonical> {
     if text.len() <= MAX_IDENTIFIER && is_nfc_quick(text.chars()) == IsNormalized::Yes {
         out.push_str(text);
@@ -181,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_number_may_be_a_json_number() {
+    fn a_phone_number_can_be_a_json_number() {
         assert_eq!(of(&number("446681800"), Canonical::Phone).as_deref(), Ok("+41446681800"));
     }
 
     #[test]
-    fn what_is_no_identifier_is_refused_and_leaves_nothing() {
+    fn a_value_that_is_not_an_identifier_is_refused_and_leaves_nothing() {
         let long = "a".repeat(MAX_IDENTIFIER + 1);
         for (value, form, error) in [
             (Scalar::Null, Canonical::Exact, NotCanonical::Kind),
@@ -253,7 +253,7 @@ mod tests {
         }
 
         #[test]
-        fn capitals_never_tell_two_ascii_emails_apart(id in "[ -~]{1,60}") {
+        fn ascii_emails_are_equal_without_regard_to_case(id in "[ -~]{1,60}") {
             prop_assert_eq!(of(&text(&id), Canonical::Email), of(&text(&id.to_ascii_uppercase()), Canonical::Email));
         }
     }

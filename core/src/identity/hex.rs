@@ -2,7 +2,7 @@
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// 64 hexadecimal digits, lower case.
+/// Returns 64 hexadecimal digits, lower case.
 pub fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     let mut out = [0; 64];
     for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
@@ -11,7 +11,7 @@ pub fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     out
 }
 
-/// Appends two lower-case digits a byte.
+/// Appends two lower-case digits for each byte.
 pub fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() * 2);
     for byte in bytes {
@@ -26,8 +26,8 @@ pub(crate) fn push_quoted_hex(bytes: &[u8; 32], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// The bytes that exactly `2 * N` digits stand for. Capitals are refused: a value has one written
-/// form, so that texts can be compared.
+/// Returns the bytes that exactly `2 * N` digits stand for. Upper case is refused: a value has one
+/// written form, so that texts can be compared.
 pub fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     if text.len() != N * 2 {
         return None;
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lengths_capitals_and_other_letters_are_refused() {
+    fn other_lengths_upper_case_and_other_letters_are_refused() {
         assert_eq!(unhex::<2>(b"0a1f"), Some([0x0a, 0x1f]));
         for text in ["", "0a1", "0a1f0", "0A1f", "0g1f", " a1f", "+a1f"] {
             assert_eq!(unhex::<2>(text.as_bytes()), None, "{text}");

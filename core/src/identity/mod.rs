@@ -1,6 +1,6 @@
-//! Who an event is about: canonical identifiers, tokens, references.
+//! The person that an event is about: canonical identifiers, tokens, references.
 //!
-//! An identifier is brought to one form here; the keys that make a token of it are in
+//! An identifier gets its canonical form here; the keys that derive a token from it are in
 //! [`crate::keys`].
 
 mod canonical;

@@ -4,46 +4,45 @@ use std::{fmt, str::FromStr};
 
 use super::hex::{hex, push_hex, unhex};
 
-/// Stands for a person inside Lethe: `HMAC(root key, space | canonical id)`. Never written to a sink.
+/// Represents a person inside Lethe: `HMAC(root key, space | canonical id)`. Never written to a sink.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub [u8; 32]);
 
-/// Stands for a person in the records of one audience: `HMAC(audience key, token)`. Written as 64
+/// Represents a person in the records of one audience: `HMAC(audience key, token)`. Written as 64
 /// hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference(pub [u8; 32]);
 
-/// Tells one root key from another without giving it away: its check value, written as 16
-/// hexadecimal digits.
+/// Identifies a root key without revealing it: its check value, written as 16 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RootCheck(pub [u8; 8]);
 
-/// A token with the root key it was made by, as a person writes it in an erasure request and reads
-/// it in the ledger: `<root check>:<64 hexadecimal digits>`.
+/// A token with the check value of the root key it was derived from, as it is written in an erasure
+/// request and in the ledger: `<root check>:<64 hexadecimal digits>`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenText {
-    /// Which root key made it.
+    /// The root key that it was derived from.
     pub root: RootCheck,
     /// The token.
     pub token: Token,
 }
 
-/// A text that is not so many lower-case hexadecimal digits.
+/// The text does not have exactly this many lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {0} lower-case hexadecimal digits")]
 pub struct NotHex(pub usize);
 
-/// Why a text is no written token. It never repeats the text, which may be an identifier that a
-/// person put in the wrong place.
+/// Why a text is not a written token. It never repeats the text, which may be an identifier that
+/// was put in the wrong place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenTextError {
     /// No colon.
     #[error("a token is written <root check>:<token>, 16 and 64 hexadecimal digits, but there is no colon")]
     NoColon,
-    /// What stands before the colon.
+    /// The part before the colon is wrong.
     #[error("the root check of a token, before the colon, is {0}")]
     Root(NotHex),
-    /// What stands after the colon.
+    /// The part after the colon is wrong.
     #[error("a token, after the colon, is {0}")]
     Token(NotHex),
 }
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused_with_the_part_that_is_wrong() {
+    fn a_text_that_is_not_a_token_is_refused_with_the_part_that_is_wrong() {
         let token = "0".repeat(64);
         assert_eq!(token.parse::<TokenText>(), Err(TokenTextError::NoColon));
         assert_eq!(format!("0:{token}").parse::<TokenText>(), Err(TokenTextError::Root(NotHex(16))));

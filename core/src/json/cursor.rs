@@ -54,7 +54,7 @@ impl<'j> Text<'j> {
         self.quoted
     }
 
-    /// Returns the text that the string stands for.
+    /// Returns the text without quotes and escapes.
     pub fn unescaped(&self) -> Cow<'j, str> {
         let raw = &self.quoted[1..self.quoted.len() - 1];
         if self.escaped { unescape(raw) } else { Cow::Borrowed(raw) }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::NotJson;
 
-/// Where a number ends, and whether it is written as an integer.
+/// Returns where a number ends, and whether it is written as an integer.
 #[inline]
 pub fn number_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
     let digits = |mut at: usize| {
@@ -40,7 +40,7 @@ pub fn number_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> 
     Ok((at, integer))
 }
 
-/// Whether a text is a JSON number.
+/// Returns whether a text is a JSON number.
 pub fn is_number(text: &str) -> bool {
     number_end(text.as_bytes(), 0).is_ok_and(|(end, _)| end == text.len())
 }
@@ -48,14 +48,14 @@ pub fn is_number(text: &str) -> bool {
 /// A number as JSON Schema sees it.
 #[derive(Clone, Copy, Debug)]
 pub enum Numeric {
-    /// An integer that 64 bits hold, with or without sign.
+    /// An integer of 64 bits, with or without sign.
     Integer(i128),
     /// Any other.
     Float(f64),
 }
 
 impl Numeric {
-    /// Reads a checked number; `None` where no 64-bit float holds it.
+    /// Reads a checked number; `None` if no 64-bit float holds it.
     pub fn parse(text: &str, integer: bool) -> Option<Self> {
         if integer {
             if let Ok(value) = text.parse::<i64>() {
@@ -68,7 +68,7 @@ impl Numeric {
         text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Self::Float)
     }
 
-    /// Whether it has no fraction: `1.0` has none.
+    /// Returns whether it has no fraction: `1.0` has none.
     pub fn is_integer(self) -> bool {
         match self {
             Self::Integer(_) => true,
@@ -81,7 +81,7 @@ impl Numeric {
 pub fn compare(left: Numeric, right: Numeric) -> Ordering {
     match (left, right) {
         (Numeric::Integer(a), Numeric::Integer(b)) => a.cmp(&b),
-        // Never NaN; and -0.0 and 0.0 are one number.
+        // Never NaN; and -0.0 equals 0.0.
         (Numeric::Float(a), Numeric::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
         (Numeric::Integer(a), Numeric::Float(b)) => integer_to_float(a, b),
         (Numeric::Float(a), Numeric::Integer(b)) => integer_to_float(b, a).reverse(),
@@ -89,7 +89,7 @@ pub fn compare(left: Numeric, right: Numeric) -> Ordering {
 }
 
 fn integer_to_float(a: i128, b: f64) -> Ordering {
-    // Beyond 2^65 no integer of ours lies; within, the cut float is exact as i128.
+    // Integers are within ±2^65; below that, the truncated float is exact as i128.
     const FAR: f64 = 36_893_488_147_419_103_232.0;
     if b >= FAR {
         return Ordering::Less;
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_is_what_serde_takes_for_one(text in "-?[0-9]{0,3}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?") {
+        fn a_text_is_a_number_if_serde_reads_it_as_one(text in "-?[0-9]{0,3}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?") {
             prop_assert_eq!(is_number(&text), serde_json::from_str::<f64>(&text).is_ok());
         }
     }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::NotJson;
 
-/// Where a string ends, and whether it holds escapes. `start` is the first byte after the opening
-/// quote; the answer is the index of the closing quote.
+/// Returns where a string ends, and whether it holds escapes. `start` is the first byte after the
+/// opening quote; the result is the index of the closing quote.
 ///
-/// Eight bytes at a time: most strings of an event are shorter than what a vector search takes to
-/// begin.
+/// It reads eight bytes at a time: most strings of an event are too short for a vector search to
+/// pay off.
 #[inline]
 pub fn string_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
     const LOW: u64 = 0x0101_0101_0101_0101;
@@ -43,7 +43,7 @@ pub fn string_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> 
     }
 }
 
-/// The rest of a string that holds escapes, each of them checked, surrogates included.
+/// Reads the rest of a string that holds escapes, and checks each of them, surrogates included.
 #[cold]
 fn escaped_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
     let mut at = start;
@@ -83,7 +83,7 @@ fn hex4(bytes: &[u8], at: usize) -> Result<u32, NotJson> {
     })
 }
 
-/// The text between the quotes of a checked string, with its escapes undone.
+/// Returns the text between the quotes of a checked string, with its escapes undone.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
     if memchr::memchr(b'\\', raw.as_bytes()).is_none() {
         return Cow::Borrowed(raw);
@@ -132,7 +132,7 @@ pub fn push_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends text with the escapes that JSON asks for, and no others.
+/// Appends text with the escapes that JSON requires, and no others.
 pub fn escape_into(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut done = 0;
@@ -168,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_that_is_escaped_and_unescaped_is_the_same(text in any::<String>()) {
+        fn an_escaped_text_unescapes_to_itself(text in any::<String>()) {
             let mut out = Vec::new();
             push_string(&text, &mut out);
             let (end, _) = string_end(&out, 1).expect("a string");

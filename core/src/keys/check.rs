@@ -1,5 +1,5 @@
-//! Whether a key ring is the one that a key store was used with: a ring that lacks a key, or holds
-//! another value for one, must not write anything.
+//! Checks that a key ring is the one that a key store was used with. A ring that lacks a key, or
+//! holds another value for one, must not write anything.
 
 use super::{KeyName, KeyRing};
 
@@ -24,7 +24,7 @@ pub enum KeyRingMismatch {
         /// The key's name.
         name: String,
     },
-    /// A retired key is back.
+    /// A retired key is in the ring again.
     #[error("`{name}` was retired, but the keys Secret holds it again; remove it from the Secret and its backups")]
     Returned {
         /// The key's name.
@@ -41,15 +41,15 @@ pub enum KeyRingMismatch {
 }
 
 impl KeyRing {
-    /// Compares the ring with what a key store knows: the name, check value and whether it was
-    /// retired, of every key that was ever used with it. Answers names and check values of those
-    /// that are new to the store; they are recorded before a key is used.
+    /// Compares the ring with the keys that were ever used with a key store: name, check value, and
+    /// whether the key was retired. Returns names and check values of the keys that are new to the
+    /// store. They must be recorded before a key is used.
     pub fn verify_against<'a>(
         &self,
         known: impl IntoIterator<Item = (&'a str, &'a str, bool)>,
     ) -> Result<Vec<(String, String)>, KeyRingMismatch> {
         let mut new = self.checks();
-        // Ordered by name, so that of two faults the same one is told each time.
+        // Ordered by name, so that of two faults the same one is always reported.
         let mut known: Vec<_> = known.into_iter().collect();
         known.sort_unstable_by_key(|(name, ..)| (name.parse::<KeyName>().ok(), *name));
         for (name, check, retired) in &known {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_store_learns_every_key_and_the_same_ring_has_nothing_to_add() {
+    fn a_new_store_records_every_key_and_the_same_ring_adds_none() {
         let ring = ring(1);
         let mut all = ring.checks();
         all.sort();
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_key_in_use_must_have_its_value() {
-        // The first fault is that of the root.
+        // The fault of the root is reported first.
         assert_eq!(verify(&ring(50), &known(&ring(1))), Err(KeyRingMismatch::OtherValue { name: "root".to_owned() }));
     }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_a_later_version_knows_is_missed() {
+    fn an_unknown_key_of_a_later_version_is_missing() {
         let ring = ring(1);
         let mut known = known(&ring);
         known.push(("audience-future".to_owned(), "0".repeat(16), false));

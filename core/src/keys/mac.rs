@@ -1,4 +1,4 @@
-//! HMAC-SHA256 with the key's own blocks done once, and sub-keys of one purpose each.
+//! HMAC-SHA256 with the blocks of the key computed once, and a subkey for each purpose.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 /// A key of 32 bytes, wiped when dropped.
 pub(crate) type Secret = Zeroizing<[u8; 32]>;
 
-/// A key whose two first blocks are done: a use costs the message's own blocks and one more.
+/// A key whose two first blocks are computed. A use costs the blocks of the message and one more.
 #[derive(Clone)]
 pub(crate) struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
-    /// The key as it is.
+    /// Takes the key as it is.
     fn new(key: &[u8; 32]) -> Self {
         // A key shorter than a block is filled with zeros: that is how HMAC is defined (RFC 2104).
         let mut block = Zeroizing::new([0; 64]);
@@ -21,18 +21,18 @@ impl MacKey {
         Self(Hmac::new(block.into()))
     }
 
-    /// The sub-key of `key` for one purpose. Purposes never share a key, so that no value made for
-    /// one of them means anything to another.
+    /// Returns the subkey of `key` for one purpose. Two purposes never share a subkey, so a value
+    /// made for one of them is meaningless for another.
     pub(crate) fn of(key: &[u8; 32], purpose: &str) -> Self {
         Self::new(&subkey(key, purpose))
     }
 
-    /// HMAC over the parts. Two different lists of parts are never the same message: each is
-    /// written after its length.
+    /// Returns the HMAC of the parts. Two different lists of parts are never the same message,
+    /// because each part is preceded by its length.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         for part in parts {
-            // One byte where it will do: most messages then fit a block of SHA-256 less.
+            // One byte if that is enough: most messages then need one SHA-256 block less.
             match u8::try_from(part.len()) {
                 Ok(length) if length < u8::MAX => mac.update(&[length]),
                 _ => {
@@ -46,7 +46,7 @@ impl MacKey {
     }
 }
 
-/// The bytes of a key for one purpose: `HMAC(key, "lethe " + purpose)`.
+/// Returns the subkey for one purpose: `HMAC(key, "lethe " + purpose)`.
 pub(crate) fn subkey(key: &[u8; 32], purpose: &str) -> Secret {
     let mut mac = MacKey::new(key).0;
     mac.update(b"lethe ");
@@ -54,7 +54,8 @@ pub(crate) fn subkey(key: &[u8; 32], purpose: &str) -> Secret {
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
-/// Tells a key from another without giving it away: `HMAC(key, "lethe check")`, cut to 8 bytes.
+/// Returns the check value of a key, which identifies it without revealing it: `HMAC(key, "lethe
+/// check")`, cut to 8 bytes.
 pub(crate) fn check(key: &[u8; 32]) -> [u8; 8] {
     let mut check = [0; 8];
     check.copy_from_slice(&subkey(key, "check")[..8]);
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn it_is_the_hmac_of_rfc_4231() {
-        // Test case 2 has a key of 4 bytes; zeros behind it change nothing.
+        // Test case 2 has a key of 4 bytes; zeros after it change nothing.
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
         let mut mac = MacKey::new(&key).0;
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_any_length_is_told_from_its_neighbour() {
+    fn the_bounds_of_parts_of_any_length_count() {
         let key = MacKey::new(&[7; 32]);
         for length in [0, 1, 54, 55, 254, 255, 256, 1000] {
             let bytes = vec![255; length];
@@ -100,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_lists_of_parts_have_one_mac_only_when_they_are_equal(
+        fn two_lists_of_parts_have_the_same_mac_only_if_they_are_equal(
             a in prop::collection::vec(prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(255)], 0..4), 0..4),
             b in prop::collection::vec(prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(255)], 0..4), 0..4),
         ) {

@@ -1,7 +1,7 @@
-//! Keys: the ring a Secret holds, and each subject's own keys, wrapped by the master.
+//! Keys: the ring of a Secret, and the keys of each subject, wrapped by a master key.
 //!
-//! Nothing here makes random bytes or reads a Secret: a caller passes both in. No key has a Debug
-//! or a Display, and no error shows a value.
+//! Nothing here draws random bytes or reads a Secret: a caller passes both in. No key has a `Debug`
+//! or a `Display`, and no error shows a value.
 
 mod check;
 mod mac;

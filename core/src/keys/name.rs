@@ -1,21 +1,22 @@
-//! What a key of the keys Secret is called.
+//! The names of the keys in a keys Secret.
 
 use std::{fmt, str::FromStr};
 
 use lethe_crds::profile_pipeline::Audience;
 
-/// What a key of the keys Secret is called: `root`, `audience-<name>` or `master-<n>`.
+/// The name of a key in a keys Secret: `root`, `audience-<name>` or `master-<n>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyName {
-    /// Makes tokens. There is one, never rotated.
+    /// Derives tokens. There is one, and it is never rotated.
     Root,
-    /// Makes the references of an audience. One each, never rotated: another key is another sink.
+    /// Derives the references of an audience. Each audience has one, and it is never rotated:
+    /// another key would need another sink.
     Audience(Audience),
     /// Wraps subjects' keys. The highest number is the current one; they begin at 1.
     Master(u32),
 }
 
-/// A name that no key has.
+/// The name is not one that a key can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no key of Lethe has this name: they are root, audience-identity, audience-operational, audience-analytics, \
@@ -27,7 +28,7 @@ pub struct NotAKeyName;
 pub(super) const AUDIENCES: [Audience; 4] =
     [Audience::Identity, Audience::Operational, Audience::Analytics, Audience::Public];
 
-/// An audience's place in an array of all of them.
+/// Returns an audience's index in an array of all of them.
 pub(crate) const fn index(audience: Audience) -> usize {
     match audience {
         Audience::Identity => 0,
@@ -62,7 +63,7 @@ impl FromStr for KeyName {
             "audience-public" => Ok(KeyName::Audience(Audience::Public)),
             other => {
                 let number = other.strip_prefix("master-").ok_or(NotAKeyName)?;
-                // One name a key: neither master-01 nor master-+1.
+                // A key has one name: neither `master-01` nor `master-+1` is accepted.
                 if !number.starts_with(|c: char| matches!(c, '1'..='9')) {
                     return Err(NotAKeyName);
                 }
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_read_back_as_it_is_shown() {
+    fn a_displayed_name_parses_to_itself() {
         let names = AUDIENCES.map(KeyName::Audience).into_iter();
         for name in names.chain([KeyName::Root, KeyName::Master(1), KeyName::Master(u32::MAX)]) {
             assert_eq!(name.to_string().parse(), Ok(name));
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn every_audience_has_a_place_of_its_own() {
+    fn every_audience_has_its_own_index() {
         for (place, audience) in AUDIENCES.into_iter().enumerate() {
             assert_eq!(index(audience), place);
         }

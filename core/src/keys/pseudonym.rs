@@ -1,5 +1,5 @@
-//! What the root key and the audience keys make: tokens, references, hashed ids. One derived key a
-//! purpose, so that no value can stand in for another kind.
+//! What is derived from the root key and the audience keys: tokens, references, hashed ids. Each
+//! purpose has its own subkey, so that a value of one kind never equals one of another.
 
 use lethe_crds::profile_pipeline::Audience;
 
@@ -9,7 +9,7 @@ use crate::{
     record::Position,
 };
 
-/// The root key, a derived key a purpose.
+/// The root key, as one subkey for each purpose.
 pub(super) struct RootKeys {
     pub(super) check: RootCheck,
     token: MacKey,
@@ -18,7 +18,7 @@ pub(super) struct RootKeys {
     position: MacKey,
 }
 
-/// An audience's key, a derived key a purpose.
+/// An audience's key, as one subkey for each purpose.
 pub(super) struct AudienceKeys {
     reference: MacKey,
     event_id: MacKey,
@@ -43,33 +43,33 @@ impl AudienceKeys {
 }
 
 impl KeyRing {
-    /// The token of a canonical identifier in a space.
+    /// Returns the token of a canonical identifier in a space.
     pub fn token(&self, space: &str, canonical: &str) -> Token {
         Token(self.root.token.mac(&[space.as_bytes(), canonical.as_bytes()]))
     }
 
-    /// The token of an alias (a canonical identifier that leads to a subject of the space). It is
-    /// never the token of a subject.
+    /// Returns the token of an alias, a canonical identifier that leads to a subject of the space.
+    /// It never equals the token of a subject.
     pub fn alias_token(&self, space: &str, name: &str, canonical: &str) -> Token {
         Token(self.root.alias.mac(&[space.as_bytes(), name.as_bytes(), canonical.as_bytes()]))
     }
 
-    /// A keyed hash of a value of a category, the same for every audience.
+    /// Returns the keyed hash of a value of a category, the same for every audience.
     pub fn hash(&self, category: &str, text: &str) -> [u8; 32] {
         self.root.hash.mac(&[category.as_bytes(), text.as_bytes()])
     }
 
-    /// The row key of the dead letter of a record: the same when the record is read again.
+    /// Returns the row key of the dead letter of a record: the same when the record is read again.
     pub fn position_key(&self, position: &Position) -> [u8; 32] {
         self.root.position.mac(&[position.stream.as_bytes(), &position.offset.to_le_bytes()])
     }
 
-    /// The reference of a subject for an audience.
+    /// Returns the reference of a subject for an audience.
     pub fn reference(&self, audience: Audience, token: &Token) -> Result<Reference, KeyRingError> {
         Ok(Reference(self.audience(audience)?.reference.mac(&[&token.0])))
     }
 
-    /// Appends an event id as the audience may see it: as it is for `Identity` and `Operational`,
+    /// Appends an event id as the audience may see it: unchanged for `Identity` and `Operational`,
     /// 64 hexadecimal digits of its keyed hash for `Analytics` and `Public`.
     pub fn event_id_for(&self, audience: Audience, id: &str, out: &mut Vec<u8>) -> Result<(), KeyRingError> {
         match audience {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_id_is_in_the_clear_for_those_who_run_the_service_only() {
+    fn only_identity_and_operational_see_an_event_id_in_the_clear() {
         let ring = ring(1);
         let id = |audience| {
             let mut out = b"before ".to_vec();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_kinds_of_value_are_ever_equal() {
+    fn two_kinds_of_value_are_never_equal() {
         let ring = ring(1);
         let token = ring.token("a", "b");
         let mut values = BTreeSet::from([
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn another_root_makes_other_tokens_and_another_audience_other_references() {
+    fn another_root_gives_other_tokens_and_another_audience_other_references() {
         assert!(ring(1).token("a", "b") != ring(10).token("a", "b"));
         let token = Token([1; 32]);
         assert_ne!(ring(1).reference(Audience::Public, &token), ring(10).reference(Audience::Public, &token));

@@ -1,4 +1,5 @@
-//! The keys of a Secret of type `lethe.dev/keys`: one root, one key an audience, one or more masters.
+//! The keys of a Secret of type `lethe.dev/keys`: one root, one key for each audience, one or more
+//! masters.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,9 @@ use super::{
 };
 use crate::identity::{RootCheck, push_hex, unhex};
 
-/// The keys of a Secret. It has no Debug, and its keys are wiped when it is dropped.
+/// The keys of a Secret. It has no `Debug`, and its keys are wiped when it is dropped.
 ///
-/// A key is written as 64 hexadecimal digits; capitals and one line end behind them are tolerated.
+/// A key is written as 64 hexadecimal digits; upper case and one line end after them are accepted.
 pub struct KeyRing {
     pub(super) keys: BTreeMap<KeyName, Secret>,
     pub(super) root: RootKeys,
@@ -24,24 +25,25 @@ pub struct KeyRing {
     pub(super) masters: BTreeMap<u32, MasterKey>,
 }
 
-/// Why keys are no key ring, or a key can't be used. It names keys, never values.
+/// Why the keys of a Secret are not a key ring, or a key cannot be used. It names keys, never
+/// values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
-    /// A name that no key has.
+    /// The name is not one that a key can have.
     #[error("the keys Secret holds {name:?}: {source}; remove it", source = super::NotAKeyName)]
     UnknownName {
         /// The name, cut to 64 characters.
         name: String,
     },
-    /// A name stands twice.
+    /// A name occurs twice.
     #[error("the keys Secret holds `{0}` twice; remove the wrong one")]
     Repeated(KeyName),
-    /// A value that is no key.
+    /// The value is not a key.
     #[error(
         "key `{0}` of the keys Secret is not 64 hexadecimal digits (32 bytes); make keys with `lethe-worker keys create`"
     )]
     NotAKey(KeyName),
-    /// A value that nobody drew at random.
+    /// The value was not drawn at random.
     #[error("key `{0}` of the keys Secret is all zeros; make keys with `lethe-worker keys create`")]
     Zero(KeyName),
     /// Two names have one value.
@@ -60,10 +62,10 @@ pub enum KeyRingError {
     /// An audience in use has no key.
     #[error("the keys Secret holds no `{0}`, which a sink needs; put it back, or add it if it never was there")]
     NoAudience(KeyName),
-    /// A master that isn't there can't be taken out.
+    /// The master to remove does not exist.
     #[error("the keys Secret holds no `master-{0}`")]
     NoSuchMaster(u32),
-    /// The current master can't be taken out.
+    /// The current master cannot be removed.
     #[error("`master-{0}` is the current master; make another with `lethe-worker keys rotate` before it is retired")]
     CurrentMaster(u32),
     /// No number is left for another master.
@@ -86,7 +88,7 @@ impl KeyRing {
         Self::new(keys)
     }
 
-    /// Draws a ring with a key for every audience and `master-1`. `random` fills a buffer with
+    /// Returns a ring with a key for every audience and `master-1`. `random` fills a buffer with
     /// bytes fit for keys.
     pub fn generate(mut random: impl FnMut(&mut [u8])) -> Result<Self, KeyRingError> {
         let names = AUDIENCES.into_iter().map(KeyName::Audience);
@@ -94,7 +96,7 @@ impl KeyRing {
         Self::new(names.map(|name| (name, draw(&mut random))).collect())
     }
 
-    /// The ring with another master, which is the current one from then on.
+    /// Returns the ring with another master, which is then the current one.
     pub fn with_new_master(&self, mut random: impl FnMut(&mut [u8])) -> Result<Self, KeyRingError> {
         let current = self.current_master();
         let next = current.checked_add(1).ok_or(KeyRingError::LastMaster(current))?;
@@ -103,8 +105,8 @@ impl KeyRing {
         Self::new(keys)
     }
 
-    /// The ring without a master that is no longer the current one. A caller makes sure first that
-    /// it wraps no live key.
+    /// Returns the ring without a master that is no longer the current one. A caller first makes
+    /// sure that this master wraps no live key.
     pub fn without_master(&self, number: u32) -> Result<Self, KeyRingError> {
         if number == self.current_master() {
             return Err(KeyRingError::CurrentMaster(number));
@@ -132,7 +134,8 @@ impl KeyRing {
         Ok(Self { keys, root, audiences, masters })
     }
 
-    /// The data of the Secret that [`KeyRing::parse`] reads: this is the one place where keys leave.
+    /// Returns the data of the Secret that [`KeyRing::parse`] reads. No other function returns the
+    /// keys.
     pub fn to_secret_data(&self) -> BTreeMap<String, Zeroizing<Vec<u8>>> {
         self.keys
             .iter()
@@ -144,27 +147,27 @@ impl KeyRing {
             .collect()
     }
 
-    /// Number of the master that wraps new keys: the highest.
+    /// Returns the number of the master that wraps new keys: the highest.
     pub fn current_master(&self) -> u32 {
         self.masters.last_key_value().map_or(0, |(number, _)| *number)
     }
 
-    /// Numbers of all masters, ascending.
+    /// Returns the numbers of all masters, ascending.
     pub fn master_numbers(&self) -> impl Iterator<Item = u32> {
         self.masters.keys().copied()
     }
 
-    /// Which root key this is.
+    /// Returns the check value of the root key.
     pub fn root_check(&self) -> RootCheck {
         self.root.check
     }
 
-    /// The check value of each key: its name and 16 hexadecimal digits.
+    /// Returns the name of each key and its check value as 16 hexadecimal digits.
     pub fn checks(&self) -> Vec<(String, String)> {
         self.keys.iter().map(|(name, key)| (name.to_string(), RootCheck(check(key)).to_string())).collect()
     }
 
-    /// Refuses a ring that lacks the key of an audience in use. A worker asks this at its start.
+    /// Fails if the key of an audience in use is absent. A worker calls this at its start.
     pub fn require(&self, audiences: impl IntoIterator<Item = Audience>) -> Result<(), KeyRingError> {
         audiences.into_iter().try_for_each(|audience| self.audience(audience).map(|_| ()))
     }
@@ -208,7 +211,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A ring whose keys are `seed`, `seed + 1` and so on.
+    /// Returns a ring whose keys are `seed`, `seed + 1` and so on.
     pub(crate) fn ring(seed: u8) -> KeyRing {
         KeyRing::generate(counting(seed)).unwrap()
     }
@@ -229,7 +232,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_ring_is_read_back_from_its_secret() {
+    fn the_data_of_a_ring_parses_to_the_same_ring() {
         let ring = ring(1);
         let data = ring.to_secret_data();
         assert_eq!(
@@ -242,7 +245,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_line_end_and_capitals_are_tolerated() {
+    fn a_line_end_and_upper_case_are_accepted() {
         let plain = parse(&[("root", &"0a".repeat(32)), ("master-1", &"0b".repeat(32))]).unwrap();
         let other = parse(&[("root", &format!("{}\r\n", "0A".repeat(32))), ("master-1", &"0b".repeat(32))]).unwrap();
         assert_eq!(plain.checks(), other.checks());
@@ -272,7 +275,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_generator_that_is_stuck_makes_no_ring() {
+    fn a_stuck_generator_gives_no_ring() {
         assert!(matches!(KeyRing::generate(|buffer| buffer.fill(7)), Err(KeyRingError::SameValue(..))));
         assert!(matches!(KeyRing::generate(|_| ()), Err(KeyRingError::Zero(_))));
     }
@@ -302,7 +305,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn rotating_adds_a_master_and_retiring_takes_an_old_one_out() {
+    fn rotating_adds_a_master_and_retiring_removes_an_old_one() {
         let first = ring(1);
         let second = first.with_new_master(counting(100)).unwrap();
         assert_eq!(second.master_numbers().collect::<Vec<_>>(), [1, 2]);

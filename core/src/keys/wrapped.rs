@@ -1,4 +1,4 @@
-//! A subject's key as it lies in the key store: sealed by a master key of the ring.
+//! A subject's key as the key store holds it: sealed by a master key of the ring.
 
 use aes_gcm_siv::{AeadInOut, AesGcmSiv, KeyInit, aead::inout::InOutBuf, aes::Aes256Enc};
 use zeroize::Zeroizing;
@@ -25,12 +25,12 @@ pub struct WrappedKey {
 }
 
 /// A random 256-bit key that seals data: of a subject and class, or of a day of dead letters. It
-/// has no Debug, and is wiped when dropped.
+/// has no `Debug`, and is wiped when dropped.
 #[derive(Clone)]
 pub struct DataKey(Secret);
 
 impl DataKey {
-    /// A key of 32 bytes fit for a key; `bytes` is wiped.
+    /// Takes 32 random bytes as a key and wipes them.
     pub fn new(mut bytes: [u8; 32]) -> Self {
         let key = Self(Zeroizing::new(bytes));
         zeroize::Zeroize::zeroize(&mut bytes);
@@ -42,14 +42,15 @@ impl DataKey {
     }
 }
 
-/// What a wrapped key belongs to. It is authenticated: a key moved to another row doesn't open.
+/// What a wrapped key belongs to. It is authenticated: a key that was moved to another row does not
+/// open.
 #[derive(Clone, Copy)]
 pub enum WrapContext<'a> {
     /// A subject's key of a class.
     Subject {
         /// Space of the subject's id.
         space: &'a str,
-        /// Who.
+        /// The subject.
         token: &'a Token,
         /// Class of the key.
         class: &'a str,
@@ -63,7 +64,7 @@ pub enum WrapContext<'a> {
     },
 }
 
-/// Why a key can't be wrapped or opened.
+/// Why a key cannot be wrapped or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WrapError {
     /// The ring lacks the master.
@@ -80,9 +81,9 @@ pub enum WrapError {
         /// Number of the master.
         master: u32,
     },
-    /// The master doesn't open it here.
+    /// The master does not open it for this owner.
     #[error(
-        "`master-{master}` doesn't open a key that it is said to wrap: the row was changed or moved, or the master has \
+        "`master-{master}` doesn't open a key that it should wrap: the row was changed or moved, or the master has \
          another value; restore the key store or the keys Secret"
     )]
     DoesNotOpen {
@@ -126,8 +127,8 @@ fn push_part(part: &[u8], out: &mut Vec<u8>) {
 }
 
 impl KeyRing {
-    /// Wraps a key by the current master. `nonce` is random; one that comes twice gives nothing
-    /// away but whether both keys are equal (AES-GCM-SIV).
+    /// Wraps a key by the current master. `nonce` is random. If one is used twice, it only reveals
+    /// whether the two keys are equal (AES-GCM-SIV).
     pub fn wrap(&self, context: &WrapContext<'_>, key: &DataKey, nonce: [u8; NONCE]) -> Result<WrappedKey, WrapError> {
         let master = self.current_master();
         let cipher = self.masters.get(&master).ok_or(WrapError::NoMaster { master })?;
@@ -161,7 +162,7 @@ impl KeyRing {
         Ok(DataKey(out))
     }
 
-    /// The same key wrapped by the current master: what `keys rotate` writes.
+    /// Returns the same key wrapped by the current master: what `keys rotate` writes.
     pub fn rewrap(
         &self,
         context: &WrapContext<'_>,
@@ -195,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wrapped_key_opens_where_it_belongs(key: [u8; 32], nonce: [u8; 12]) {
+        fn a_wrapped_key_opens_for_its_owner(key: [u8; 32], nonce: [u8; 12]) {
             let wrapped = ring(1).wrap(&subject(), &DataKey::new(key), nonce).unwrap();
             prop_assert_eq!(wrapped.master, 1);
             prop_assert_eq!(wrapped.sealed.len(), LENGTH);
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_nowhere_else() {
+    fn a_key_opens_for_no_other_owner() {
         let wrapped = ring(1).wrap(&subject(), &DataKey::new([3; 32]), [4; 12]).unwrap();
         let other = Token([8; 32]);
         for context in [
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_opens_when_the_old_master_is_gone() {
+    fn a_rotated_key_opens_without_the_old_master() {
         let first = ring(1);
         let wrapped = first.wrap(&subject(), &DataKey::new([3; 32]), [4; 12]).unwrap();
         let both = first.with_new_master(counting(100)).unwrap();

@@ -1,5 +1,5 @@
-//! What kinds of data there are: the data categories of the Fides taxonomy (fideslang 3.2,
-//! <https://ethyca.github.io/fideslang/>), each with what Lethe must know of it.
+//! Data categories: those of the Fides taxonomy (fideslang 3.2,
+//! <https://ethyca.github.io/fideslang/>), each with the nature that Lethe needs.
 //!
 //! A *direct identifier* names or reaches a person by itself. Of addresses, state and country do
 //! not (as in the HIPAA safe harbour, 45 CFR 164.514(b)(2)). *Sensitive* is what GDPR Articles 9
@@ -10,14 +10,14 @@ use super::{
     suggest::did_you_mean,
 };
 
-/// What must be known of a category.
+/// The nature of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Nature {
     /// It names or reaches a person by itself.
     Direct,
-    /// Text that a person wrote: anything may be in it.
+    /// Text that a person wrote: it may hold anything.
     FreeText,
-    /// Protected most by law, but no identifier.
+    /// Protected most by law, but not an identifier.
     Sensitive,
     /// Personal, and none of the above.
     Personal,
@@ -25,14 +25,14 @@ pub(super) enum Nature {
     System,
 }
 
-/// The taxonomy. A category that isn't here has the nature of its nearest ancestor that is.
+/// The taxonomy. A category that is not in it has the nature of its nearest ancestor that is.
 const TAXONOMY: &[(&str, Nature)] = {
     use Nature::{Direct, FreeText, Personal, Sensitive, System};
     &[
         ("system", System),
         ("system.authentication", System),
         ("system.operations", System),
-        // "user" alone says nothing of the data: it may be anything.
+        // "user" alone does not limit the data: it may be anything.
         ("user", Direct),
         ("user.account", Personal),
         ("user.account.settings", Personal),
@@ -125,7 +125,7 @@ const TAXONOMY: &[(&str, Nature)] = {
         ("user.health.record_id", Direct),
         ("user.health.reproductive_or_sexual", Sensitive),
         ("user.health.social_psychological_behavioral", Sensitive),
-        // Spelled so in the taxonomy.
+        // The spelling of the taxonomy.
         ("user.health.symptons", Sensitive),
         ("user.health.treatment", Sensitive),
         ("user.health_and_medical", Sensitive),
@@ -153,7 +153,7 @@ const TAXONOMY: &[(&str, Nature)] = {
         ("user.telemetry", Direct),
         ("user.unique_id", Direct),
         ("user.unique_id.deterministic", Direct),
-        // Spelled so in the taxonomy.
+        // The spelling of the taxonomy.
         ("user.unique_id.probablistic", Direct),
         ("user.unique_id.pseudonymous", Direct),
         ("user.user_sensor", Direct),
@@ -165,18 +165,18 @@ fn known(category: &str) -> Option<Nature> {
     TAXONOMY.iter().find(|(name, _)| *name == category).map(|(_, nature)| *nature)
 }
 
-/// The nature of a category: its own, or its nearest known ancestor's. What has none is taken for
-/// a direct identifier.
+/// Returns the nature of a category, or of its nearest known ancestor. Without one, it counts as a
+/// direct identifier.
 pub(super) fn nature(category: &str) -> Nature {
     ancestors(category).find_map(known).unwrap_or(Nature::Direct)
 }
 
-/// The category, its parent, and so on.
+/// Returns the category, its parent, and so on.
 fn ancestors(category: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(category), |name| name.rsplit_once('.').map(|(parent, _)| parent))
 }
 
-/// A category must stand under `user` or `system`; one that the taxonomy lacks gets a warning.
+/// Refuses a category outside `user` and `system`; warns of one that the taxonomy lacks.
 pub(super) fn check(at: &str, category: &str, notes: &mut Notes) {
     if known(category).is_some() {
         return;
@@ -192,7 +192,7 @@ pub(super) fn check(at: &str, category: &str, notes: &mut Notes) {
         None => notes.refuse(
             code::CATEGORY_ROOT,
             at,
-            format!("{category} stands neither under user nor under system{hint}"),
+            format!("{category} is neither under user nor under system{hint}"),
             "use a category of the Fides taxonomy, such as user.contact.email",
         ),
     }
@@ -203,10 +203,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_category_has_a_known_parent_and_stands_once() {
+    fn every_known_category_has_a_known_parent_and_is_listed_once() {
         let mut seen = std::collections::HashSet::new();
         for (name, _) in TAXONOMY {
-            assert!(seen.insert(name), "{name} stands twice");
+            assert!(seen.insert(name), "{name} is listed twice");
             if let Some((parent, _)) = name.rsplit_once('.') {
                 assert!(known(parent).is_some(), "{name} has no parent");
             }

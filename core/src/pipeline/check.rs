@@ -1,4 +1,4 @@
-//! From a manifest to a pipeline whose parts are known to be right, or to all that is wrong.
+//! Turns a manifest into a checked pipeline, or into a list of all its mistakes.
 
 use lethe_crds::{
     ProfilePipeline,
@@ -13,7 +13,7 @@ use super::{
     surroundings::Surroundings,
 };
 
-/// How many ids dedupe remembers when nothing is said.
+/// How many ids dedupe remembers by default.
 const DEFAULT_MAX_IDS: i32 = 1_000_000;
 /// The namespace of an object that names none, as in kubectl.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -23,12 +23,12 @@ const DEFAULT_NAMESPACE: &str = "default";
 pub struct Checked {
     /// The pipeline.
     pub pipeline: Pipeline,
-    /// What its author should know nevertheless.
+    /// What its author should know in spite of that.
     pub warnings: Vec<Mistake>,
 }
 
 impl Pipeline {
-    /// Checks every rule of a pipeline. Answers all mistakes, not the first: errors before
+    /// Checks every rule of a pipeline. Returns all mistakes, not only the first: errors before
     /// warnings, each group in the order of the checks.
     pub fn check(pipeline: &ProfilePipeline, around: &impl Surroundings) -> Result<Checked, Vec<Mistake>> {
         let mut notes = Notes::default();
@@ -41,7 +41,7 @@ impl Pipeline {
     }
 }
 
-/// A part with a mistake is left out and the checks go on without it.
+/// Leaves out a part with a mistake and checks the rest without it.
 fn compile(object: &ProfilePipeline, around: &dyn Surroundings, notes: &mut Notes) -> Option<Pipeline> {
     let spec = &object.spec;
     let namespace = object.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);

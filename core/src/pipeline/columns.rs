@@ -1,10 +1,10 @@
-//! Checks of a Cassandra table: that its rows can be found by subject, that replaying an event
-//! meets the same row, and that each column can hold what fills it.
+//! Checks of a Cassandra table: its rows can be found by subject, replaying an event writes the
+//! same row, and each column can hold its value.
 //!
 //! The partition key is the subject's reference alone: a `DELETE` by subject names a whole
-//! partition key, so any further column would have to be guessed. Key columns are made of what
-//! Lethe knows of the event, never of fields: a field may be absent, and may change its form with
-//! the plan, and either makes another row of the same event.
+//! partition key, so any further column would have to be guessed. Key columns are filled with what
+//! Lethe knows of the event, never with fields: a field can be absent, and its form can change with
+//! the plan. Both would make another row of the same event.
 
 use lethe_crds::profile_pipeline::{CassandraColumn, CassandraSink, Clean, CqlType, Meta, Records};
 
@@ -68,7 +68,7 @@ fn check_column(
         notes.refuse(
             code::PATH_NEEDS_ONE_VALUE,
             at_path,
-            format!("{text} stands for every element of an array, and a column holds one value"),
+            format!("{text} means every element of an array, and a column holds one value"),
             "declare the array itself as kept (what is declared inside it stays protected), and name that",
         );
         return;
@@ -89,7 +89,7 @@ fn check_column(
     check_type(at, column, &known.fields[index], known.types[index], notes);
 }
 
-/// Notes a path that no field declares. A field that is wrong in itself is declared nevertheless.
+/// Reports a path that no field declares. A field with a mistake of its own counts as declared.
 pub(super) fn unknown_field(at: &str, place: &Pointer, known: &Known<'_>, notes: &mut Notes) {
     if known.written.iter().any(|field| field.path.parse().is_ok_and(|path: Pointer| path == *place)) {
         return;
@@ -134,7 +134,7 @@ fn check_type(at: &str, column: &CassandraColumn, field: &Declared, types: Types
     }
 }
 
-/// What a kept field holds, and the types that fit; `None` where nothing is known.
+/// Returns what a kept field holds, and the types that fit; `None` if nothing is known about it.
 fn kept(rules: &FieldRules, cleaned: Cleaned, types: Types) -> Option<(String, &'static [CqlType])> {
     use CqlType::{Bigint, Boolean, Date, Decimal, Double, Inet, Int, Text, Timestamp, Uuid};
     let path = &rules.path;

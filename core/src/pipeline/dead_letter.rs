@@ -1,5 +1,5 @@
-//! Checks of where events go that can't be processed. A pipeline without such a place would have
-//! to lose them or stop at the first, so it is refused.
+//! Checks of the dead letter. A pipeline without one would have to lose the events that cannot be
+//! processed, or stop at the first, so it is refused.
 
 use lethe_crds::profile_pipeline::DeadLetter;
 
@@ -11,10 +11,10 @@ use super::{
 };
 
 const DAY: i64 = 86_400_000;
-/// Most days that the key of a day may outlive it.
+/// The most days that the key of a day may outlive it.
 const MOST_DAYS: i64 = 21;
 
-/// Where events go that can't be processed.
+/// Returns the rules of the dead letter, if they are complete.
 pub(super) fn check(
     dead_letter: Option<&DeadLetter>,
     around: &dyn Surroundings,

@@ -1,4 +1,4 @@
-//! Checks of what an event is: its id, time and subject, and what means a deletion or a consent.
+//! Checks of the event: its id, time and subject, and what declares a deletion or consent.
 
 use std::str::FromStr;
 
@@ -13,12 +13,12 @@ use super::{
     shapes,
 };
 
-/// How far an event's time may lie ahead when nothing is said: 10 minutes, in milliseconds.
+/// Default of how far an event's time may be ahead: 10 minutes, in milliseconds.
 const DEFAULT_MAX_AHEAD: i64 = 600_000;
-/// Numbers below this are seconds since 1970, from it on milliseconds.
+/// Smaller numbers are seconds since 1970, others milliseconds.
 const FIRST_MILLISECOND: f64 = 100_000_000_000.0;
 
-/// The rules of an event, if its subject can be found.
+/// Returns the rules of an event, if its subject can be found.
 pub(super) fn check(
     event: &Event,
     region: Option<&str>,
@@ -71,7 +71,8 @@ pub(super) fn check(
     })
 }
 
-/// Only where the schema leaves no doubt: a number too small for milliseconds, or a mere date.
+/// Warns only if the schema leaves no doubt: a number too small for milliseconds, or a date without
+/// a time.
 fn check_precision(time: &Pointer, view: &View<'_>, notes: &mut Notes) {
     let seconds = view.says(time, |schema| {
         schema.get("maximum").and_then(Value::as_f64).is_some_and(|most| most < FIRST_MILLISECOND)
@@ -152,7 +153,7 @@ fn check_delete(
     (tombstone, when)
 }
 
-/// Where an event says that its subject agreed must be one value, and somebody must be able to agree.
+/// The consent of an event must be one value, and its granted texts must be possible.
 pub(super) fn consent(consent: &Consent, schema: Option<&Value>, notes: &mut Notes) -> Option<ConsentRules> {
     if consent.from.granted.as_ref().is_some_and(Vec::is_empty) {
         notes.refuse(
@@ -168,7 +169,7 @@ pub(super) fn consent(consent: &Consent, schema: Option<&Value>, notes: &mut Not
     Some(ConsentRules { purpose: consent.purpose.clone(), path, granted: consent.from.granted.clone() })
 }
 
-/// A region must be one whose phone numbers are known.
+/// The phone numbers of the region must be known.
 pub(super) fn region(spec: &ProfilePipelineSpec, notes: &mut Notes) {
     let Some(region) = &spec.default_region else { return };
     if phonenumber::country::Id::from_str(region).is_err() {

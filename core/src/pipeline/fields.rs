@@ -1,8 +1,8 @@
 //! Checks of the declared fields: their paths, and each against the others.
 //!
-//! Of fields that lie inside each other the innermost decides, in every sink; one that a sink
-//! doesn't list is not sent there, however its surroundings are declared. Only a kept field may
-//! hold others: any other protection has already decided about all that lies inside it.
+//! Of fields inside each other the innermost decides, in every sink. A field that a sink does not
+//! list is not sent there, no matter how the field around it is declared. Only a kept field may
+//! hold others: any other protection already decides about everything inside it.
 
 use lethe_crds::profile_pipeline::{Clean, Field};
 
@@ -13,17 +13,17 @@ use super::{
     protection::{self, Cleaned},
 };
 
-/// A declared field that is right in itself.
+/// A declared field without a mistake of its own.
 pub(super) struct Declared {
-    /// Its place in the manifest's list.
+    /// Its index in the manifest's list.
     pub at: usize,
-    /// What its cleaning leaves.
+    /// The form that its cleaning leaves.
     pub cleaned: Cleaned,
     /// Its rules.
     pub rules: FieldRules,
 }
 
-/// Every field that is right in itself; mistakes of the others are noted.
+/// Returns every field without a mistake of its own; reports the mistakes of the others.
 pub(super) fn check(fields: &[Field], region: Option<&str>, notes: &mut Notes) -> Vec<Declared> {
     let mut declared = Vec::with_capacity(fields.len());
     for (at, field) in fields.iter().enumerate() {
@@ -91,7 +91,7 @@ fn check_nesting(declared: &[Declared], notes: &mut Notes) {
                     code::PATH_INSIDE_ANOTHER,
                     format!("spec.fields[{}].path", inner.at),
                     format!(
-                        "{inner_path} lies inside {outer_path}, whose protection covers all that is in it (spec.fields[{}])",
+                        "{inner_path} is inside {outer_path}, whose protection covers all that is in it (spec.fields[{}])",
                         outer.at
                     ),
                     format!("remove one of the two, or keep {outer_path}: the inner one then overrides it"),
@@ -100,7 +100,7 @@ fn check_nesting(declared: &[Declared], notes: &mut Notes) {
                 notes.refuse(
                     code::CLEAN_IMPOSSIBLE,
                     format!("spec.fields[{}].clean", outer.at),
-                    format!("{inner_path} lies inside {outer_path}, so that is no single value and can't be cleaned"),
+                    format!("{inner_path} is inside {outer_path}, so that is no single value and can't be cleaned"),
                     "clean the fields inside it",
                 );
             }

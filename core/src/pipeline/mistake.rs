@@ -1,23 +1,23 @@
-//! What is wrong with a manifest: where, what, and how to put it right. Made of words of the
-//! manifest only, so a mistake may be shown anywhere.
+//! The mistakes of a manifest: where, what, and how to fix it. They hold words of the manifest
+//! only, so they may be shown anywhere.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How bad a mistake is.
+/// The severity of a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Severity {
     /// The pipeline is refused.
     Error,
-    /// The pipeline runs, but perhaps not as its author thinks.
+    /// The pipeline runs, but perhaps not as its author expects.
     Warning,
 }
 
-/// One thing that is wrong with a manifest.
+/// One mistake of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// A constant of [`code`]: stable, for machines.
     pub code: &'static str,
@@ -31,7 +31,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// Whether it refuses the pipeline.
+    /// Returns whether it refuses the pipeline.
     pub const fn is_error(&self) -> bool {
         matches!(self.severity, Severity::Error)
     }
@@ -51,14 +51,14 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Mistakes found so far. Checks go on after a mistake, so that one run shows them all.
+/// The mistakes found so far. Checks continue after a mistake, so that one run shows them all.
 #[derive(Default)]
 pub(super) struct Notes {
     list: Vec<Mistake>,
 }
 
 impl Notes {
-    /// Notes a mistake that refuses the pipeline.
+    /// Reports a mistake that refuses the pipeline.
     pub(super) fn refuse(
         &mut self,
         code: &'static str,
@@ -69,7 +69,7 @@ impl Notes {
         self.add(Severity::Error, code, path.into(), message.into(), fix.into());
     }
 
-    /// Notes a mistake that doesn't.
+    /// Reports a mistake that does not.
     pub(super) fn warn(
         &mut self,
         code: &'static str,
@@ -84,7 +84,8 @@ impl Notes {
         self.list.push(Mistake { severity, code, path, message, fix: Some(fix) });
     }
 
-    /// Every mistake, those that refuse the pipeline first; each group in the order it was found.
+    /// Returns every mistake, those that refuse the pipeline first; each group in the order of the
+    /// checks.
     pub(super) fn into_list(mut self) -> Vec<Mistake> {
         self.list.sort_by_key(|mistake| mistake.severity);
         self.list
@@ -98,7 +99,7 @@ pub mod code {
             $(#[doc = $meaning] pub const $name: &str = $text;)*
             /// Every code.
             pub const ALL: &[&str] = &[$($name),*];
-            /// What each code of [`ALL`] means, in its order.
+            /// The meaning of each code of [`ALL`], in its order.
             pub const MEANINGS: &[&str] = &[$($meaning.trim_ascii()),*];
         };
     }
@@ -106,17 +107,17 @@ pub mod code {
     codes! {
         /// The object has no name.
         NAME_MISSING = "NameMissing",
-        /// None of the members of which exactly one is needed.
+        /// None of the members is set, of which exactly one is needed.
         UNION_EMPTY = "UnionEmpty",
-        /// More than one of the members of which exactly one is needed.
+        /// More than one of the members is set, of which exactly one is needed.
         UNION_AMBIGUOUS = "UnionAmbiguous",
-        /// A number or a duration lies outside its range.
+        /// A number or a duration is outside its range.
         OUT_OF_RANGE = "OutOfRange",
         /// A list that needs an item has none.
         LIST_EMPTY = "ListEmpty",
-        /// Two items of a list have one name.
+        /// Two items of a list have the same name.
         DUPLICATE_NAME = "DuplicateName",
-        /// A setting has no effect beside the others (warning).
+        /// A setting has no effect because of the others (warning).
         SETTING_IDLE = "SettingIdle",
 
         /// No such DataStore.
@@ -127,12 +128,12 @@ pub mod code {
         UNKNOWN_SECRET = "UnknownSecret",
         /// The Secret is not of type `lethe.dev/keys`.
         WRONG_SECRET_TYPE = "WrongSecretType",
-        /// The Secret can't be looked up from here (warning).
+        /// The Secret cannot be looked up from here (warning).
         SECRET_NOT_SEEN = "SecretNotSeen",
         /// No such ConfigMap, or no such key in it.
         UNKNOWN_CONFIG_MAP = "UnknownConfigMap",
 
-        /// The text is no path.
+        /// The text is not a path.
         PATH_INVALID = "PathInvalid",
         /// `*` where one value is needed.
         PATH_NEEDS_ONE_VALUE = "PathNeedsOneValue",
@@ -140,42 +141,42 @@ pub mod code {
         PATH_NEVER_MATCHES = "PathNeverMatches",
         /// A number in a path, where only `*` reaches the elements of an array.
         PATH_INDEX = "PathIndex",
-        /// Two fields have one path, or a sink lists a field twice.
+        /// Two fields have the same path, or a sink lists a field twice.
         DUPLICATE_PATH = "DuplicatePath",
-        /// A field lies inside another that isn't kept.
+        /// A field is inside another that is not kept.
         PATH_INSIDE_ANOTHER = "PathInsideAnother",
-        /// A name that Lethe writes itself.
+        /// A name that Lethe itself writes.
         RESERVED_NAME = "ReservedName",
 
         /// A category outside `user` and `system`.
         CATEGORY_ROOT = "CategoryRoot",
-        /// A category that isn't in the taxonomy (warning).
+        /// A category that is not in the taxonomy (warning).
         CATEGORY_UNKNOWN = "CategoryUnknown",
-        /// Cleaning steps that can't follow each other.
+        /// Cleaning steps that cannot follow each other.
         CLEAN_IMPOSSIBLE = "CleanImpossible",
-        /// A protection that can't work on what the field holds.
+        /// A protection that cannot work on the field's value.
         PROTECT_IMPOSSIBLE = "ProtectImpossible",
-        /// A key class that Lethe uses itself.
+        /// A key class that Lethe itself uses.
         KEY_CLASS_RESERVED = "KeyClassReserved",
         /// No such region.
         UNKNOWN_REGION = "UnknownRegion",
         /// Phone numbers without a country code will be rejected (warning).
         NO_REGION = "NoRegion",
 
-        /// The event's id is its subject's.
+        /// The event's id is its subject's id.
         ID_IS_SUBJECT = "IdIsSubject",
-        /// Nobody can agree, or nothing can mean a deletion.
+        /// No event can give consent, or none can be a deletion.
         NEVER_TRUE = "NeverTrue",
         /// Times in whole seconds or days, and no sequence (warning).
         COARSE_TIME = "CoarseTime",
 
-        /// The schema is no JSON.
+        /// The schema is not JSON.
         SCHEMA_NOT_JSON = "SchemaNotJson",
-        /// The schema is larger or deeper than the largest taken.
+        /// The schema is larger or deeper than the largest that is taken.
         SCHEMA_TOO_LARGE = "SchemaTooLarge",
-        /// The schema says that it is of another draft.
+        /// The schema declares another draft.
         SCHEMA_DRAFT = "SchemaDraft",
-        /// The schema is no JSON Schema.
+        /// The schema is not a JSON Schema.
         SCHEMA_INVALID = "SchemaInvalid",
         /// The schema refers to something outside itself.
         SCHEMA_REMOTE_REF = "SchemaRemoteRef",
@@ -202,35 +203,35 @@ pub mod code {
         WEAK_PROTECTION = "WeakProtection",
         /// Data that the law protects most reaches `Analytics` or `Public` in clear (warning).
         SENSITIVE_CLEAR = "SensitiveClear",
-        /// A kept object lets through whatever is added to it (warning).
+        /// A kept object passes whatever is added to it (warning).
         OPEN_SUBTREE = "OpenSubtree",
 
         /// Two writers of one place.
         SAME_PLACE = "SamePlace",
-        /// What is written there is read again.
+        /// The pipeline would read what it writes.
         OWN_SOURCE = "OwnSource",
         /// A file holds every event, never the latest state.
         LATEST_IN_FILE = "LatestInFile",
-        /// An age that the place can't keep.
+        /// A maximum age that the place cannot enforce.
         AGE_NOT_KEPT = "AgeNotKept",
         /// A path that no field declares.
         UNKNOWN_FIELD = "UnknownField",
-        /// A declared field goes nowhere (warning).
+        /// A declared field is sent to no sink (warning).
         FIELD_UNUSED = "FieldUnused",
-        /// A table name that Lethe uses itself.
+        /// A table name that Lethe itself uses.
         RESERVED_TABLE = "ReservedTable",
         /// A table without a column for the subject's reference.
         NO_SUBJECT_COLUMN = "NoSubjectColumn",
-        /// A table whose rows can't be found by subject.
+        /// A table whose rows cannot be found by subject.
         KEY_NOT_SUBJECT = "KeyNotSubject",
         /// A table of events whose key lacks the event's id.
         KEY_LACKS_EVENT_ID = "KeyLacksEventId",
-        /// A key names no column, or one that can't be part of a key.
+        /// A key names a column that does not exist or cannot be part of a key.
         KEY_COLUMN = "KeyColumn",
-        /// A column's type can't hold what fills it.
+        /// A column's type cannot hold its value.
         COLUMN_TYPE = "ColumnType",
 
-        /// No place for events that can't be processed.
+        /// No place for events that cannot be processed.
         DEAD_LETTER_MISSING = "DeadLetterMissing",
     }
 }

@@ -1,5 +1,5 @@
-//! A pipeline whose parts are known to be right: what `ProfilePipelineSpec` becomes once every
-//! rule has been checked. Parse, don't validate: nothing after this looks at the spec again.
+//! A checked pipeline: the form of a `ProfilePipelineSpec` once every rule was checked. Nothing
+//! after this reads the spec again.
 
 mod categories;
 mod check;
@@ -7,8 +7,6 @@ mod columns;
 mod dead_letter;
 mod event;
 mod fields;
-#[cfg(test)]
-mod fixtures;
 mod mistake;
 mod paths;
 mod places;
@@ -16,8 +14,6 @@ mod plan_table;
 mod pointer;
 mod protection;
 mod references;
-#[cfg(test)]
-mod rules;
 mod schema;
 mod separation;
 mod shapes;
@@ -26,7 +22,7 @@ mod source;
 mod suggest;
 mod surroundings;
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod tests;
 
 pub use check::Checked;
 pub use mistake::{Mistake, Severity, code};
@@ -40,7 +36,7 @@ use lethe_crds::profile_pipeline::{
     Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, Undeclared,
 };
 
-/// A pipeline whose parts are known to be right.
+/// A checked pipeline.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     /// Namespace of the object.
@@ -59,18 +55,18 @@ pub struct Pipeline {
     pub key_store: String,
     /// Keyspace or database of the key store.
     pub key_database: String,
-    /// 0 to 9.
+    /// The revision, 0 to 9.
     pub revision: u8,
     /// Region of phone numbers without a country code (ISO 3166-1, upper case).
     pub region: Option<String>,
-    /// The declared fields. No two have the same path; none lies inside another unless the outer
-    /// one is kept.
+    /// The declared fields. No two have the same path; none is inside another unless the outer one
+    /// is kept.
     pub fields: Vec<FieldRules>,
-    /// Whose events are processed.
+    /// Which subjects' events are processed.
     pub consent: Option<ConsentRules>,
     /// Where events go.
     pub sinks: Vec<SinkRules>,
-    /// Where events go that can't be processed.
+    /// Where events are written that cannot be processed.
     pub dead_letter: Option<DeadLetterRules>,
 }
 
@@ -85,7 +81,7 @@ pub enum SourceRules {
         topic: String,
         /// The consumer group.
         group: String,
-        /// Start at the oldest record when the group has no offsets.
+        /// Start at the oldest record if the group has no offsets.
         from_earliest: bool,
     },
     /// Files, or standard input.
@@ -94,9 +90,9 @@ pub enum SourceRules {
         path: String,
         /// How events are written.
         format: FileFormat,
-        /// What separates cells of CSV.
+        /// The byte between cells of CSV.
         delimiter: u8,
-        /// What becomes of CSV columns.
+        /// How CSV columns are read.
         columns: Vec<CsvColumn>,
     },
 }
@@ -104,40 +100,40 @@ pub enum SourceRules {
 /// What an event is.
 #[derive(Clone, Debug)]
 pub struct EventRules {
-    /// Where its id is; else its position.
+    /// The path of its id; without one, its position.
     pub id: Option<Pointer>,
-    /// Where its time is; else the record's timestamp.
+    /// The path of its time; without one, the record's timestamp.
     pub time: Option<Pointer>,
-    /// How far its time may lie after the record's timestamp, milliseconds.
+    /// How far its time may be after the record's timestamp, milliseconds.
     pub max_ahead: i64,
-    /// Where its sequence is.
+    /// The path of its sequence.
     pub sequence: Option<Pointer>,
     /// Space of the subject's id.
     pub space: String,
-    /// Where the subject's id is.
+    /// The path of the subject's id.
     pub subject: Pointer,
-    /// How the subject's id is brought to one form.
+    /// The canonical form of the subject's id.
     pub canonical: Canonical,
     /// Other identifiers.
     pub aliases: Vec<AliasRules>,
     /// The schema, already parsed; known to be a JSON Schema.
     pub schema: Option<serde_json::Value>,
-    /// What becomes of undeclared data.
+    /// How undeclared data is handled.
     pub undeclared: Undeclared,
     /// Whether a tombstone deletes.
     pub delete_tombstone: bool,
-    /// The field and the text that mean a deletion.
+    /// The field and the text that declare a deletion.
     pub delete_when: Option<(Pointer, String)>,
 }
 
 /// Another identifier of the subject.
 #[derive(Clone, Debug)]
 pub struct AliasRules {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: Pointer,
-    /// How it is brought to one form.
+    /// Its canonical form.
     pub canonical: Canonical,
 }
 
@@ -153,9 +149,9 @@ pub struct DedupeRules {
 /// One declared field.
 #[derive(Clone, Debug)]
 pub struct FieldRules {
-    /// Where it is.
+    /// Its path.
     pub path: Pointer,
-    /// What kind of data it is.
+    /// Its data category.
     pub category: String,
     /// How it is cleaned.
     pub clean: Vec<Clean>,
@@ -166,17 +162,17 @@ pub struct FieldRules {
 /// How a field is protected.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProtectRules {
-    /// It passes as it is.
+    /// It passes unchanged.
     Keep,
-    /// It goes no further.
+    /// It is not written.
     Drop,
     /// It becomes this text.
     Redact(String),
-    /// Stars, but for the first and last few characters.
+    /// Stars, except for the first and last characters.
     Mask {
-        /// Characters that stay at the start.
+        /// Characters that are kept at the start.
         keep_first: usize,
-        /// Characters that stay at the end.
+        /// Characters that are kept at the end.
         keep_last: usize,
     },
     /// A keyed hash, the same for every audience.
@@ -188,7 +184,7 @@ pub enum ProtectRules {
     },
     /// Less precise.
     Generalize(GeneralizeRules),
-    /// A pseudonym per audience, made of the value as an identifier of this space.
+    /// A pseudonym for each audience, derived from the value as an identifier of this space.
     Pseudonymize {
         /// The space.
         space: String,
@@ -200,43 +196,43 @@ pub enum ProtectRules {
 /// How a value becomes less precise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GeneralizeRules {
-    /// The first so many characters stay.
+    /// The first characters, as many as this.
     Prefix(usize),
-    /// The range a number lies in; bounds ascend, at least one.
+    /// The range that a number is in; bounds ascend, at least one.
     Buckets(Vec<i64>),
     /// A date's month or year.
     Date(DatePrecision),
-    /// An address's network: bits that stay of IPv4 (0-32) and IPv6 (0-128).
+    /// The network of an address: the bits that are kept of IPv4 (0-32) and IPv6 (0-128).
     Ip {
         /// Bits of IPv4.
         v4: u8,
         /// Bits of IPv6.
         v6: u8,
     },
-    /// By a table.
+    /// A table of values.
     Map {
         /// From, to.
         values: Vec<(String, String)>,
-        /// What every other value becomes.
+        /// The replacement of every other value.
         default: String,
     },
 }
 
-/// Whose events are processed.
+/// Which subjects' events are processed.
 #[derive(Clone, Debug)]
 pub struct ConsentRules {
     /// The purpose.
     pub purpose: String,
-    /// Where an event says so.
+    /// The path of the consent in an event.
     pub path: Pointer,
-    /// Texts that count; `None`: only the JSON value `true`.
+    /// Texts that mean consent; `None`: only the JSON value `true`.
     pub granted: Option<Vec<String>>,
 }
 
 /// One sink.
 #[derive(Clone, Debug)]
 pub struct SinkRules {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Who reads it.
     pub audience: Audience,
@@ -244,18 +240,18 @@ pub struct SinkRules {
     pub records: Records,
     /// How old a record may become, milliseconds.
     pub max_age: Option<i64>,
-    /// Indices into `Pipeline::fields`, ascending. Of fields that lie inside each other the
-    /// innermost decides, here too: one that isn't listed is left out, even from a listed field
-    /// that it lies in. Of a Cassandra sink: the fields that its columns take.
+    /// Indices into `Pipeline::fields`, ascending. Of fields inside each other the innermost
+    /// decides here, too: one that is not listed is left out, even from a listed field around it.
+    /// For a Cassandra sink: the fields that its columns take.
     pub fields: Vec<usize>,
-    /// What becomes of undeclared data here: `Drop` where the sink lists its fields or has
-    /// columns, else what the event's rules say.
+    /// How undeclared data is handled here: `Drop` if the sink lists its fields or has columns,
+    /// else by the event's rules.
     pub undeclared: Undeclared,
-    /// Where it is.
+    /// Where it writes.
     pub target: SinkTarget,
 }
 
-/// Where a sink is.
+/// Where a sink writes.
 #[derive(Clone, Debug)]
 pub enum SinkTarget {
     /// A Cassandra table.
@@ -280,16 +276,16 @@ pub enum SinkTarget {
     },
 }
 
-/// Where events go that can't be processed.
+/// Where events are written that cannot be processed.
 #[derive(Clone, Debug)]
 pub struct DeadLetterRules {
     /// Days that a day key outlives its day: 1 to 21.
     pub keep_days: u8,
-    /// Where it is.
+    /// Where they are written.
     pub target: DeadLetterTarget,
 }
 
-/// Where dead letters lie.
+/// Where dead letters are written.
 #[derive(Clone, Debug)]
 pub enum DeadLetterTarget {
     /// A Kafka topic.
@@ -301,12 +297,12 @@ pub enum DeadLetterTarget {
     },
 }
 
-/// Keyspace or database of a key store, where a pipeline names none.
+/// Default keyspace or database of a key store.
 pub const KEY_DATABASE: &str = "lethe";
 
 /// Names of the members that Lethe itself writes at the top of every record.
 pub const RESERVED: [&str; 3] = ["subject_ref", "event_id", "event_time"];
 
-/// Names of the members that Lethe itself writes at the top of a document of MongoDB, beside those of
+/// Names of the members that Lethe itself writes at the top of a MongoDB document, in addition to
 /// [`RESERVED`].
 pub const RESERVED_IN_MONGODB: [&str; 4] = ["_id", "_version", "_expires_at", "_deleted_at"];

@@ -5,7 +5,7 @@ use super::{
     mistake::{Notes, code},
 };
 
-/// A text must be a path below the event, which is always an object.
+/// Parses a path. An event is always an object, so a path must be below it.
 pub(super) fn path(at: &str, text: &str, notes: &mut Notes) -> Option<Pointer> {
     let pointer: Pointer = match text.parse() {
         Ok(pointer) => pointer,
@@ -23,7 +23,7 @@ pub(super) fn path(at: &str, text: &str, notes: &mut Notes) -> Option<Pointer> {
         notes.refuse(
             code::PATH_NEVER_MATCHES,
             at,
-            format!("{text} begins with *, which stands for the elements of an array, and an event is an object"),
+            format!("{text} begins with *, which means the elements of an array, and an event is an object"),
             "name the member first, as in /items/*",
         );
         return None;
@@ -31,14 +31,14 @@ pub(super) fn path(at: &str, text: &str, notes: &mut Notes) -> Option<Pointer> {
     Some(pointer)
 }
 
-/// A text must be a path with one value at most: no `*`.
+/// Parses a path with at most one value: without `*`.
 pub(super) fn single(at: &str, text: &str, what: &str, notes: &mut Notes) -> Option<Pointer> {
     let pointer = path(at, text, notes)?;
     if pointer.segments.contains(&Segment::Each) {
         notes.refuse(
             code::PATH_NEEDS_ONE_VALUE,
             at,
-            format!("{text} stands for every element of an array, and {what} is one value"),
+            format!("{text} means every element of an array, and {what} is one value"),
             "name a place that holds a single value",
         );
         return None;
@@ -47,7 +47,7 @@ pub(super) fn single(at: &str, text: &str, what: &str, notes: &mut Notes) -> Opt
 }
 
 impl Pointer {
-    /// Whether `other` is this place or lies inside it.
+    /// Returns whether `other` is this path or inside it.
     pub fn covers(&self, other: &Pointer) -> bool {
         other.segments.starts_with(&self.segments)
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_covers_itself_and_what_lies_inside_it_and_no_namesake() {
+    fn a_path_covers_itself_and_paths_inside_it_and_not_its_siblings() {
         let covers =
             |outer: &str, inner: &str| outer.parse::<Pointer>().unwrap().covers(&inner.parse::<Pointer>().unwrap());
         assert!(covers("/a", "/a") && covers("/a", "/a/b") && covers("/a/*", "/a/*/b"));

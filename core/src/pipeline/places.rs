@@ -71,7 +71,7 @@ mod tests {
     use lethe_crds::profile_pipeline::Compression;
 
     use super::*;
-    use crate::pipeline::testing::pipeline;
+    use crate::pipeline::tests::sample::pipeline;
 
     fn texts(pipeline: &Pipeline) -> Vec<[String; 4]> {
         let places = pipeline.places().into_iter();

@@ -1,9 +1,9 @@
-//! The plan as a table: what becomes of each piece of an event in each sink. For people before
-//! they apply a manifest, and as JSON for machines.
+//! The plan as a table: what each sink receives of each piece of an event. For people, before they
+//! apply a manifest, and as JSON for machines.
 //!
-//! JSON shape (stable; members are only added):
-//! `{"pipeline": "<namespace>.<name>", "sinks": [{"name", "audience", "records"}],
-//! "lines": [{"topic", "path", "category"?, "clean": [..], "protection", "fates": [one per sink]}]}`
+//! JSON shape (stable; members are only added): `{"pipeline": "<namespace>.<name>", "sinks":
+//! [{"name", "audience", "records"}], "lines": [{"topic", "path", "category"?, "clean": [..],
+//! "protection", "fates": [one per sink]}]}`
 
 use lethe_crds::profile_pipeline::{Audience, DatePrecision, Meta, Records, Undeclared};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use super::{
     separation,
 };
 
-/// What becomes of a piece of an event in a sink.
+/// What a sink receives of a piece of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Fate {
@@ -31,7 +31,7 @@ pub enum Fate {
     Redacted,
     /// Less precise.
     Generalized,
-    /// What detection finds in it is replaced.
+    /// Findings of detection are replaced.
     Searched,
     /// It goes to no sink.
     Dropped,
@@ -42,7 +42,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// In words, for a cell of the table.
+    /// Returns it in words, for a cell of the table.
     pub const fn words(self) -> &'static str {
         match self {
             Fate::Clear => "clear",
@@ -60,7 +60,7 @@ impl Fate {
     }
 }
 
-/// What a line is about.
+/// What a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Topic {
@@ -68,7 +68,7 @@ pub enum Topic {
     Meta,
     /// A declared field.
     Field,
-    /// What the pipeline reads but declares as no field, such as the subject's id.
+    /// What the pipeline reads without declaring it as a field, such as the subject's id.
     Read,
     /// A property of the schema that nothing declares.
     SchemaProperty,
@@ -80,7 +80,7 @@ pub enum Topic {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanSink {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Who reads it.
     pub audience: Audience,
@@ -92,18 +92,18 @@ pub struct PlanSink {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanLine {
-    /// What it is about.
+    /// What it describes.
     pub topic: Topic,
-    /// Where it is; of [`Topic::Undeclared`], `*`.
+    /// Its path; `*` for [`Topic::Undeclared`].
     pub path: String,
-    /// What kind of data it is.
+    /// Its data category.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// How it is cleaned, in order.
     pub clean: Vec<String>,
     /// How it is protected, in words.
     pub protection: String,
-    /// What becomes of it, in the order of the sinks.
+    /// What each sink receives, in the order of the sinks.
     pub fates: Vec<Fate>,
 }
 
@@ -120,7 +120,7 @@ pub struct PlanTable {
 }
 
 impl PlanTable {
-    /// The plan of a pipeline.
+    /// Returns the plan of a pipeline.
     pub fn new(pipeline: &Pipeline) -> Self {
         let mut lines = meta_lines(pipeline);
         lines.extend(pipeline.fields.iter().enumerate().map(|(index, field)| field_line(pipeline, index, field)));
@@ -140,14 +140,15 @@ impl PlanTable {
         Self { pipeline: format!("{}.{}", pipeline.namespace, pipeline.name), sinks: sinks.collect(), lines }
     }
 
-    /// Names of the columns: `path`, `category`, `clean`, `protection`, then a sink each.
+    /// Returns the names of the columns: `path`, `category`, `clean`, `protection`, then one for
+    /// each sink.
     pub fn headers(&self) -> Vec<String> {
         let fixed = ["path", "category", "clean", "protection"].map(str::to_owned);
         let sinks = self.sinks.iter().map(|sink| format!("{} ({:?})", sink.name, sink.audience));
         fixed.into_iter().chain(sinks).collect()
     }
 
-    /// The cells, a line each, as many as there are headers.
+    /// Returns the cells of each line, as many as there are headers.
     pub fn rows(&self) -> Vec<Vec<String>> {
         self.lines.iter().map(PlanLine::cells).collect()
     }
@@ -249,7 +250,7 @@ fn words(protect: &ProtectRules) -> String {
     }
 }
 
-/// What the pipeline reads without declaring it as a field, each with what it is read as.
+/// Returns what the pipeline reads without declaring it as a field, each with its use.
 fn read(pipeline: &Pipeline) -> Vec<(&Pointer, String)> {
     let event = &pipeline.event;
     let mut read = vec![(&event.subject, "the subject's id".to_owned())];
@@ -275,7 +276,8 @@ fn read_lines(pipeline: &Pipeline) -> Vec<PlanLine> {
     lines.collect()
 }
 
-/// Properties of the schema that no field declares and nothing reads: the topmost of each.
+/// Returns the topmost properties of the schema that no field declares and the pipeline does not
+/// read.
 fn schema_lines(pipeline: &Pipeline) -> Vec<PlanLine> {
     let Some(schema) = &pipeline.event.schema else { return Vec::new() };
     let mut declared: Vec<&Pointer> = pipeline.fields.iter().map(|field| &field.path).collect();
@@ -307,7 +309,7 @@ fn undeclared_fates(pipeline: &Pipeline) -> Vec<Fate> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::pipeline::fixtures::{base, check, with};
+    use crate::pipeline::tests::fixtures::{base, check, with};
     use serde_json::{Value, json};
 
     fn table(manifest: Value) -> PlanTable {
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn event_ids_leave_to_separate_audiences_as_pseudonyms() {
+    fn separate_audiences_receive_event_ids_as_pseudonyms() {
         let table = table(base());
         assert_eq!(fates(&table, "/subject_ref"), [Fate::Pseudonym; 3]);
         assert_eq!(
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_and_what_nobody_declares_is_shown_as_such() {
+    fn read_and_undeclared_data_is_shown_as_such() {
         let table = table(base());
         let of = |topic: Topic| -> Vec<&str> {
             table.lines.iter().filter(|line| line.topic == topic).map(|line| line.path.as_str()).collect()

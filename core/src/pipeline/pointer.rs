@@ -1,4 +1,4 @@
-//! A declared place in an event: a JSON Pointer (RFC 6901) in which `*` stands for every element of
+//! A declared path in an event: a JSON Pointer (RFC 6901) in which `*` means every element of
 //! an array.
 
 use std::{fmt, str::FromStr};
@@ -12,14 +12,14 @@ pub enum Segment {
     Each,
 }
 
-/// A declared place in an event; never the root. It is part of a manifest, so it may be shown.
+/// A declared path in an event; never the root. It is part of a manifest, so it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pointer {
     /// Its steps; at least one.
     pub segments: Vec<Segment>,
 }
 
-/// Why a text is no pointer.
+/// Why a text is not a pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
     /// No slash at the start.
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pointer_is_refused() {
+    fn a_text_that_is_not_a_pointer_is_refused() {
         assert_eq!("a/b".parse::<Pointer>(), Err(PointerError::NoSlash));
         assert_eq!("".parse::<Pointer>(), Err(PointerError::Root));
         assert_eq!("/a~2".parse::<Pointer>(), Err(PointerError::Escape));

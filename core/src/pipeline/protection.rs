@@ -1,5 +1,5 @@
-//! Checks of one field's cleaning and protection, by themselves: what the steps make of each
-//! other. What the schema says of the field is looked at in `shapes`.
+//! Checks of one field's cleaning and protection, and of whether the two fit each other. `shapes`
+//! checks them against the schema.
 
 use lethe_crds::profile_pipeline::{Clean, DetectKind, Generalize, Protect, ValueMap};
 
@@ -10,18 +10,18 @@ use super::{
 };
 use crate::seal::DEAD_LETTER_CLASS;
 
-/// Class of key when a field names none.
+/// Key class of a field that names none.
 const DEFAULT_CLASS: &str = "profile";
-/// Text of a redacted field when none is given.
+/// Default text of a redacted field.
 const DEFAULT_REDACTED: &str = "[redacted]";
-/// Every kind that detection knows.
+/// Every kind that detection finds.
 const EVERY_KIND: [DetectKind; 6] =
     [DetectKind::Email, DetectKind::Phone, DetectKind::Card, DetectKind::Iban, DetectKind::Ipv4, DetectKind::Ipv6];
 
-/// What the cleaning steps leave.
+/// The form that the cleaning steps leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cleaned {
-    /// Whatever came in.
+    /// Unchanged.
     Anything,
     /// An e-mail address or a phone number.
     Contact(Clean),
@@ -31,7 +31,8 @@ pub(super) enum Cleaned {
     Number,
 }
 
-/// Steps must be able to follow each other: `Number` and `Time` come last, and a value has one form.
+/// Cleaning steps must be able to follow each other: `Number` and `Time` come last, and a value has
+/// one form.
 pub(super) fn clean(at: &str, steps: &[Clean], notes: &mut Notes) -> Cleaned {
     let mut state = Cleaned::Anything;
     for (i, &step) in steps.iter().enumerate() {
@@ -64,7 +65,7 @@ pub(super) fn clean(at: &str, steps: &[Clean], notes: &mut Notes) -> Cleaned {
     state
 }
 
-/// The union must hold one member, and what it says must be possible.
+/// Exactly one protection must be set, and it must be possible.
 pub(super) fn protect(at: &str, protect: &Protect, category: &str, notes: &mut Notes) -> Option<ProtectRules> {
     let members = [
         ("keep", protect.keep.is_some()),
@@ -188,7 +189,7 @@ fn table(at: &str, map: &ValueMap, notes: &mut Notes) -> Option<GeneralizeRules>
     Some(GeneralizeRules::Map { values, default: map.default.clone() })
 }
 
-/// A number must lie between two others.
+/// Refuses a number outside a range.
 pub(super) fn within(at: &str, number: i32, least: i32, most: i32, notes: &mut Notes) -> Option<usize> {
     if (least..=most).contains(&number) {
         return usize::try_from(number).ok();
@@ -202,7 +203,7 @@ pub(super) fn within(at: &str, number: i32, least: i32, most: i32, notes: &mut N
     None
 }
 
-/// What cleaning leaves must be something that the protection can work on.
+/// The protection must be able to work on what cleaning leaves.
 pub(super) fn together(at: &str, cleaned: Cleaned, protect: &ProtectRules, notes: &mut Notes) {
     let ProtectRules::Generalize(rules) = protect else { return };
     let (needs, possible) = match rules {

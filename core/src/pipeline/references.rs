@@ -1,5 +1,5 @@
-//! Checks that what a pipeline refers to is there and of the right kind, and that unions hold
-//! exactly one member.
+//! Checks that the objects which a pipeline refers to exist and are of the right kind, and that
+//! unions hold exactly one member.
 
 use lethe_crds::{profile_pipeline::Keys, reference::StoreRef};
 
@@ -9,8 +9,8 @@ use super::{
     surroundings::{KEYS_SECRET_TYPE, SecretSight, StoreKind, Surroundings},
 };
 
-/// A union must hold exactly one of its members. Answers its name; notes a mistake otherwise, so
-/// that an empty union is never taken for the mildest member.
+/// Returns the name of the only member of a union. Otherwise reports a mistake, so that an empty
+/// union never counts as its mildest member.
 pub(super) fn exactly_one(at: &str, members: &[(&'static str, bool)], notes: &mut Notes) -> Option<&'static str> {
     let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
     let there: Vec<&'static str> = members.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
@@ -32,7 +32,7 @@ pub(super) fn exactly_one(at: &str, members: &[(&'static str, bool)], notes: &mu
     None
 }
 
-/// A DataStore must be there and be of one of these kinds.
+/// A DataStore must exist and be of one of these kinds.
 pub(super) fn store(
     at: &str,
     reference: &StoreRef,

@@ -1,7 +1,7 @@
 //! The separation of persons from figures: what `Analytics` and `Public` may not see in clear.
 //!
-//! Whatever its category, a field that holds what identifies the subject (its id, an alias) is a
-//! direct identifier, and so is the event's id, which leaves to these audiences as a pseudonym.
+//! A field that holds an identifier of the subject (its id, an alias) is a direct identifier under
+//! every category. So is the event's id, which these audiences receive as a pseudonym.
 
 use lethe_crds::profile_pipeline::{Audience, Undeclared};
 
@@ -13,7 +13,7 @@ use super::{
     schema::Types,
 };
 
-/// More characters than this left by a mask or a prefix, and an identifier can often be guessed.
+/// If a mask or a prefix leaves more characters than this, an identifier can often be guessed.
 const MANY_CHARACTERS: usize = 6;
 
 /// How much of a value a protection shows.
@@ -21,11 +21,11 @@ const MANY_CHARACTERS: usize = 6;
 enum Shown {
     /// All of it.
     Clear,
-    /// All but what detection finds.
+    /// All except what detection finds.
     Searched,
     /// Enough to guess an identifier.
     Much,
-    /// The same stand-in for every audience.
+    /// The same replacement for every audience.
     Hash,
     /// Little or nothing.
     Little,
@@ -50,7 +50,7 @@ fn shown(protect: &ProtectRules) -> Shown {
     }
 }
 
-/// Whether an audience may see no person.
+/// Returns whether an audience must not see persons.
 pub(super) const fn is_separate(audience: Audience) -> bool {
     match audience {
         Audience::Analytics | Audience::Public => true,
@@ -58,8 +58,8 @@ pub(super) const fn is_separate(audience: Audience) -> bool {
     }
 }
 
-/// Everything that a separate sink would get must be fit for it. `types` are those of the fields,
-/// by the schema, in their order.
+/// Checks that everything a separate sink would receive is fit for it. `types` are those of the
+/// fields, by the schema, in their order.
 pub(super) fn check(
     fields: &[Declared],
     types: &[Types],
@@ -153,8 +153,8 @@ fn check_field(
     }
 }
 
-/// What of the event's own identifiers a field holds: those at its path or inside it, unless
-/// another declared field lies between.
+/// Returns which of the event's own identifiers a field holds: those at its path or inside it,
+/// unless another declared field is in between.
 fn identifier_in(index: usize, fields: &[Declared], event: &EventRules) -> Option<String> {
     let decides = |place: &Pointer| {
         let innermost = fields
@@ -176,19 +176,16 @@ fn identifier_in(index: usize, fields: &[Declared], event: &EventRules) -> Optio
     None
 }
 
-/// Nobody knows what undeclared data is.
+/// Undeclared data may be anything.
 pub(super) fn undeclared(undeclared: Undeclared, sinks: &[SinkRules], notes: &mut Notes) {
     let separate: Vec<&SinkRules> = sinks.iter().filter(|sink| is_separate(sink.audience)).collect();
     let names = |sinks: &[&SinkRules]| sinks.iter().map(|sink| sink.name.as_str()).collect::<Vec<_>>().join(", ");
     match undeclared {
-        // Refused even where each such sink lists its fields: too much hangs on that list.
+        // Refused even if each such sink lists its fields: too much would depend on that list.
         Undeclared::Keep if !separate.is_empty() => notes.refuse(
             code::UNDECLARED_KEPT,
             "spec.event.undeclared",
-            format!(
-                "undeclared data is kept, nobody knows what it is, and {} may see no person in clear",
-                names(&separate)
-            ),
+            format!("undeclared data is kept, it may be anything, and {} may see no person in clear", names(&separate)),
             "set undeclared: Drop and declare the fields that are meant, or move that sink to a pipeline of its own",
         ),
         Undeclared::Detect => {

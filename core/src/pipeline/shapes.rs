@@ -1,5 +1,5 @@
-//! Checks of the declared paths against the schema: whether something can be there, and whether
-//! what is there can be cleaned and protected as declared.
+//! Checks of the declared paths against the schema: whether a value can exist at the path, and
+//! whether it can be cleaned and protected as declared.
 
 use lethe_crds::profile_pipeline::Clean;
 
@@ -10,7 +10,7 @@ use super::{
     schema::{Look, Types, View},
 };
 
-/// What the schema allows at a place; notes where that is nothing.
+/// Returns what the schema allows at a path; reports a path at which nothing can exist.
 pub(super) fn place(at: &str, path: &Pointer, schema: Option<&View<'_>>, notes: &mut Notes) -> Types {
     if !reaches(at, path, schema, notes) {
         return Types::ANY;
@@ -42,8 +42,8 @@ pub(super) fn place(at: &str, path: &Pointer, schema: Option<&View<'_>>, notes: 
     }
 }
 
-/// A number in a path is a key of an object, never an index. If that were let pass where an array
-/// may be, a protection would silently miss its target.
+/// Refuses a number in a path unless it is certainly a key of an object, because it is never an
+/// index. If it were accepted for an array, a protection would silently miss its target.
 fn reaches(at: &str, path: &Pointer, schema: Option<&View<'_>>, notes: &mut Notes) -> bool {
     for (step, segment) in path.segments.iter().enumerate().skip(1) {
         let Segment::Key(key) = segment else { continue };
@@ -67,7 +67,7 @@ fn reaches(at: &str, path: &Pointer, schema: Option<&View<'_>>, notes: &mut Note
     true
 }
 
-/// What is at a field's path must be something that its cleaning and protection can work on.
+/// The value at a field's path must be one that its cleaning and protection can work on.
 pub(super) fn field(field: &Declared, schema: Option<&View<'_>>, notes: &mut Notes) -> Types {
     let here = format!("spec.fields[{}]", field.at);
     let rules = &field.rules;

@@ -1,4 +1,4 @@
-//! Checks of the sinks: each by itself, and all places against each other and against the source.
+//! Checks of the sinks: each by itself, and all of them against each other and against the source.
 
 use lethe_crds::profile_pipeline::{Compression, Field, KafkaSink, Manage, Records, Sink, Undeclared};
 
@@ -15,26 +15,26 @@ use super::{
 };
 use crate::place::StoreRef;
 
-/// Tables of an embedded store that begin so are Lethe's own.
+/// Tables of an embedded store with this prefix are Lethe's own.
 const OWN_PREFIX: &str = "lethe_";
 /// Longest TTL that Cassandra takes: 20 years, in milliseconds.
 const LONGEST_TTL: i64 = 630_720_000_000;
 
 /// What sinks are checked against.
 pub(super) struct Known<'a> {
-    /// The fields as written: one that is wrong in itself isn't called unknown, too.
+    /// The fields as written. One with a mistake of its own is not reported as unknown, too.
     pub written: &'a [Field],
-    /// The fields that are right.
+    /// The fields without a mistake.
     pub fields: &'a [Declared],
     /// Their types by the schema.
     pub types: &'a [Types],
-    /// What becomes of undeclared data.
+    /// How undeclared data is handled.
     pub undeclared: Undeclared,
     /// The objects around.
     pub around: &'a dyn Surroundings,
 }
 
-/// Every sink whose target is clear.
+/// Returns the rules of every sink whose target is valid.
 pub(super) fn check(sinks: &[Sink], known: &Known<'_>, notes: &mut Notes) -> Vec<(usize, SinkRules)> {
     if sinks.is_empty() {
         notes.refuse(code::LIST_EMPTY, "spec.sinks", "events would go nowhere", "add a sink");
@@ -67,7 +67,7 @@ fn check_one(at: &str, sink: &Sink, known: &Known<'_>, notes: &mut Notes) -> Opt
     check_age(at, member, sink, notes);
     let mut fields: Vec<usize> = (0..known.fields.len()).filter(|index| in_list(*index)).collect();
     let mut undeclared = if listed.is_some() { Undeclared::Drop } else { known.undeclared };
-    // Rejecting concerns the whole event, whatever a sink takes of it.
+    // Rejecting concerns the whole event, no matter which fields a sink takes.
     if known.undeclared == Undeclared::Reject {
         undeclared = Undeclared::Reject;
     }
@@ -120,7 +120,7 @@ fn check_one(at: &str, sink: &Sink, known: &Known<'_>, notes: &mut Notes) -> Opt
     })
 }
 
-/// Every listed path must be a declared field's, once.
+/// Every listed path must be that of a declared field, once.
 fn check_list(at: &str, list: &[String], known: &Known<'_>, notes: &mut Notes) -> Vec<usize> {
     let mut indices = Vec::with_capacity(list.len());
     for (i, text) in list.iter().enumerate() {
@@ -166,7 +166,7 @@ fn check_age(at: &str, member: &str, sink: &Sink, notes: &mut Notes) {
     }
 }
 
-/// A document of MongoDB has names of its own at the top, and a server takes `$` for an operator.
+/// The top of a MongoDB document has names of its own, and a server reads `$` as an operator.
 fn check_names(sink: &str, fields: &[usize], known: &Known<'_>, notes: &mut Notes) {
     for field in fields.iter().map(|index| &known.fields[*index]) {
         let Some(Segment::Key(name)) = field.rules.path.segments.first() else { continue };
@@ -288,13 +288,13 @@ pub(super) fn places(
 fn reads(source: &SourceRules, (store, object): &Location) -> bool {
     match (source, store) {
         (SourceRules::Kafka { store: from, topic, .. }, StoreRef::DataStore(name)) => from == name && topic == object,
-        (SourceRules::File { path, .. }, StoreRef::File) => glob_takes(&plain(path), object),
+        (SourceRules::File { path, .. }, StoreRef::File) => glob_matches(&plain(path), object),
         (SourceRules::Kafka { .. }, StoreRef::File) | (SourceRules::File { .. }, StoreRef::DataStore(_)) => false,
     }
 }
 
-/// Whether a path, perhaps with `*`, `**` and `?`, takes a file.
-fn glob_takes(glob: &str, file: &str) -> bool {
+/// Returns whether a path, perhaps with `*`, `**` and `?`, matches a file.
+fn glob_matches(glob: &str, file: &str) -> bool {
     let pattern = regex::escape(glob)
         .replace(r"\*\*/", "(?:.*/)?")
         .replace(r"\*\*", ".*")
@@ -308,11 +308,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_glob_takes_what_a_shell_would_take() {
-        assert!(glob_takes("data/*.ndjson", "data/a.ndjson"));
-        assert!(glob_takes("data/**/a.ndjson", "data/x/y/a.ndjson"));
-        assert!(glob_takes("data/a.ndjson", "data/a.ndjson"));
-        assert!(!glob_takes("data/*.ndjson", "data/x/a.ndjson"));
-        assert!(!glob_takes("data/a.ndjson", "data/aXndjson"));
+    fn a_glob_matches_what_a_shell_would_match() {
+        assert!(glob_matches("data/*.ndjson", "data/a.ndjson"));
+        assert!(glob_matches("data/**/a.ndjson", "data/x/y/a.ndjson"));
+        assert!(glob_matches("data/a.ndjson", "data/a.ndjson"));
+        assert!(!glob_matches("data/*.ndjson", "data/x/a.ndjson"));
+        assert!(!glob_matches("data/a.ndjson", "data/aXndjson"));
     }
 }

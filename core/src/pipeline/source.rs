@@ -1,4 +1,4 @@
-//! Checks of where events come from.
+//! Checks of the source.
 
 use lethe_crds::profile_pipeline::{CsvColumn, FileFormat, FileSource, Source, StartFrom};
 
@@ -9,7 +9,7 @@ use super::{
     surroundings::{StoreKind, Surroundings},
 };
 
-/// Where events come from, if that is clear.
+/// Returns the rules of the source, if they are valid.
 pub(super) fn check(
     source: &Source,
     namespace: &str,

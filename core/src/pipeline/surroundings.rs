@@ -1,5 +1,5 @@
-//! What a pipeline refers to and does not itself hold: stores, ConfigMaps, Secrets. Whoever can
-//! look them up (the loader of files, the operator) answers; this module does no I/O.
+//! The objects that a pipeline refers to: stores, ConfigMaps, Secrets. An implementation looks them
+//! up (the loader of files, the operator); this module does no I/O.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// Why a DataStore is of no kind.
+/// Why a DataStore has no kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreKindError {
     /// No connection.
@@ -59,32 +59,32 @@ impl TryFrom<&DataStoreSpec> for StoreKind {
     }
 }
 
-/// What is known of a Secret. Its contents are never asked for.
+/// What is known of a Secret. Its content is never read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSight {
-    /// It is there and has this type, as `lethe.dev/keys`.
+    /// It exists and has this type, such as `lethe.dev/keys`.
     OfType(String),
-    /// It is known not to be there.
+    /// It is known not to exist.
     Absent,
-    /// It can't be looked up from here: Secrets are rarely kept in Git beside the manifests.
+    /// It cannot be looked up from here: Secrets are rarely kept in Git beside the manifests.
     NotVisible,
 }
 
 /// The type of a Secret that holds keys.
 pub const KEYS_SECRET_TYPE: &str = "lethe.dev/keys";
 
-/// The objects around a pipeline, all of its own namespace.
+/// The objects around a pipeline, all in its own namespace.
 pub trait Surroundings {
-    /// What the DataStore connects to; `None` when there is none of that name.
+    /// Returns what the DataStore connects to; `None` if there is none of that name.
     fn store_kind(&self, name: &str) -> Option<StoreKind>;
 
-    /// The text under a key of a ConfigMap; `None` when there is no such ConfigMap or key.
+    /// Returns the text under a key of a ConfigMap; `None` if there is no such ConfigMap or key.
     fn config_map(&self, name: &str, key: &str) -> Option<String>;
 
-    /// What is known of a Secret.
+    /// Returns what is known of a Secret.
     fn secret(&self, name: &str) -> SecretSight;
 
-    /// Names of the DataStores there are: for "did you mean".
+    /// Returns the names of the existing DataStores, for "did you mean".
     fn store_names(&self) -> Vec<String> {
         Vec::new()
     }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_with_no_connection_or_two_is_of_no_kind() {
+    fn a_store_with_no_connection_or_two_has_no_kind() {
         let file = serde_json::json!({"path": "lethe.db"});
         let kafka = serde_json::json!({"bootstrapServers": ["localhost:9092"]});
         assert_eq!(kind(serde_json::json!({"embedded": file})), Ok(StoreKind::Embedded));

@@ -1,4 +1,4 @@
-//! Builds the tree: what the manifest declares and what the schema says, laid over each other.
+//! Builds the tree from what the manifest declares and what the schema says.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use crate::{
     walk::MAX_DEPTH,
 };
 
-/// Past this many places the schema is checked by the `jsonschema` crate: references inside
+/// A schema with more places than this is checked by the `jsonschema` crate: references inside
 /// references can unfold without end.
 const MOST_NODES: usize = 20_000;
 
@@ -45,7 +45,7 @@ impl<'a> Builder<'a> {
         path: &str,
         depth: u32,
     ) -> Result<NodeId, SchemaError> {
-        // No event has a value there.
+        // No event has a value at this depth.
         if depth > MAX_DEPTH {
             return Ok(ANY);
         }
@@ -65,8 +65,8 @@ impl<'a> Builder<'a> {
         let mut keys = Vec::with_capacity(names.len());
         for name in &names {
             let inner = declared.and_then(|declared| declared.keys.get(*name));
-            let said = properties.get(name).copied().or(part.additional);
-            let child = self.place(inner, said, &format!("{path}/{}", escape(name)), depth + 1)?;
+            let subschema = properties.get(name).copied().or(part.additional);
+            let child = self.place(inner, subschema, &format!("{path}/{}", escape(name)), depth + 1)?;
             keys.push(((*name).into(), child));
         }
         let other = self.place(None, part.additional, &format!("{path}/*"), depth + 1)?;
@@ -92,7 +92,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Every member that is named: those of the schema first, in its order.
+/// Returns every named member: those of the schema first, in its order.
 fn names<'n>(declared: Option<&'n Declared>, part: &Part<'n>) -> Vec<&'n str> {
     let mut known = HashSet::new();
     let properties = part.properties.iter().map(|(name, _)| *name);
@@ -112,11 +112,11 @@ mod tests {
 
     use serde_json::{Map, json};
 
-    use crate::{pipeline::testing, plan::Plan};
+    use crate::{pipeline::tests::sample, plan::Plan};
 
-    /// Schemas that unfold without end, each in its own way, are compiled all the same.
+    /// Schemas that unfold without end, each in its own way, still compile.
     #[test]
-    fn a_hostile_schema_costs_a_start_no_more_than_seconds() {
+    fn a_hostile_schema_compiles_within_seconds() {
         let link = |next: usize| json!({"properties": {"a": {"$ref": format!("#/$defs/d{next}")}}});
         let chain: Map<_, _> = (0..1_000).map(|at| (format!("d{at}"), link(at + 1))).collect();
         let fan = |next: usize| {
@@ -133,7 +133,7 @@ mod tests {
                     schema["properties"] = json!({"a": {"$ref": "#/$defs/d0"}});
                 }
             }
-            let mut pipeline = testing::pipeline();
+            let mut pipeline = sample::pipeline();
             pipeline.event.schema = Some(schema);
             let start = Instant::now();
             Plan::new(&pipeline).unwrap();

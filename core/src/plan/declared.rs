@@ -1,4 +1,4 @@
-//! What the manifest declares, as a tree.
+//! The declarations of the manifest, as a tree.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::pipeline::{Pipeline, Pointer, Segment};
 pub(super) struct Declared {
     pub(super) field: Option<u16>,
     pub(super) slots: Vec<Slot>,
-    /// In the order of the manifest, which is likely the order of the event.
+    /// In the order of the manifest, which is probably that of the event.
     pub(super) order: Vec<String>,
     pub(super) keys: BTreeMap<String, Declared>,
     pub(super) each: Option<Box<Declared>>,
@@ -42,7 +42,7 @@ impl Declared {
         root
     }
 
-    /// Whether a field lies inside that must not pass as it is.
+    /// Returns whether a field is inside it that must not pass unchanged.
     pub(super) fn guards(&self, fields: &[FieldUse]) -> bool {
         self.keys.values().chain(self.each.as_deref()).any(|inner| {
             inner.field.is_some_and(|field| fields[usize::from(field)] != FieldUse::Copy) || inner.guards(fields)

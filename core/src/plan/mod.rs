@@ -1,5 +1,5 @@
-//! A pipeline compiled for the walk: one tree of what the schema says and what the manifest
-//! declares, so that each member of an event is looked up once.
+//! A pipeline compiled for the walk: schema and manifest in one tree, so that each member of an
+//! event is looked up once.
 
 mod build;
 mod declared;
@@ -18,7 +18,7 @@ use crate::{
 pub struct Plan {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: NodeId,
-    /// For each field: what the walk does with it.
+    /// What the walk does with each field.
     pub(crate) fields: Vec<FieldUse>,
     pub(crate) undeclared: Undeclared,
 }
@@ -26,7 +26,7 @@ pub struct Plan {
 /// What the walk does with a declared field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FieldUse {
-    /// It goes no further.
+    /// It is not written.
     Drop,
     /// Its text is copied.
     Copy,

@@ -29,23 +29,23 @@ pub(crate) struct Node {
     pub(crate) path: Arc<str>,
     /// Named members.
     pub(crate) keys: Keys,
-    /// Every other member.
+    /// The node of every other member.
     pub(crate) other: NodeId,
-    /// Every element.
+    /// The node of every element.
     pub(crate) each: NodeId,
-    /// Which of `keys` must be there, by index.
+    /// Which of `keys` are required, by index.
     pub(crate) required: Box<[u32]>,
     /// The declared field, by its index in the rules.
     pub(crate) field: Option<u16>,
     /// What the engine reads here.
     pub(crate) slots: Box<[Slot]>,
-    /// Whether something declared lies inside as a member,
+    /// Whether something declared is inside it as a member,
     pub(crate) members: bool,
     /// or as an element.
     pub(crate) elements: bool,
-    /// Whether a field lies inside that must not pass as it is.
+    /// Whether a field is inside it that must not pass unchanged.
     pub(crate) guards: bool,
-    /// What the schema says.
+    /// The checks of the schema.
     pub(crate) checks: Option<Checks>,
 }
 
@@ -71,11 +71,11 @@ impl Node {
 #[derive(Default)]
 pub(crate) struct Keys {
     all: Box<[(Box<str>, NodeId)]>,
-    /// Their indices in the order of their names, where there are many.
+    /// Their indices in the order of their names, if there are many.
     sorted: Box<[u32]>,
 }
 
-/// Up to so many names a search through all of them is faster than one by halves.
+/// Up to this many names, a linear search is faster than a binary one.
 const FEW: usize = 24;
 
 impl Keys {
@@ -92,20 +92,20 @@ impl Keys {
         self.all.len()
     }
 
-    /// The node of a member, by its index.
+    /// Returns the node of a member, by its index.
     #[inline]
     pub(crate) fn node(&self, at: usize) -> NodeId {
         self.all[at].1
     }
 
-    /// Finds a member; `hint` is where it is likely to be, and becomes where the next one is.
+    /// Finds a member. `hint` is its likely index, and is set to the likely index of the next one.
     #[inline]
     pub(crate) fn find(&self, key: &str, hint: &mut usize) -> Option<usize> {
         let same = |(name, _): &(Box<str>, NodeId)| **name == *key;
         let found = if self.all.get(*hint).is_some_and(same) {
             Some(*hint)
         } else if self.sorted.is_empty() {
-            // Members keep an order more often than not, and leave some out.
+            // Members usually keep an order, and some are left out.
             let (before, after) = self.all.split_at((*hint).min(self.all.len()));
             after.iter().position(same).map(|at| at + before.len()).or_else(|| before.iter().position(same))
         } else {
@@ -127,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_member_is_found_whatever_was_found_before(
+        fn a_member_is_found_in_every_order(
             names in prop::collection::hash_set("[a-c]{1,4}", 0..60),
             asked in prop::collection::vec("[a-c]{1,4}", 0..80),
         ) {

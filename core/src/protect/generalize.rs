@@ -1,7 +1,7 @@
 //! Values made less precise.
 //!
-//! A value that does not fit its rule fails; it never passes as it is. A table's default is what a
-//! user declared for every other value, so a table takes all.
+//! A value that does not fit its rule fails; it never passes unchanged. A table has a default for
+//! every other value, so it takes all values.
 
 mod buckets;
 mod date;
@@ -16,7 +16,7 @@ use self::{buckets::Buckets, ip::Networks};
 use super::ProtectFailed;
 use crate::{pipeline::GeneralizeRules, scalar::Scalar};
 
-/// One rule of generalisation, made ready for many values.
+/// A rule of generalisation, prepared for many values.
 #[derive(Clone)]
 pub struct Generalizer(Rule);
 
@@ -30,7 +30,7 @@ enum Rule {
 }
 
 impl Generalizer {
-    /// Makes a rule ready. Of two lines of a table for one value, the first counts.
+    /// Prepares a rule. If a table has two lines for one value, the first counts.
     pub fn new(rules: &GeneralizeRules) -> Self {
         Self(match rules {
             GeneralizeRules::Prefix(characters) => Rule::Prefix(*characters),
@@ -44,7 +44,7 @@ impl Generalizer {
         })
     }
 
-    /// Appends what the value becomes. On a failure nothing is appended.
+    /// Appends the less precise value. After a failure nothing is appended.
     pub fn apply(&self, value: &Scalar<'_>, out: &mut String) -> Result<(), ProtectFailed> {
         match &self.0 {
             Rule::Prefix(characters) => value.as_text().map(|text| out.push_str(prefix(text, *characters))),
@@ -58,7 +58,7 @@ impl Generalizer {
         .ok_or(ProtectFailed { rule: self.rule() })
     }
 
-    /// The rule's name in a manifest.
+    /// Returns the rule's name in a manifest.
     const fn rule(&self) -> &'static str {
         match self.0 {
             Rule::Prefix(_) => "prefix",
@@ -70,7 +70,7 @@ impl Generalizer {
     }
 }
 
-/// The first so many characters.
+/// Returns the first `characters` characters.
 fn prefix(text: &str, characters: usize) -> &str {
     if text.len() <= characters {
         return text;

@@ -3,9 +3,9 @@
 use super::ProtectFailed;
 use crate::scalar::Scalar;
 
-/// Appends the value's text with a star for every character but the first `keep_first` and the last
-/// `keep_last`. A value no longer than what would stay is masked whole. The text keeps its length in
-/// characters (Unicode scalar values).
+/// Appends the value's text with a star for every character except the first `keep_first` and the
+/// last `keep_last`. A value that is not longer than these together is masked as a whole. The text
+/// keeps its length in characters (Unicode scalar values).
 pub fn mask(value: &Scalar<'_>, keep_first: usize, keep_last: usize, out: &mut String) -> Result<(), ProtectFailed> {
     let text = value.as_text().ok_or(ProtectFailed { rule: "mask" })?;
     let length = if text.is_ascii() { text.len() } else { text.chars().count() };
@@ -26,7 +26,8 @@ fn stars(count: usize, out: &mut String) {
     out.extend(std::iter::repeat_n('*', count));
 }
 
-/// Where the character of this number begins; `length` characters are in the text.
+/// Returns where the character with this index begins; `length` is the number of characters in the
+/// text.
 fn byte_of(text: &str, character: usize, length: usize) -> usize {
     if length == text.len() {
         return character;
@@ -65,14 +66,14 @@ mod tests {
     }
 
     #[test]
-    fn a_value_no_longer_than_what_would_stay_is_masked_whole() {
+    fn a_value_no_longer_than_the_kept_characters_is_masked_whole() {
         assert_eq!(masked("ab", 1, 1), "**");
         assert_eq!(masked("ä", 5, 0), "*");
         assert_eq!(masked("abc", usize::MAX, usize::MAX), "***");
     }
 
     #[test]
-    fn a_number_is_masked_by_its_text_and_null_is_not_the_masks_business() {
+    fn a_number_is_masked_by_its_text_and_null_has_no_mask() {
         let mut out = "kept ".to_owned();
         mask(&Scalar::Number(Cow::Borrowed("1234.5")), 0, 2, &mut out).unwrap();
         mask(&Scalar::Bool(true), 0, 0, &mut out).unwrap();

@@ -1,6 +1,6 @@
-//! What protects a value without a key: pure functions of one scalar.
+//! Protection without a key: pure functions of one scalar.
 //!
-//! `null` is no value: a caller passes it on and asks nothing here.
+//! `null` is not protected: a caller passes it on.
 
 mod generalize;
 mod mask;
@@ -8,7 +8,7 @@ mod mask;
 pub use generalize::Generalizer;
 pub use mask::mask;
 
-/// What a redacted field becomes when the manifest gives no text of its own.
+/// The text of a redacted field if the manifest gives none.
 pub const REDACTED: &str = "[redacted]";
 
 /// A value could not be protected as declared. It names the rule and nothing of the value.

@@ -1,4 +1,4 @@
-//! What the walk checks of one value.
+//! The checks of the walk on one value.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Residual, pattern};
 use crate::json::{Numeric, compare};
 
-/// What a JSON value is.
+/// The type of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -28,10 +28,10 @@ pub enum Kind {
     Object = 64,
 }
 
-/// A bound of numbers, its keyword, and what a comparison with it must give.
+/// A bound of numbers, its keyword, and which results of a comparison with it are allowed.
 type Bound<'c> = (&'c Option<Numeric>, &'static str, fn(Ordering) -> bool);
 
-/// A scalar that `enum` and `const` name.
+/// A scalar in `enum` or `const`.
 enum Literal {
     Null,
     Bool(bool),
@@ -39,7 +39,7 @@ enum Literal {
     Text(Box<str>),
 }
 
-/// What the walk checks of one value. Each check answers the keyword that was broken.
+/// The checks of the walk on one value. Each check returns the keyword that was broken.
 #[derive(Default)]
 pub struct Checks {
     never: bool,
@@ -61,17 +61,17 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// What the schema `false` says.
+    /// Returns the checks of the schema `false`.
     pub(super) fn never() -> Self {
         Self { never: true, ..Self::default() }
     }
 
-    /// Leaves all to the `jsonschema` crate.
+    /// Leaves everything to the `jsonschema` crate.
     pub(super) fn residual(residual: Arc<Residual>) -> Self {
         Self { residual: Some(residual), ..Self::default() }
     }
 
-    /// Whether nothing is checked.
+    /// Returns whether nothing is checked.
     pub(super) fn is_empty(&self) -> bool {
         let Self {
             never,
@@ -109,7 +109,7 @@ impl Checks {
             && residual.is_none()
     }
 
-    /// Takes one keyword; `false` where the walk can't check it. An unknown word asserts nothing.
+    /// Adds one keyword; `false` if the walk cannot check it. An unknown keyword asserts nothing.
     pub(super) fn take(&mut self, keyword: &str, value: &Value) -> bool {
         match keyword {
             "type" => self.types = Some(types(value)),
@@ -193,11 +193,12 @@ impl Checks {
         Ok(())
     }
 
-    /// Checks a string, its escapes undone.
+    /// Checks a string with its escapes undone.
     pub fn text(&self, value: &str) -> Result<(), &'static str> {
         self.kind(Kind::Text)?;
         self.literal(|literal| matches!(literal, Literal::Text(text) if **text == *value))?;
-        // A text has at most as many characters as bytes, and at least a quarter: most need no count.
+        // A text has at most as many characters as bytes, and at least a quarter of that, so most
+        // texts need no count.
         if value.len() < self.min_length
             || (self.min_length > value.len() / 4 && value.chars().count() < self.min_length)
         {
@@ -215,7 +216,7 @@ impl Checks {
         }
     }
 
-    /// Whether a string's own characters matter, so that its escapes must be undone.
+    /// Returns whether the characters of a string are checked, so that its escapes must be undone.
     pub fn reads_text(&self) -> bool {
         self.literals.is_some()
             || self.constant.is_some()
@@ -224,7 +225,7 @@ impl Checks {
             || self.pattern.is_some()
     }
 
-    /// Checks that an array may be here.
+    /// Checks an array with this many elements.
     pub fn array(&self, items: usize) -> Result<(), &'static str> {
         self.kind(Kind::Array)?;
         self.literal(|_| false)?;
@@ -234,7 +235,7 @@ impl Checks {
         if self.max_items.is_some_and(|max| items > max) { Err("maxItems") } else { Ok(()) }
     }
 
-    /// Checks that an object may be here.
+    /// Checks an object with this many members.
     pub fn object(&self, members: usize) -> Result<(), &'static str> {
         self.kind(Kind::Object)?;
         self.literal(|_| false)?;
@@ -244,7 +245,7 @@ impl Checks {
         if self.max_properties.is_some_and(|max| members > max) { Err("maxProperties") } else { Ok(()) }
     }
 
-    /// What the `jsonschema` crate has to check.
+    /// Returns what the `jsonschema` crate has to check.
     pub fn rest(&self) -> Option<&Residual> {
         self.residual.as_deref()
     }
@@ -289,7 +290,7 @@ fn numeric(value: &Value) -> Option<Numeric> {
     Numeric::parse(&number.to_string(), !number.is_f64())
 }
 
-/// A size as a schema writes it: `2` or `2.0`.
+/// Returns a size as a schema writes it: `2` or `2.0`.
 fn size(value: &Value) -> usize {
     value
         .as_u64()

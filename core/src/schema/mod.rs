@@ -1,8 +1,8 @@
-//! JSON Schema 2020-12, taken apart so that the one walk over an event can check it.
+//! JSON Schema 2020-12, split into parts that the walk over an event can check.
 //!
-//! The keywords most schemas are made of are checked by the walk itself. A subschema that holds any
-//! other becomes a [`Residual`]: that part of an event is parsed again and given to the
-//! `jsonschema` crate. `format` is an annotation, as the standard says.
+//! The walk itself checks the most frequent keywords. A subschema that holds any other becomes a
+//! [`Residual`]: that part of an event is parsed again and passed to the `jsonschema` crate.
+//! `format` is an annotation, as the standard says.
 
 mod checks;
 mod pattern;
@@ -64,21 +64,21 @@ const RESIDUAL: [&str; 22] = [
     "$recursiveRef",
 ];
 
-/// Keywords that give a subschema a name or a base of its own: with one of them anywhere, the
-/// whole schema is a residual.
+/// Keywords that give a subschema its own name or base. If one of them occurs anywhere, the whole
+/// schema is a residual.
 const NAMED: [&str; 6] = ["$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "id"];
 
-/// Keywords whose value is data: what looks like a keyword in it is none.
+/// Keywords whose value is data, in which nothing is a keyword.
 const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
 
-/// Keywords whose value names schemas: their keys are no keywords.
+/// Keywords whose value maps names to schemas. The names are not keywords.
 const MAPS: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 
-/// With more references than this the whole schema is a residual: to follow each of them would take
-/// longer than a start may take.
+/// A schema with more references than this is a residual as a whole: following each of them would
+/// take too long at the start.
 const MANY_REFERENCES: usize = 1_000;
 
-/// The schema is none.
+/// Why a text is not a schema.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// The `jsonschema` crate refuses it.
@@ -86,33 +86,33 @@ pub enum SchemaError {
     Invalid(String),
 }
 
-/// A schema, ready to be taken apart.
+/// A schema that can be split into parts.
 pub struct Schema<'a> {
     root: &'a Value,
     whole: bool,
-    /// By the address of their subschema: one that many references lead to is compiled once.
+    /// By the address of their subschema, so that one with many references to it is compiled once.
     residuals: HashMap<*const Value, Arc<Residual>>,
-    /// By the address of the subschema: whether a reference inside leads back to it.
+    /// By the address of the subschema: whether a reference inside it leads back to it.
     recursive: HashMap<*const Value, bool>,
 }
 
-/// What a subschema says of one value and of what lies in it.
+/// The rules of a subschema for one value and what is inside it.
 #[derive(Default)]
 pub struct Part<'a> {
     /// Checks of the value itself.
     pub checks: Option<Checks>,
     /// Subschemas of named members.
     pub properties: Vec<(&'a str, &'a Value)>,
-    /// Names of members that must be there.
+    /// Names of required members.
     pub required: Vec<&'a str>,
-    /// The subschema of every other member; `None` is any.
+    /// The subschema of every other member; `None` allows any.
     pub additional: Option<&'a Value>,
     /// The subschema of every element.
     pub items: Option<&'a Value>,
 }
 
 impl Part<'_> {
-    /// Whether nothing is said.
+    /// Returns whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.checks.is_none()
             && self.properties.is_empty()
@@ -123,30 +123,30 @@ impl Part<'_> {
 }
 
 impl<'a> Schema<'a> {
-    /// Checks that this is a JSON Schema.
+    /// Checks that a document is a JSON Schema.
     pub fn new(root: &'a Value) -> Result<Self, SchemaError> {
         jsonschema::draft202012::new(root).map_err(|error| SchemaError::Invalid(error.masked().to_string()))?;
         let mut references = Vec::new();
         collect_references(root, &mut references);
-        // A base at the top changes nothing for references that begin at the top.
+        // A base at the top does not change references that begin at the top.
         let own_base = root.get("$id").is_some() && references.iter().any(|target| !target.starts_with('#'));
         let whole = own_base || names_itself(root, true) || references.len() > MANY_REFERENCES;
         Ok(Self { root, whole, residuals: HashMap::new(), recursive: HashMap::new() })
     }
 
-    /// The root of it.
+    /// Returns its root.
     pub fn root(&self) -> &'a Value {
         self.root
     }
 
-    /// Takes one subschema apart.
+    /// Splits one subschema.
     pub fn part(&mut self, schema: &'a Value) -> Result<Part<'a>, SchemaError> {
         let mut seen = HashSet::new();
         let mut schema = schema;
         if self.whole {
             return self.rest(schema);
         }
-        // A reference that stands alone is its target.
+        // A schema that is only a reference is its target.
         while let Some(target) = lone_reference(schema) {
             let Some(found) = self.target(target) else { return self.rest(schema) };
             if !seen.insert(target) || self.is_recursive(found) {
@@ -196,7 +196,7 @@ impl<'a> Schema<'a> {
         Ok(part)
     }
 
-    /// Leaves a subschema whole to the `jsonschema` crate.
+    /// Leaves a whole subschema to the `jsonschema` crate.
     pub fn rest(&mut self, schema: &'a Value) -> Result<Part<'a>, SchemaError> {
         let address = std::ptr::from_ref(schema);
         let residual = match self.residuals.get(&address) {
@@ -210,14 +210,14 @@ impl<'a> Schema<'a> {
         Ok(Part { checks: Some(Checks::residual(residual)), ..Part::default() })
     }
 
-    /// What a reference leads to; `None` where only the `jsonschema` crate knows.
+    /// Returns the target of a reference; `None` if only the `jsonschema` crate can find it.
     fn target(&self, reference: &str) -> Option<&'a Value> {
-        // A percent sign is an escape of URIs, which a JSON Pointer alone doesn't know.
+        // A percent sign is an escape of URIs, which a plain JSON Pointer does not have.
         let pointer = reference.strip_prefix('#').filter(|pointer| !pointer.contains('%'))?;
         self.root.pointer(pointer)
     }
 
-    /// Whether a reference inside leads back to it, or to something that holds it.
+    /// Returns whether a reference inside a subschema leads back to it or to one that holds it.
     fn is_recursive(&mut self, goal: &'a Value) -> bool {
         let address = std::ptr::from_ref(goal);
         if let Some(known) = self.recursive.get(&address) {
@@ -259,7 +259,7 @@ fn lone_reference(schema: &Value) -> Option<&str> {
     map.keys().all(|key| key == "$ref" || ANNOTATIONS.contains(&key.as_str())).then_some(target)
 }
 
-/// Whether a subschema has a name or a base of its own; the base of the whole is none of its own.
+/// Returns whether a subschema has its own name or base. That of the whole schema does not count.
 fn names_itself(schema: &Value, top: bool) -> bool {
     let map = match schema {
         Value::Object(map) => map,
@@ -286,7 +286,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether the walk itself checks the top of a schema.
+    /// Returns whether the walk itself checks the top of a schema.
     fn walks(schema: &Value) -> bool {
         let mut schema = Schema::new(schema).unwrap();
         let part = schema.part(schema.root()).unwrap();
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_at_the_top_and_ids_in_data_leave_the_walk_its_work() {
+    fn a_base_at_the_top_and_ids_in_data_leave_the_schema_to_the_walk() {
         let name = json!({"properties": {"id": {"type": "string"}}, "additionalProperties": false});
         let with = |keyword: &str, value: Value| {
             let mut schema = name.clone();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subschema_that_many_references_lead_to_is_compiled_once() {
+    fn a_subschema_with_many_references_to_it_is_compiled_once() {
         let schema = json!({"$defs": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
             "properties": {"x": {"$ref": "#/$defs/a"}, "y": {"$ref": "#/$defs/a"}}});
         let mut taken = Schema::new(&schema).unwrap();

@@ -1,9 +1,9 @@
-//! Patterns of ECMA 262 that mean the same to the `regex` crate.
+//! Patterns of ECMA 262 that have the same meaning in the `regex` crate.
 
 use regex::Regex;
 
-/// The pattern as a linear-time regular expression, or `None` where the two languages may differ:
-/// look-around, back-references, Unicode classes, the dot.
+/// Returns the pattern as a linear-time regular expression, or `None` if the two languages may
+/// differ: look-around, back-references, Unicode classes, the dot.
 pub(super) fn translate(pattern: &str) -> Option<Regex> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut chars = pattern.chars().peekable();
@@ -36,7 +36,7 @@ pub(super) fn translate(pattern: &str) -> Option<Regex> {
                     out.push('^');
                     chars.next();
                 }
-                // An empty class, or one that begins with a bracket, reads differently here.
+                // An empty class, or one that begins with a bracket, has another meaning here.
                 if chars.peek() == Some(&']') {
                     return None;
                 }
@@ -45,7 +45,7 @@ pub(super) fn translate(pattern: &str) -> Option<Regex> {
                 class = false;
                 out.push(c);
             }
-            // Set operations of the `regex` crate, unknown to ECMA.
+            // Set operations of the `regex` crate, which ECMA does not have.
             '&' | '~' | '-' if class && chars.peek() == Some(&c) => return None,
             c => out.push(c),
         }
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_differ_is_left_to_the_other_engine() {
+    fn patterns_that_may_differ_are_left_to_the_other_engine() {
         for pattern in [r"^.*$", r"\p{L}", r"(?=a)", r"(?<name>a)", r"\s", r"\bword", r"(a)\1", "[]a]", "[a&&b]"] {
             assert!(translate(pattern).is_none(), "{pattern}");
         }

@@ -12,11 +12,11 @@ pub struct Residual {
     validator: Validator,
 }
 
-/// The name under which a subschema finds its document.
+/// The URI by which a subschema refers to its document.
 const ROOT: &str = "urn:lethe:root";
 
 impl Residual {
-    /// Compiles a subschema of `root`. References in it mean what they mean in `root`.
+    /// Compiles a subschema of `root`. References in it resolve against `root`.
     pub(super) fn new(root: &Value, schema: &Value) -> Result<Self, SchemaError> {
         let mut references = Vec::new();
         collect_references(schema, &mut references);
@@ -34,14 +34,14 @@ impl Residual {
         Ok(Self { validator })
     }
 
-    /// Checks one value; answers the keyword that was broken.
+    /// Checks one value. Returns the keyword that was broken.
     pub fn check(&self, json: &str) -> Result<(), &'static str> {
         let Ok(value) = serde_json::from_str::<Value>(json) else { return Err("schema") };
         if self.validator.is_valid(&value) { Ok(()) } else { Err("schema") }
     }
 }
 
-/// The JSON Pointer of a part of a document, as a URI fragment.
+/// Returns the JSON Pointer of a part of a document, as a URI fragment.
 fn place_of(outer: &Value, inner: &Value) -> Option<String> {
     if std::ptr::eq(outer, inner) {
         return Some(String::new());
@@ -57,14 +57,14 @@ fn place_of(outer: &Value, inner: &Value) -> Option<String> {
     }
 }
 
-/// A key as a segment of a pointer in a URI fragment.
+/// Returns a key as a segment of a pointer in a URI fragment.
 fn escape(key: &str) -> String {
     let mut out = String::new();
     for byte in key.replace('~', "~0").replace('/', "~1").bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte.into()),
             _ => {
-                // Writing to a String can't fail.
+                // Writing to a String cannot fail.
                 let _ = write!(out, "%{byte:02X}");
             }
         }

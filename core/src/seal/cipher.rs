@@ -11,13 +11,13 @@ use crate::{
     sensitive::Sensitive,
 };
 
-/// Version of the envelope, in what is authenticated; the written form says the same.
+/// Version of the envelope. It is authenticated, and the text of a sealed value begins with it.
 pub(super) const VERSION: u8 = 1;
 pub(super) const NONCE: usize = 12;
 pub(super) const TAG: usize = 16;
 
-/// The cipher of a subject and class: built once, kept as long as the subject is in the cache. It
-/// also makes the cipher of a day of dead letters. No Debug.
+/// The cipher of a subject and class: built once, kept as long as the subject is in the cache. The
+/// cipher of a day of dead letters is one too. It has no `Debug`.
 #[derive(Clone)]
 pub struct SubjectCipher {
     // Only the encrypting half of AES: GCM-SIV never decrypts a block, and the other half would
@@ -27,40 +27,40 @@ pub struct SubjectCipher {
     prefix: Arc<str>,
 }
 
-/// Where a sealed value belongs. It opens nowhere else.
+/// What a sealed value belongs to. It does not open for anything else.
 #[derive(Clone, Copy)]
 pub struct SealContext<'a> {
     /// Space of the subject's id.
     pub space: &'a str,
-    /// Who.
+    /// The subject.
     pub token: &'a Token,
     /// The declared path, with `*` for every element of an array.
     pub path: &'a str,
 }
 
-/// Room that one seal after another uses, so that none allocates. It never holds a clear value
-/// once a call has returned.
+/// Buffers that are reused by one seal after another, so that none allocates. They hold no clear
+/// value after a call has returned.
 #[derive(Default)]
 pub struct Scratch(Vec<u8>);
 
-/// A value that is too long to be sealed: more than 64 GiB.
+/// The value is too long to be sealed: more than 64 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a value is too long to be sealed: at most 64 GiB")]
 pub struct SealError;
 
-/// Why a sealed value doesn't open. It never repeats the value.
+/// Why a sealed value does not open. It never repeats the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// No sealed value of this version.
+    /// Not a sealed value of this version.
     #[error("not a sealed value: those are written lethe:1:<class>:<base64url>")]
     NotSealed,
-    /// No dead letter of this version.
+    /// Not a dead letter of this version.
     #[error("not a dead letter of version {VERSION}; a newer lethe-worker may open it")]
     NotALetter,
-    /// A sealed value of another class.
+    /// It is sealed for another class.
     #[error("a sealed value of another class than `{0}`; open it with the key of its own class")]
     OtherClass(Arc<str>),
-    /// The key doesn't open it here.
+    /// The key does not open it here.
     #[error(
         "the subject's key of class `{0}` doesn't open a sealed value: it was changed, or moved to another subject or path"
     )]
@@ -76,7 +76,7 @@ pub(super) enum Kind {
 }
 
 impl SubjectCipher {
-    /// The cipher of a key.
+    /// Returns the cipher of a key.
     pub fn new(key: &DataKey, class: &str) -> Result<Self, BadClass> {
         Ok(Self {
             cipher: AesGcmSiv::new((&*subkey(key.bytes(), "seal")).into()),
@@ -85,14 +85,14 @@ impl SubjectCipher {
         })
     }
 
-    /// The class of its key.
+    /// Returns the class of its key.
     pub fn class(&self) -> &str {
         class_of_prefix(&self.prefix)
     }
 
     /// Appends the sealed form of a value of an event, ASCII that needs no escaping in JSON. The
-    /// same event, path and value give the same bytes: two equal elements of an array therefore
-    /// look equal within one event, and never between two.
+    /// same event, path and value give the same bytes, so two equal elements of an array look equal
+    /// within one event, but never between two events.
     pub fn seal(
         &self,
         context: &SealContext<'_>,
@@ -112,7 +112,7 @@ impl SubjectCipher {
         Ok(())
     }
 
-    /// Opens a sealed value. A caller that doesn't know its class asks [`class_of`] first.
+    /// Opens a sealed value. A caller that does not know its class calls [`class_of`] first.
     pub fn open(&self, context: &SealContext<'_>, text: &str) -> Result<Sensitive<Vec<u8>>, OpenError> {
         let class = class_of(text).ok_or(OpenError::NotSealed)?;
         if class != self.class() {
@@ -124,7 +124,7 @@ impl SubjectCipher {
         self.open_sealed(&authenticated, sealed)
     }
 
-    /// A nonce made of what is sealed.
+    /// Returns a nonce that is derived from what is sealed.
     pub(super) fn nonce(&self, kind: Kind, parts: &[&[u8]; 3]) -> [u8; NONCE] {
         let mac = self.nonce.mac(&[&[kind as u8], parts[0], parts[1], parts[2]]);
         let mut nonce = [0; NONCE];
@@ -227,7 +227,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_value_opens_nowhere_else() {
+    fn a_value_opens_in_no_other_context() {
         let key = cipher(7, "profile");
         let text = seal(&key, &at("/email"), b"e-1", b"anna");
         let fails = Err(OpenError::DoesNotOpen("profile".into()));
@@ -241,7 +241,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_value_of_another_class_is_refused_even_when_its_label_is_changed() {
+    fn a_value_of_another_class_is_refused_even_if_its_label_is_changed() {
         let text = seal(&cipher(7, "profile"), &at("/card"), b"e-1", b"anna");
         let financial = cipher(8, "financial");
         assert_eq!(financial.open(&at("/card"), &text), Err(OpenError::OtherClass("financial".into())));
@@ -250,7 +250,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_sealed_value_is_refused() {
+    fn a_text_that_is_not_a_sealed_value_is_refused() {
         let key = cipher(7, "profile");
         for text in ["", "anna@example.com", "lethe:1:profile:***", "lethe:2:profile:AAAA"] {
             assert_eq!(key.open(&at("/email"), text), Err(OpenError::NotSealed), "{text}");

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_never_taken_for_a_letter() {
+    fn a_sealed_field_does_not_open_as_a_letter() {
         let key = cipher(7, DEAD_LETTER_CLASS);
         let token = Token([1; 32]);
         let mut out = Vec::new();

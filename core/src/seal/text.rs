@@ -1,25 +1,25 @@
-//! The written form of a sealed value: `lethe:1:<class>:<base64url>`, without a character that JSON,
-//! CSV or CQL must escape. `reveal` learns the class from it, the path from where it stands, and
-//! the token from the record's subject.
+//! The written form of a sealed value: `lethe:1:<class>:<base64url>`, without a character that
+//! JSON, CSV or CQL must escape. `reveal` takes the class from it, the path from its position in
+//! the document, and the token from the record's subject.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// How every sealed value begins; `1` is the version of the envelope.
+/// The beginning of every sealed value; `1` is the version of the envelope.
 const PREFIX: &str = "lethe:1:";
 /// The longest name of a class.
 const MAX_CLASS: usize = 63;
 
-/// A name that no class of keys can have: it stands in the written form.
+/// A class of keys cannot have this name, because it is part of the written form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the class of a key has 1 to {MAX_CLASS} letters a-z and A-Z, digits, `-`, `_` and `.`")]
 pub struct BadClass;
 
-/// What a sealed value of a class begins with.
+/// Returns the beginning of a sealed value of a class.
 pub(super) fn prefix(class: &str) -> Result<String, BadClass> {
     if is_class(class) { Ok(format!("{PREFIX}{class}:")) } else { Err(BadClass) }
 }
 
-/// The class in a sealed value; `None` when the text is no sealed value of this version.
+/// Returns the class in a sealed value; `None` if the text is not a sealed value of this version.
 pub fn class_of(text: &str) -> Option<&str> {
     let (class, body) = text.strip_prefix(PREFIX)?.split_once(':')?;
     (is_class(class) && !body.is_empty()).then_some(class)
@@ -33,14 +33,15 @@ fn is_class(class: &str) -> bool {
 /// Appends `base64url(bytes)` without padding.
 pub(super) fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
-    // Four letters for each three bytes begun: as much as is needed, or up to two letters more.
+    // Four letters for each three bytes, the last group included: exact, or up to two letters too
+    // many.
     out.resize(start + bytes.len().div_ceil(3) * 4, 0);
     let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
     out.truncate(start + written);
 }
 
-/// The bytes that a body stands for. Each byte string has one body: padding, other letters and
-/// bits that say nothing are refused.
+/// Returns the bytes of a body. Each byte string has one body: padding, other letters and unused
+/// bits that are set are refused.
 pub(super) fn read_base64(body: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(body).ok()
 }

@@ -14,7 +14,7 @@ pub(crate) struct Day {
 }
 
 impl Day {
-    /// The day, when there is such a day.
+    /// Returns the day, if the calendar has it.
     pub(crate) fn new(year: i64, month: u8, day: u8) -> Option<Self> {
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let last = match month {
@@ -27,7 +27,7 @@ impl Day {
         (day >= 1 && day <= last && (0..=9999).contains(&year)).then_some(Self { year, month, of_month: day })
     }
 
-    /// Days since 1970-01-01.
+    /// Returns the days since 1970-01-01.
     pub(crate) fn since_1970(self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);
         let era = year.div_euclid(400);
@@ -38,7 +38,7 @@ impl Day {
         era * 146_097 + day_of_era - 719_468
     }
 
-    /// The day that lies so many days after 1970-01-01.
+    /// Returns the day that is `days` days after 1970-01-01.
     pub(crate) fn from_1970(days: i64) -> Self {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
@@ -59,7 +59,7 @@ mod tests {
     use super::Day;
 
     #[test]
-    fn every_day_of_ten_thousand_years_goes_there_and_back_in_order() {
+    fn every_day_of_ten_thousand_years_is_converted_and_back_in_order() {
         let mut expected = -719_528;
         for year in 0..=9999 {
             for month in 1..=12 {

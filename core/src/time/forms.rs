@@ -1,4 +1,4 @@
-//! The forms a date or a time can have.
+//! The forms that a date or a time can have.
 
 use jiff::fmt::{rfc2822, temporal::Pieces};
 
@@ -7,7 +7,7 @@ use crate::{json::Decimal, scalar::Scalar};
 
 /// A number of this magnitude or more counts milliseconds, a smaller one seconds.
 const FIRST_MILLIS: i128 = 100_000_000_000;
-/// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z: what RFC 3339 can write, in milliseconds.
+/// 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z: the range of RFC 3339, in milliseconds.
 const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 /// An instant, cut to milliseconds.
@@ -15,24 +15,23 @@ const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_7
 pub struct Instant {
     /// Milliseconds since 1970-01-01T00:00:00Z; between the years 0000 and 9999.
     pub millis: i64,
-    /// Whether its form had no room for less than a second: a text without a fraction, or a whole
-    /// number of seconds.
+    /// Whether its form has no milliseconds: a text without a fraction, or an integer of seconds.
     pub whole_seconds: bool,
 }
 
-/// An instant, and the month that its writer saw on the calendar.
+/// An instant, and the month in the calendar of its writer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub instant: Instant,
-    /// As written: in the offset that stands there.
+    /// As written: in the offset of the text.
     pub year: i64,
     /// As written.
     pub month: u8,
 }
 
-/// Reads the time of an event: RFC 3339 (a blank may stand for the `T`), ISO 8601's basic form with
-/// an offset, or seconds or milliseconds since 1970 as a number or a text of one. A number of
-/// 100,000,000,000 or more, or as far below zero, is milliseconds.
+/// Reads the time of an event: RFC 3339 (with `T` or a blank), the basic format of ISO 8601 with an
+/// offset, or seconds or milliseconds since 1970 as a number or a text of one. A number of
+/// magnitude 100,000,000,000 or more is milliseconds.
 pub fn parse_event_time(value: &Scalar<'_>) -> Option<Instant> {
     match value {
         Scalar::Text(text) => {
@@ -43,7 +42,7 @@ pub fn parse_event_time(value: &Scalar<'_>) -> Option<Instant> {
     }
 }
 
-/// Reads every form that has one meaning only: those of an event time, a day (`2026-11-02`,
+/// Reads every form that has only one meaning: those of an event time, a day (`2026-11-02`,
 /// `2026/11/02`: midnight UTC) and RFC 2822. A bare number that looks like a day, a month or a year
 /// (`20261102`, `202611`, `2026`) has two meanings and is refused.
 pub(crate) fn parse_any(value: &Scalar<'_>) -> Option<Moment> {
@@ -61,13 +60,13 @@ pub(crate) fn parse_any(value: &Scalar<'_>) -> Option<Moment> {
     }
 }
 
-/// Whether [`rfc3339`] can write an instant: between the years 0000 and 9999.
+/// Returns whether [`rfc3339`] can write an instant: between the years 0000 and 9999.
 pub(crate) fn has_four_digit_year(millis: i64) -> bool {
     RANGE.contains(&millis)
 }
 
-/// Writes an instant as RFC 3339 in UTC: `2026-11-02T09:00:00Z`, with `.123` only when there are
-/// milliseconds. Answers how many bytes were written. The caller has made sure that
+/// Writes an instant as RFC 3339 in UTC: `2026-11-02T09:00:00Z`, with `.123` only if there are
+/// milliseconds. Returns the number of bytes written. The caller has checked
 /// [`has_four_digit_year`].
 pub(crate) fn rfc3339(millis: i64, out: &mut [u8; 24]) -> usize {
     let day = Day::from_1970(millis.div_euclid(86_400_000));
@@ -99,8 +98,8 @@ pub(crate) fn rfc3339(millis: i64, out: &mut [u8; 24]) -> usize {
 }
 
 impl Moment {
-    /// A moment from the calendar's day, the time on that day and the offset as written. `None`
-    /// when UTC's year has no four digits.
+    /// Returns a moment from the day of the calendar, the time on that day and the offset as
+    /// written. `None` if UTC's year does not have four digits.
     fn new(day: Day, millis_of_day: i64, offset_seconds: i64, whole_seconds: bool) -> Option<Self> {
         let millis = day.since_1970() * 86_400_000 + millis_of_day - offset_seconds * 1000;
         RANGE.contains(&millis).then_some(Self {
@@ -111,15 +110,15 @@ impl Moment {
     }
 }
 
-/// RFC 3339 by hand.
+/// Parses RFC 3339 without a library.
 fn timestamp(text: &[u8]) -> Option<Moment> {
-    // "2026-11-02T09:00:00Z" is the shortest there is.
+    // "2026-11-02T09:00:00Z" is the shortest form.
     if text.len() < 20 || !matches!(text[10], b'T' | b't' | b' ') || text[13] != b':' || text[16] != b':' {
         return None;
     }
     let day = day(&text[..10]).filter(|_| text[4] == b'-')?;
     let (hour, minute, second) = (two(&text[11..])?, two(&text[14..])?, two(&text[17..])?);
-    // A leap second goes to `jiff`, which knows what to make of it.
+    // `jiff` handles a leap second.
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -155,13 +154,13 @@ fn timestamp(text: &[u8]) -> Option<Moment> {
     Moment::new(day, of_day, offset, whole_seconds)
 }
 
-/// Two digits at the start of a text.
+/// Parses two digits at the start of a text.
 fn two(text: &[u8]) -> Option<u8> {
     let (tens, ones) = (text[0].wrapping_sub(b'0'), text[1].wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| tens * 10 + ones)
 }
 
-/// `2026-11-02` or `2026/11/02`, nothing else.
+/// Parses `2026-11-02` or `2026/11/02`, nothing else.
 fn day(text: &[u8]) -> Option<Day> {
     if text.len() != 10 || !matches!((text[4], text[7]), (b'-', b'-') | (b'/', b'/')) {
         return None;
@@ -170,13 +169,13 @@ fn day(text: &[u8]) -> Option<Day> {
     Day::new(year, two(&text[5..])?, two(&text[8..])?)
 }
 
-/// Midnight UTC of a day.
+/// Parses a day as its midnight in UTC.
 fn day_only(text: &[u8]) -> Option<Moment> {
     Moment::new(day(text)?, 0, 0, true)
 }
 
-/// What has to do with RFC 3339 but is rare: leap seconds, ISO 8601's basic form. A time zone's
-/// name in brackets is refused: what it means changes with the time zone database.
+/// Parses the rare relatives of RFC 3339: leap seconds and the basic format of ISO 8601. The name
+/// of a time zone in brackets is refused: its meaning changes with the time zone database.
 fn rare(text: &str) -> Option<Moment> {
     if !text.as_bytes().first().is_some_and(u8::is_ascii_digit) || text.len() < 12 {
         return None;
@@ -189,7 +188,7 @@ fn rare(text: &str) -> Option<Moment> {
     of_jiff(date, time, offset, !text.contains(['.', ',']))
 }
 
-/// RFC 2822: `Mon, 02 Nov 2026 09:00:00 +0100`.
+/// Parses RFC 2822: `Mon, 02 Nov 2026 09:00:00 +0100`.
 fn mail_date(text: &str) -> Option<Moment> {
     let zoned = rfc2822::DateTimeParser::new().parse_zoned(text).ok()?;
     of_jiff(zoned.date(), zoned.time(), zoned.offset(), true)
@@ -206,7 +205,7 @@ fn of_jiff(
     Moment::new(day, seconds * 1000 + i64::from(time.millisecond()), i64::from(offset.seconds()), whole_seconds)
 }
 
-/// Seconds or milliseconds since 1970, cut down to milliseconds.
+/// Parses seconds or milliseconds since 1970, rounded down to milliseconds.
 fn epoch(text: &str) -> Option<Moment> {
     let number = Decimal::parse(text.trim())?;
     let count = number.floor(0);
@@ -220,7 +219,8 @@ fn epoch(text: &str) -> Option<Moment> {
     Some(Moment { instant: Instant { millis, whole_seconds }, year: day.year, month: day.month })
 }
 
-/// Whether a bare number reads as a day (`20261102`), a month (`202611`) or a year (`2026`) of our time.
+/// Returns whether a bare number reads as a day (`20261102`), a month (`202611`) or a year (`2026`)
+/// of the present.
 fn looks_like_a_day(text: &str) -> bool {
     let text = text.as_bytes();
     if !matches!(text.len(), 4 | 6 | 8) || !text.iter().all(u8::is_ascii_digit) {

@@ -1,21 +1,21 @@
-//! Which keys an object has shown so far: none may stand twice.
+//! The keys that an object has had so far, to find one that occurs twice.
 
 use std::{collections::HashSet, ops::Range};
 
-/// Objects with more undeclared keys than this get a hash set: the cost of a search through all
-/// of them must not grow with the square of their number.
+/// Objects with more undeclared keys than this get a hash set: the cost of a linear search must not
+/// grow with the square of their number.
 const MANY: usize = 24;
 
 /// Keys of the objects that are open, innermost last.
 #[derive(Default)]
 pub(crate) struct SeenKeys {
-    /// Named members, a bit each.
+    /// Named members, one bit each.
     named: Vec<u64>,
-    /// Other members: ranges of the input, quotes left out.
+    /// Other members: ranges of the input, without quotes.
     others: Vec<Range<usize>>,
 }
 
-/// Where the keys of one object begin.
+/// Where the keys of one object begin in the lists.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     named: usize,
@@ -32,7 +32,7 @@ impl SeenKeys {
         self.others.clear();
     }
 
-    /// Opens an object with so many named members.
+    /// Opens an object that has this many named members.
     #[inline]
     pub(super) fn open(&mut self, members: usize) -> Mark {
         let mark = Mark { named: self.named.len(), others: self.others.len() };
@@ -46,7 +46,7 @@ impl SeenKeys {
         self.others.truncate(mark.others);
     }
 
-    /// Notes a named member; `false` if it was there before.
+    /// Records a named member. Returns `false` if the object already had it.
     #[inline]
     pub(super) fn named(&mut self, mark: Mark, at: usize) -> bool {
         let word = &mut self.named[mark.named + at / 64];
@@ -61,8 +61,8 @@ impl SeenKeys {
         self.named[mark.named + at / 64] & 1 << (at % 64) != 0
     }
 
-    /// Notes another member; `false` if it was there before. Keys with escapes are compared by
-    /// what they mean.
+    /// Records another member. Returns `false` if the object already had it. Keys are compared with
+    /// their escapes undone.
     pub(super) fn other(&mut self, mark: Mark, text: &str, key: Range<usize>, many: &mut ManyKeys) -> bool {
         let name = crate::json::unescape(&text[key.clone()]);
         let others = &self.others[mark.others..];

@@ -1,11 +1,11 @@
-//! The one walk over an event's bytes: checks that they are JSON, checks the schema, finds what the
-//! engine reads, and notes what may leave. It changes nothing and writes nothing; what it leaves on
-//! the [`Tape`] are ranges of the input.
+//! The single pass over an event's bytes: it checks that they are JSON, checks the schema, finds
+//! what the engine reads, and records which values may be written. It changes nothing and writes
+//! nothing; the [`Tape`] holds ranges of the input.
 
-#[cfg(test)]
-mod differential;
 mod keys;
 mod tape;
+#[cfg(test)]
+mod tests;
 mod walker;
 
 pub(crate) use tape::{Act, Found, Item, Tape};

@@ -1,4 +1,5 @@
-//! What the walk leaves behind: a flat list of what may leave, in the order of the event.
+//! The result of the walk: a flat list of the values that may be written, in the order of the
+//! event.
 
 use std::ops::Range;
 
@@ -9,24 +10,24 @@ use super::keys::SeenKeys;
 /// What happens to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// A container, some of whose contents may leave.
+    /// An object or array, some of whose content may be written.
     Enter,
     /// Its text is copied.
     Copy,
     /// A declared field that is cleaned or protected.
     Change,
-    /// Undeclared data that passes with what is detected in it redacted.
+    /// Undeclared data that is written with what is detected in it redacted.
     Detect,
 }
 
-/// A value that may leave.
+/// A value that may be written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item {
-    /// Its key between the quotes; empty for an element of an array.
+    /// Its key without the quotes; empty for an element of an array.
     pub(crate) key: (u32, u32),
-    /// Its text, quotes included.
+    /// Its text, including quotes.
     pub(crate) value: (u32, u32),
-    /// Index of the item after it and all that it holds.
+    /// Index of the item after it and everything inside it.
     pub(crate) end: u32,
     /// Index of its field; [`Item::UNDECLARED`] for undeclared data.
     pub(crate) field: u16,
@@ -54,7 +55,7 @@ pub(crate) struct Found {
     pub(crate) value: Range<usize>,
 }
 
-/// What one walk leaves behind; used again for the next event.
+/// The result of one walk; its memory is used again for the next event.
 #[derive(Default)]
 pub(crate) struct Tape {
     pub(crate) items: Vec<Item>,

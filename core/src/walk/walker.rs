@@ -1,4 +1,4 @@
-//! The walk itself.
+//! The implementation of the walk.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::{
     schema::{Checks, Kind},
 };
 
-/// Walks an event. An error means that it could not be read to its end; a rule that was broken on
-/// the way is left on the tape.
+/// Walks an event. An error means that it could not be read to its end. A rule that was broken on
+/// the way is recorded on the tape instead.
 pub(crate) fn walk(plan: &Plan, text: &str, tape: &mut Tape) -> Result<(), Rejection> {
     tape.clear();
     let mut walker = Walker { plan, text, bytes: text.as_bytes(), at: 0, tape };
@@ -38,18 +38,18 @@ impl From<NotJson> for Rejection {
     }
 }
 
-/// What becomes of what isn't declared at this place.
+/// How undeclared data is handled at this place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Inside {
-    /// What the pipeline says of undeclared data.
+    /// As the pipeline says.
     Declared,
     /// It is part of a field that is kept.
     Kept,
-    /// It is part of something that is dropped or handled whole: nothing inside is noted.
+    /// It is part of something that is dropped or handled as a whole: nothing inside is recorded.
     Silent,
 }
 
-/// Where the walk is.
+/// The position of the walk.
 #[derive(Clone, Copy)]
 struct Place {
     node: NodeId,
@@ -92,7 +92,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Notes a broken rule; the first one counts.
+    /// Records a broken rule, if it is the first.
     #[cold]
     fn broken(&mut self, reason: Reason, rule: Option<&'static str>, place: Place) {
         if self.tape.broken.is_none() {
@@ -111,7 +111,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Walks one value and notes it, if it may leave.
+    /// Walks one value and records it, if it may be written.
     fn value(&mut self, place: Place, key: (u32, u32)) -> Result<(), Rejection> {
         let plan = self.plan;
         let node = plan.node(place.node);
@@ -152,8 +152,8 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// What happens to a value at a place, and to what is undeclared inside it. `first` is its first
-    /// byte.
+    /// Returns what happens to a value at a place, and to undeclared data inside it. `first` is its
+    /// first byte.
     #[inline]
     fn decide(&mut self, place: Place, node: &Node, first: u8) -> (Option<Act>, u16, Inside) {
         if place.inside == Inside::Silent {
@@ -191,13 +191,13 @@ impl Walker<'_> {
         }
     }
 
-    /// Whether a value would pass as it is although protected fields should lie inside: it is a list
-    /// where they are members, or one text where they are elements.
+    /// Returns whether a value would pass unchanged although protected fields should be inside it:
+    /// it is a list where they are members, or one text where they are elements.
     fn misses(&self, place: Place, node: &Node, first: u8) -> bool {
         let as_declared = match first {
             b'{' => node.members,
             b'[' => node.elements,
-            // Null says nothing of anybody.
+            // Null holds no personal data.
             first => first == b'n',
         };
         let passes = match node.field {
@@ -232,7 +232,7 @@ impl Walker<'_> {
         let start = self.at;
         let (end, integer) = number_end(self.bytes, start)?;
         self.at = end;
-        // Short integers are in range; only what a schema asks about is read.
+        // A short integer is always in range; others are parsed only if a schema checks them.
         if let Some(checks) = checks {
             match Numeric::parse(&self.text[start..end], integer) {
                 Some(value) => self.check(place, checks.number(value)),
@@ -257,7 +257,7 @@ impl Walker<'_> {
         Ok(kind)
     }
 
-    /// Steps into a container.
+    /// Returns the depth inside a container.
     fn deeper(place: Place) -> Result<u32, Rejection> {
         if place.depth >= MAX_DEPTH { Err(Rejection::whole(Reason::TooDeep)) } else { Ok(place.depth + 1) }
     }

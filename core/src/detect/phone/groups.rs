@@ -1,13 +1,13 @@
-//! Groups of digits and what stands between them.
+//! Groups of digits and the gaps between them.
 
 use crate::detect::around;
 
-/// Most groups that are looked at.
+/// Most groups that are read.
 const MOST_GROUPS: usize = 8;
 /// Most digits: 15 of E.164, the exit code `011`, and the trunk zero in `+49 (0)30`.
 const MOST_DIGITS: usize = 19;
 
-/// What stands between two groups.
+/// The gap between two groups.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gap {
     Blank,
@@ -23,15 +23,15 @@ pub(super) struct Groups {
     sizes: [u8; MOST_GROUPS],
     /// Where each group ends.
     ends: [usize; MOST_GROUPS],
-    /// What follows each group but the last.
+    /// The gap after each group except the last.
     gaps: [Gap; MOST_GROUPS],
-    /// Whether another number can begin after each group: a blank or a bracket is in the gap.
+    /// Whether another number can begin after each group: the gap has a blank or a bracket.
     parts: [bool; MOST_GROUPS],
     count: usize,
 }
 
 impl Groups {
-    /// Reads groups from a digit on. `None` when even the first has too many digits.
+    /// Reads groups from a digit on. Returns `None` if even the first has too many digits.
     pub(super) fn read(bytes: &[u8], at: usize) -> Option<Self> {
         let mut groups = Self {
             digits: [0; MOST_DIGITS],
@@ -45,7 +45,7 @@ impl Groups {
         loop {
             let size = around::digits(bytes, at);
             if filled + size > MOST_DIGITS {
-                // Digits go on: a gap that is no blank would cut a number in two.
+                // More digits follow: a gap without a blank would cut a number in two.
                 return groups.cut_at_blank();
             }
             groups.digits[filled..filled + size].copy_from_slice(&bytes[at..at + size]);
@@ -63,7 +63,8 @@ impl Groups {
         }
     }
 
-    /// Drops the last group, and more until another number can follow. Answers whether any is left.
+    /// Drops the last group, and more until another number can follow. Returns whether any group
+    /// remains.
     pub(super) fn shorten(&mut self) -> bool {
         while self.count > 1 {
             self.count -= 1;
@@ -78,48 +79,50 @@ impl Groups {
         (self.count > 0 && (self.parts[self.count - 1] || self.shorten())).then_some(self)
     }
 
-    /// How many digits there are.
+    /// Returns how many digits there are.
     pub(super) fn digits(&self) -> usize {
         self.sizes().iter().map(|size| usize::from(*size)).sum()
     }
 
-    /// The digits of all groups.
+    /// Returns the digits of all groups.
     pub(super) fn all(&self) -> &[u8] {
         &self.digits[..self.digits()]
     }
 
-    /// How many digits each group has.
+    /// Returns how many digits each group has.
     pub(super) fn sizes(&self) -> &[u8] {
         &self.sizes[..self.count]
     }
 
-    /// How many digits a group has; 0 when there is none.
+    /// Returns how many digits a group has; 0 if there is no such group.
     pub(super) fn len(&self, group: usize) -> usize {
         self.sizes().get(group).map_or(0, |size| usize::from(*size))
     }
 
-    /// What follows a group.
+    /// Returns the gap after a group.
     pub(super) fn gap(&self, group: usize) -> Gap {
         self.gaps[group]
     }
 
-    /// Whether they are three groups or more of four, as in a card's number or an IBAN; the last may be shorter.
+    /// Returns whether there are three groups or more of four digits, as in a card number or an
+    /// IBAN; the last may be shorter.
     pub(super) fn are_fours(&self) -> bool {
         matches!(self.sizes(), [fours @ .., last] if fours.len() >= 2 && fours.iter().all(|size| *size == 4) && *last <= 4)
     }
 
-    /// Whether all groups are pairs, and how many stand there, those that were dropped too.
+    /// Returns the number of groups, including dropped ones, if all are pairs.
     pub(super) fn pairs(&self) -> Option<usize> {
         let pairs = self.sizes.iter().take_while(|size| **size == 2).count();
         (pairs >= self.count).then_some(pairs)
     }
 
-    /// Where the last group ends.
+    /// Returns where the last group ends.
     pub(super) fn end(&self) -> usize {
         self.ends[self.count - 1]
     }
 
-    /// Whether it begins with a day: `2.11.2026`, `02 11 2026`, `2026-11-02`, or `02-11-26 09` with a time after it.
+    /// Returns whether it begins with a day: `2.11.2026`, `02 11 2026`, `2026-11-02`, or `02-11-26
+    /// 09` with a time after it.
     pub(super) fn is_date(&self) -> bool {
         let ([first, second, third, ..], [one, two, ..]) = (self.sizes(), &self.gaps[..self.count]) else {
             return false;
@@ -143,7 +146,7 @@ impl Groups {
         }
     }
 
-    /// Whether it is written as an IPv4 address or a version is.
+    /// Returns whether it is written like an IPv4 address or a version.
     pub(super) fn looks_like_v4(&self) -> bool {
         self.count >= 4
             && self.gaps[..3].iter().all(|gap| *gap == Gap::Dot)
@@ -152,8 +155,8 @@ impl Groups {
     }
 }
 
-/// What stands between a group that ends here and a next one, whether that can be another number's,
-/// and how many bytes stand between. `None` when no group follows.
+/// Returns the gap after a group that ends here, whether the next group can belong to another
+/// number, and how many bytes the gap has. Returns `None` if no group follows.
 fn gap(bytes: &[u8], at: usize) -> Option<(Gap, bool, usize)> {
     let (mut end, mut blanks) = (at, 0);
     let (mut mark, mut bracket) = (None, false);
@@ -185,6 +188,6 @@ fn gap(bytes: &[u8], at: usize) -> Option<(Gap, bool, usize)> {
         (false, Some(mark)) => mark,
         (false, None) => Gap::Blank,
     };
-    // Nothing between two groups is no gap: the digits would have been one.
+    // Without a gap the digits would be one group.
     (end > at).then_some((gap, bracket || blanks > 0, end - at))
 }

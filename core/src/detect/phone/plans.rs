@@ -1,9 +1,10 @@
-//! Country codes and how many digits follow them, coarsely: enough to tell a number from a quantity.
+//! Country codes and how many digits follow them. The plans are coarse: enough to separate a number
+//! from a quantity.
 //!
 //! From the ITU's list of assigned codes (E.164 D, 2016) and the national plans of the larger ones.
 
-/// Whether digits are a country code and as many more as that country has. The trunk zero in
-/// `+49 (0)30` may be there.
+/// Returns whether digits are a country code and as many more as that country has. The trunk zero
+/// of `+49 (0)30` may be among them.
 pub(super) fn has_country_code(digits: &[u8]) -> bool {
     let Some((length, fewest, most)) = code(digits) else { return false };
     let national = &digits[length..];
@@ -17,13 +18,14 @@ pub(super) fn has_country_code(digits: &[u8]) -> bool {
     }
 }
 
-/// Whether ten digits are an area, an exchange and a number of the North American plan.
+/// Returns whether ten digits are an area, an exchange and a number of the North American plan.
 pub(super) fn is_north_american(digits: &[u8]) -> bool {
     digits.len() == 10 && matches!(digits[0], b'2'..=b'9') && matches!(digits[3], b'2'..=b'9')
 }
 
-/// Length of the country code at the beginning, and the fewest and most digits after it.
-#[allow(clippy::match_same_arms)] // A line a country.
+/// Returns the length of the country code at the beginning, and the fewest and most digits after
+/// it.
+#[allow(clippy::match_same_arms)] // One line for each country.
 fn code(digits: &[u8]) -> Option<(usize, usize, usize)> {
     let [a, b, c, ..] = *digits else { return None };
     Some(match (a, b) {

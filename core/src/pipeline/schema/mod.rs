@@ -1,4 +1,4 @@
-//! Checks of the event's schema: JSON without repeated keys, of bearable size, a JSON Schema of
+//! Checks of the event's schema: JSON without repeated keys, of limited size, a JSON Schema of
 //! draft 2020-12 that refers to nothing outside itself and to itself only with an end.
 
 mod strict_json;
@@ -18,16 +18,16 @@ use super::{
     surroundings::Surroundings,
 };
 
-/// Largest schema text taken, bytes.
+/// Largest schema text that is taken, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// Deepest schema taken, levels of JSON.
+/// Deepest schema that is taken, in levels of JSON.
 pub const MAX_DEPTH: usize = 64;
 /// The draft that a schema is read as, and the only one it may name.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// How many violations of the meta-schema are shown.
 const SHOWN: usize = 8;
 
-/// The schema, if there is one and nothing is wrong with it.
+/// Returns the schema, if there is one and it has no mistake.
 pub(super) fn check(schema: &EventSchema, around: &dyn Surroundings, notes: &mut Notes) -> Option<Value> {
     let members = [("inline", schema.inline.is_some()), ("configMapKeyRef", schema.config_map_key_ref.is_some())];
     let member = exactly_one("spec.event.schema", &members, notes)?;
@@ -162,7 +162,7 @@ fn note_formats(at: &str, schema: &Value, notes: &mut Notes) {
     }
 }
 
-/// Messages quote the schema; a long quotation helps nobody.
+/// Messages quote the schema; a long quotation does not help.
 fn shortened(message: &str) -> String {
     const MOST: usize = 240;
     match message.char_indices().nth(MOST) {

@@ -1,12 +1,12 @@
 //! JSON in which no object has a key twice. `serde_json` alone takes the last of them, so that a
-//! reader and a machine could see two schemas in one text.
+//! person and a machine could read two schemas in one text.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The value of a text.
+/// Parses a text.
 pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Strict>(text).map(|strict| strict.0)
 }
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut map = Map::new();
         while let Some((key, value)) = members.next_entry::<String, Strict>()? {
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key} stands twice in one object")));
+                return Err(A::Error::custom(format!("the key {key} occurs twice in one object")));
             }
             map.insert(key, value.0);
         }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_stands_twice_is_refused_at_any_depth() {
+    fn a_repeated_key_is_refused_at_any_depth() {
         assert!(parse(r#"{"a": 1, "a": 2}"#).is_err());
         assert!(parse(r#"[{"b": {"a": 1, "a": 1}}]"#).is_err());
         assert!(parse(r#"{"a": {"a": 1}}"#).is_ok());

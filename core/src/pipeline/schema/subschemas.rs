@@ -1,5 +1,5 @@
-//! Where the schemas inside a schema are. Texts under `const`, `enum`, `default` and `examples`
-//! are data, not schemas.
+//! The schemas inside a schema. Values of `const`, `enum`, `default` and `examples` are data, not
+//! schemas.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ const MAP: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProp
 /// Keywords whose schemas are applied to the same value as the schema that holds them.
 const IN_PLACE: [&str; 8] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
 
-/// Calls `visit` for the schema and for every schema inside it, with its place as a JSON Pointer.
+/// Calls `visit` for the schema and for every schema inside it, with its JSON Pointer.
 pub(super) fn walk(schema: &Value, visit: &mut impl FnMut(&Map<String, Value>, &str)) {
     let mut pending = vec![(schema, String::from("#"))];
     while let Some((schema, place)) = pending.pop() {
@@ -56,7 +56,7 @@ fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// How deep a JSON value is nested; a scalar has depth 1.
+/// Returns how deep a JSON value is nested; a scalar has depth 1.
 pub(super) fn depth(value: &Value) -> usize {
     let mut deepest = 0;
     let mut pending = vec![(value, 1)];
@@ -71,14 +71,14 @@ pub(super) fn depth(value: &Value) -> usize {
     deepest
 }
 
-/// The schema that a reference of the form `#`, `#/...` leads to. Anchors are not followed. A percent sign is an escape
-/// of URIs.
+/// Returns the schema that a reference of the form `#`, `#/...` leads to. Anchors are not followed.
+/// A percent sign is an escape of URIs.
 pub(super) fn target<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
     root.pointer(&percent_decode_str(reference.strip_prefix('#')?).decode_utf8().ok()?)
 }
 
-/// A reference that leads back to its own schema without a step into the event: a validator that
-/// followed it would never end. Answers the reference.
+/// Returns a reference that leads back to its own schema without a step into the event. A validator
+/// that followed it would never end.
 pub(crate) fn endless(root: &Value) -> Option<String> {
     let mut done = HashMap::new();
     let mut found = None;
@@ -102,8 +102,9 @@ fn walk_values<'a>(schema: &'a Value, visit: &mut impl FnMut(&'a Value)) {
     }
 }
 
-/// Depth-first over what is applied in place; `done` holds the address of each schema met, and
-/// whether it is finished. Depth is bounded by the number of schemas, so it keeps its own stack.
+/// Depth-first over the schemas that are applied in place. `done` holds the address of each visited
+/// schema, and whether it is finished. The depth is bounded by the number of schemas only, so the
+/// search keeps its own stack.
 fn cycle<'a>(root: &'a Value, start: &'a Value, done: &mut HashMap<usize, bool>) -> Option<String> {
     let address = |schema: &Value| std::ptr::from_ref(schema) as usize;
     if done.contains_key(&address(start)) {
@@ -156,7 +157,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn data_inside_a_schema_is_not_taken_for_a_schema() {
+    fn data_inside_a_schema_is_not_read_as_a_schema() {
         let schema = json!({
             "properties": {"const": {"format": "a"}, "x": {"const": {"format": "b"}, "enum": [{"format": "c"}]}},
             "$defs": {"d": {"anyOf": [true, {"items": {"format": "e"}}]}}

@@ -1,5 +1,5 @@
-//! What a schema says of a place. It answers only what is certain: where a schema is too free, or
-//! too intricate, a place may hold anything.
+//! What a schema allows at a path. The answers are certain: where a schema is too free or too
+//! complex, a path may hold anything.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::subschemas;
 use crate::pipeline::{Pointer, Segment};
 
-/// How many alternatives (`anyOf`, `oneOf`) are looked at before anything goes.
+/// How many alternatives (`anyOf`, `oneOf`) are followed before any type is assumed.
 const MOST_ALTERNATIVES: usize = 64;
 
-/// The JSON types that a place may hold.
+/// The JSON types that a path may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) struct Types(u8);
 
@@ -75,36 +75,37 @@ impl Types {
         self.0 & Self::BOOLEAN != 0
     }
 
-    /// Nothing but objects and arrays; whether `null` is allowed, too, doesn't matter.
+    /// Returns whether only objects and arrays are allowed, `null` aside.
     pub(in crate::pipeline) const fn containers_only(self) -> bool {
         let without_null = self.0 & !Self::NULL;
         without_null != 0 && without_null & !(Self::ARRAY | Self::OBJECT) == 0
     }
 
-    /// Whether this is all that is known: anything.
+    /// Returns whether nothing is known: any type is allowed.
     pub(in crate::pipeline) const fn unknown(self) -> bool {
         self.0 == Self::ANY.0
     }
 }
 
-/// What the schema says of a place.
+/// What the schema allows at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pipeline) enum Look {
     /// It may hold these types.
     May(Types),
     /// The schema forbids the member at this step.
     Forbidden(usize),
-    /// What stands above this step is never an object, or never an array.
+    /// The parent of this step is never an object, or never an array.
     Mismatch(usize),
 }
 
-/// Schemas that all hold at once.
+/// Schemas that all apply at once.
 type All<'a> = Vec<&'a Value>;
 
-/// A schema that can be asked about places.
+/// A schema that can be queried by path.
 pub(in crate::pipeline) struct View<'a> {
     root: &'a Value,
-    /// With `$id` inside, references are not relative to the root: they are not followed.
+    /// Whether references are followed. They are not if `$id` occurs inside, because then they are
+    /// not relative to the root.
     followed: bool,
 }
 
@@ -115,7 +116,7 @@ impl<'a> View<'a> {
         Self { root, followed }
     }
 
-    /// What the schema says of a place.
+    /// Returns what the schema allows at a path.
     pub(in crate::pipeline) fn look(&self, place: &Pointer) -> Look {
         let mut alternatives = vec![vec![self.root]];
         for (step, segment) in place.segments.iter().enumerate() {
@@ -144,7 +145,7 @@ impl<'a> View<'a> {
         Look::May(Types(types))
     }
 
-    /// The container types above each step: what a step's parent may be.
+    /// Returns the container types that the parent of a step may have.
     pub(in crate::pipeline) fn parent(&self, place: &Pointer, step: usize) -> Look {
         if step == 0 {
             return Look::May(Types(Types::OBJECT));
@@ -152,7 +153,8 @@ impl<'a> View<'a> {
         self.look(&Pointer { segments: place.segments[..step].to_vec() })
     }
 
-    /// Whether a keyword with such a value stands in a schema of the place, on every alternative.
+    /// Returns whether every alternative of the path has a schema in which a keyword passes this
+    /// test.
     pub(in crate::pipeline) fn says(&self, place: &Pointer, test: impl Fn(&Value) -> bool) -> bool {
         let mut alternatives = vec![vec![self.root]];
         for segment in &place.segments {
@@ -162,8 +164,9 @@ impl<'a> View<'a> {
         !expanded.is_empty() && expanded.iter().all(|all| all.iter().any(|schema| test(schema)))
     }
 
-    /// Places that the schema names and that are none of `declared`, nor inside one: the topmost of
-    /// each. It looks only into what holds a declared place, so a schema that holds itself ends.
+    /// Returns the topmost paths that the schema names and that are neither in `declared` nor
+    /// inside one of these. It follows only paths that lead to a declared one, so a recursive
+    /// schema ends.
     pub(in crate::pipeline) fn undeclared(&self, declared: &[&Pointer]) -> Vec<Pointer> {
         let mut found = Vec::new();
         let mut pending = vec![(Vec::new(), vec![vec![self.root]])];
@@ -199,8 +202,8 @@ impl<'a> View<'a> {
         found
     }
 
-    /// Every alternative with its references and `allOf` put in line; alternatives multiply by
-    /// `anyOf` and `oneOf`. Too many, and the place may hold anything.
+    /// Returns every alternative with its references and `allOf` resolved. Each `anyOf` and `oneOf`
+    /// multiplies them. If there are too many, the path may hold anything.
     fn expanded(&self, alternatives: Vec<All<'a>>) -> Vec<All<'a>> {
         let mut ready = Vec::new();
         let mut pending: Vec<(All<'a>, All<'a>, HashSet<usize>)> =
@@ -250,7 +253,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The types that all of these schemas allow.
+/// Returns the types that all of these schemas allow.
 fn types_of(all: &[&Value]) -> Types {
     let mut types = Types::ANY.0;
     for schema in all {
@@ -279,7 +282,7 @@ fn types_of(all: &[&Value]) -> Types {
     Types(types)
 }
 
-/// The schemas of a member or of the elements; `None` where one of these schemas forbids it.
+/// Returns the schemas of a member or of the elements; `None` if one of these schemas forbids it.
 fn inside<'a>(all: &[&'a Value], segment: &Segment) -> Option<All<'a>> {
     let mut found = Vec::new();
     let mut named = false;
@@ -300,7 +303,7 @@ fn inside<'a>(all: &[&'a Value], segment: &Segment) -> Option<All<'a>> {
                             found.push(property);
                             hit = true;
                         }
-                        // A pattern of another dialect: perhaps it matches, so nothing is certain.
+                        // A pattern of another dialect: it may match, so nothing is certain.
                         Err(_) => hit = true,
                     }
                 }
@@ -323,7 +326,7 @@ fn inside<'a>(all: &[&'a Value], segment: &Segment) -> Option<All<'a>> {
     let closed = !named
         && matches!(segment, Segment::Key(_))
         && all.iter().any(|schema| schema.get("unevaluatedProperties") == Some(&Value::Bool(false)))
-        // What these apply to the same object isn't looked at, and might name the member.
+        // What these keywords apply to the same object is not read, and might name the member.
         && !all.iter().any(|schema| {
             ["if", "then", "else", "dependentSchemas", "$dynamicRef"].iter().any(|word| schema.get(*word).is_some())
         });
@@ -345,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_has_the_types_that_every_schema_of_it_allows() {
+    fn a_path_has_the_types_that_every_schema_of_it_allows() {
         let schema = json!({
             "properties": {
                 "a": {"$ref": "#/$defs/text"},
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_schema_closes_is_forbidden_and_what_has_another_shape_is_a_mismatch() {
+    fn a_closed_member_is_forbidden_and_a_value_of_another_shape_is_a_mismatch() {
         let schema = json!({
             "additionalProperties": false,
             "properties": {"a": {"type": "object", "unevaluatedProperties": false, "allOf": [{"properties": {"b": {}}}]}, "l": {"type": "array"}},
@@ -379,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn the_undeclared_is_listed_at_its_top_and_a_schema_that_holds_itself_ends() {
+    fn undeclared_paths_are_listed_at_their_top_and_a_recursive_schema_ends() {
         let schema = json!({"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}, "c": {"type": "string"}}});
         let declared: [Pointer; 2] = ["/a/b".parse().unwrap(), "/c".parse().unwrap()];
         let listed = View::new(&schema).undeclared(&declared.iter().collect::<Vec<_>>());
@@ -388,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_holds_itself_can_be_asked_at_any_depth() {
+    fn a_recursive_schema_can_be_queried_at_any_depth() {
         let schema = json!({"type": "object", "properties": {"child": {"$ref": "#"}, "n": {"type": "integer"}}});
         assert_eq!(look(&schema, "/child/child/child/n"), types(&["integer"]));
     }

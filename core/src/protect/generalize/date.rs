@@ -1,4 +1,4 @@
-//! A date's month or year.
+//! The month or year of a date.
 
 use std::fmt::Write;
 
@@ -6,8 +6,8 @@ use lethe_crds::profile_pipeline::DatePrecision;
 
 use crate::{scalar::Scalar, time::parse_any};
 
-/// Appends `1984-07` or `1984`, as the writer's calendar had it: the offset that stands in the value
-/// is not applied, so that a birthday at midnight in Berlin stays in its month.
+/// Appends `1984-07` or `1984` by the calendar of its writer: the offset in the value is not
+/// applied, so that a birthday at midnight in Berlin stays in its month.
 pub(super) fn cut(value: &Scalar<'_>, precision: DatePrecision, out: &mut String) -> Option<()> {
     let moment = parse_any(value)?;
     match precision {

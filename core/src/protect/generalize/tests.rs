@@ -1,4 +1,4 @@
-//! What each rule makes of a value, and what it can never show.
+//! Examples and properties of each rule.
 
 #![allow(clippy::unwrap_used)]
 
@@ -133,7 +133,7 @@ fn a_failure_names_the_rule_and_nothing_of_the_value() {
 
 proptest! {
     #[test]
-    fn a_prefix_has_at_most_so_many_characters(value in "\\PC{0,30}", characters in 0usize..40) {
+    fn a_prefix_never_exceeds_its_length(value in "\\PC{0,30}", characters in 0usize..40) {
         let short = apply(&GeneralizeRules::Prefix(characters), &text(&value)).unwrap();
         prop_assert_eq!(short.chars().count(), characters.min(value.chars().count()));
         prop_assert!(value.starts_with(&short));
@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn no_rule_panics_and_a_date_never_passes_as_it_is(value in "\\PC{0,24}|[0-9:. TZ/+-]{0,30}") {
+    fn no_rule_panics_and_a_date_never_passes_unchanged(value in "\\PC{0,24}|[0-9:. TZ/+-]{0,30}") {
         for rules in [
             GeneralizeRules::Buckets(vec![0, 10]),
             GeneralizeRules::Ip { v4: 24, v6: 48 },

@@ -1,4 +1,4 @@
-//! Examples of each form, and the hand-written reading against `jiff`'s.
+//! Examples of each form, and a comparison of the parser with `jiff`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -61,12 +61,12 @@ fn an_epoch_number_is_seconds_or_milliseconds_by_its_magnitude() {
     ] {
         assert_eq!(parse_event_time(&number(form)), Some(Instant { millis, whole_seconds }), "{form}");
     }
-    // Seconds, by their magnitude: before the year 0, which no RFC 3339 text can say.
+    // Seconds, by their magnitude: before the year 0, which RFC 3339 cannot write.
     assert_eq!(parse_event_time(&number("-99999999999")), None);
 }
 
 #[test]
-fn what_is_no_instant_is_no_event_time() {
+fn a_value_that_is_not_an_instant_is_not_an_event_time() {
     for form in [
         "",
         "now",
@@ -118,7 +118,7 @@ fn a_form_with_two_meanings_is_refused() {
 }
 
 #[test]
-fn the_month_is_the_one_its_writer_saw() {
+fn the_month_is_that_of_the_written_offset() {
     let moment = parse_any(&text("1984-07-01T00:30:00+02:00")).unwrap();
     assert_eq!((moment.year, moment.month), (1984, 7));
     let moment = parse_any(&text("Sun, 01 Jul 1984 00:30:00 +0200")).unwrap();
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_back(millis in RANGE) {
+    fn a_written_instant_is_read_back(millis in RANGE) {
         let form = shown(millis);
         prop_assert_eq!(parse_any(&text(&form)).map(|m| m.instant.millis), Some(millis));
         prop_assert_eq!(jiff_reads(&form), Some(millis));

@@ -1,18 +1,16 @@
-//! Every rule, with an edit of a right manifest that breaks it and the place where that is said.
-//! The base manifest is the accepted example of each; where a rule has a near miss that must be
-//! accepted, it stands in `near_misses_are_accepted`.
+//! Every rule, with an edit of a valid manifest that breaks it and the path at which the mistake is
+//! reported. The base manifest is the accepted example of each rule; if a rule has a near miss that
+//! must be accepted, it is in `near_misses_are_accepted`.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{
-    Severity, code,
-    fixtures::{base, check, schema, with},
-};
+use super::fixtures::{base, check, schema, with};
+use crate::pipeline::{ProtectRules, Severity, SourceRules, code};
 
-/// Edits, the code, the place.
+/// Edits, the code, the path.
 type Case = (Vec<(&'static str, Value)>, &'static str, &'static str);
 
 fn field(path: &str, category: &str, protect: Value) -> Value {
@@ -23,7 +21,7 @@ fn cleaned(path: &str, steps: Value, protect: Value) -> Value {
     json!({"path": path, "category": "user.account", "clean": steps, "protect": protect})
 }
 
-/// The base schema with other properties beside its own.
+/// Returns the base schema with additional properties.
 fn schema_with(properties: Value) -> Value {
     let mut schema = schema();
     for (key, value) in properties.as_object().unwrap() {
@@ -566,7 +564,7 @@ fn every_code_has_a_case() {
     let seen: BTreeSet<&str> = cases().into_iter().map(|(_, code, _)| code).chain([code::NAME_MISSING]).collect();
     let all: BTreeSet<&str> = code::ALL.iter().copied().collect();
     assert_eq!(all.difference(&seen).collect::<Vec<_>>(), Vec::<&&str>::new());
-    assert_eq!(all.len(), code::ALL.len(), "a code stands twice");
+    assert_eq!(all.len(), code::ALL.len(), "a code is listed twice");
 }
 
 #[test]
@@ -593,7 +591,7 @@ fn all_mistakes_are_reported_not_the_first() {
 }
 
 #[test]
-fn a_field_that_is_wrong_in_itself_is_not_called_unknown_by_its_sinks() {
+fn a_field_with_a_mistake_of_its_own_is_not_reported_as_unknown_by_its_sinks() {
     let mistakes = check(with(&[("/fields/1/protect", json!({}))])).unwrap_err();
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
 }
@@ -609,7 +607,7 @@ fn a_pipeline_without_a_name_is_refused() {
 fn near_misses_are_accepted() {
     let keep = json!({"keep": {}});
     let accepted: Vec<Vec<(&str, Value)>> = vec![
-        // An outer kept field, its inner fields override it; no separate sink takes the outer one.
+        // The inner fields override an outer kept field; no separate sink takes the outer one.
         vec![
             ("/fields/-", field("/address", "user.contact.address", keep.clone())),
             ("/sinks/1/audience", json!("Identity")),
@@ -621,10 +619,10 @@ fn near_misses_are_accepted() {
             (COLUMNS, column("text", "/address")),
         ],
         vec![("/fields/4", field("/address", "user.contact.address", json!({"encrypt": {}})))],
-        // State and country identify nobody by themselves.
+        // State and country do not identify a person by themselves.
         vec![("/fields/-", field("/referrer", "user.contact.address.country", keep.clone()))],
         vec![("/fields/-", field("/user_id", "user.unique_id", json!({"pseudonymize": {}})))],
-        // A number in a path where the schema says that it is an object.
+        // A number in a path, where the schema requires an object.
         vec![
             (INLINE, schema_with(json!({"slots": {"type": "object"}}))),
             ("/fields/-", field("/slots/0", "user.account", keep.clone())),
@@ -647,7 +645,7 @@ fn near_misses_are_accepted() {
         vec![("/deadLetter", json!({"keepFor": "3w", "embedded": {"storeRef": {"name": "local"}}}))],
         vec![("/event/delete", json!({"when": {"path": "/plan", "equals": "none"}}))],
         vec![("/fields/1", cleaned("/plan", json!(["Trim", "Nfc", "Lowercase"]), keep.clone()))],
-        // Inside another member the names of a document are nobody's.
+        // Inside another member the reserved names of a document have no meaning.
         vec![
             (INLINE, schema_with(json!({"meta": {"type": "object"}}))),
             ("/fields/-", field("/meta/_id", "user.account", keep)),
@@ -660,14 +658,14 @@ fn near_misses_are_accepted() {
 }
 
 #[test]
-fn what_is_left_out_gets_its_documented_default() {
+fn an_omitted_setting_gets_its_documented_default() {
     let pipeline = check(base()).unwrap().pipeline;
     assert!(
-        matches!(&pipeline.source, super::SourceRules::Kafka { group, from_earliest: true, .. } if group == "lethe.shop.users")
+        matches!(&pipeline.source, SourceRules::Kafka { group, from_earliest: true, .. } if group == "lethe.shop.users")
     );
     assert_eq!(pipeline.event.max_ahead, 600_000);
     assert_eq!(pipeline.dedupe.unwrap().max_ids, 1_000_000);
-    assert_eq!(pipeline.fields[0].protect, super::ProtectRules::Encrypt { class: "profile".to_owned() });
+    assert_eq!(pipeline.fields[0].protect, ProtectRules::Encrypt { class: "profile".to_owned() });
     assert_eq!(pipeline.sinks[0].fields, [0, 1], "a table takes what its columns take");
     assert_eq!(pipeline.sinks[1].fields, [0, 1, 2, 3, 4, 5]);
     assert_eq!(pipeline.sinks[2].fields, [1, 2]);

@@ -1,6 +1,8 @@
-//! Laws of the detector.
+//! Properties of the detector.
 
 #![allow(clippy::unwrap_used)]
+
+mod corpus;
 
 use proptest::prelude::*;
 
@@ -41,7 +43,7 @@ fn only_the_kinds_asked_for_are_found_and_mean_the_same() {
 }
 
 #[test]
-fn what_was_found_before_goes() {
+fn earlier_findings_are_replaced() {
     let mut found = vec![Finding { kind: DetectKind::Email, range: 0..1 }];
     Detector::new(&[]).find("", &mut found);
     assert!(found.is_empty());
@@ -58,8 +60,8 @@ fn findings_do_not_overlap_and_the_longest_of_those_that_begin_first_counts() {
 }
 
 #[test]
-fn a_long_text_takes_no_longer_than_its_length() {
-    // Each would take minutes if a scanner looked back or ahead without a bound.
+fn the_time_of_a_long_text_is_linear_in_its_length() {
+    // Each of these would take minutes if a scanner looked back or ahead without a bound.
     for unit in ["1 ", "1.", "a@", "1:", "a:", "0171 ", "4111", "DE89", "(", "+49", "::", "a.", "x@a-"] {
         let text = unit.repeat(200_000);
         let begun = std::time::Instant::now();
@@ -116,14 +118,14 @@ fn planted() -> impl Strategy<Value = (DetectKind, String)> {
     ]
 }
 
-/// Words that join no number and say nothing of one.
+/// Words that neither join a number nor reveal anything about it.
 const WORDS: &str = "([A-Za-zäöüß漢字é]{1,8}[,;!?]? ){0,6}";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn what_is_planted_is_found(before in WORDS, (kind, value) in planted(), after in WORDS) {
+    fn planted_personal_data_is_found(before in WORDS, (kind, value) in planted(), after in WORDS) {
         prop_assume!(matches!(
             context::words_before(&format!("{before} "), before.len()),
             context::Context::Unknown | context::Context::Phone

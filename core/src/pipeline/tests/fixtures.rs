@@ -1,13 +1,13 @@
-//! A pipeline that is right, and small edits of it.
+//! A valid pipeline, and small edits of it.
 #![allow(clippy::unwrap_used)]
 
 use lethe_crds::ProfilePipeline;
 use serde_json::{Value, json};
 
-use super::{Checked, Mistake, Pipeline, SecretSight, StoreKind, Surroundings};
+use crate::pipeline::{Checked, Mistake, Pipeline, SecretSight, StoreKind, Surroundings};
 
 /// A namespace with a store of each kind, two Secrets and a ConfigMap.
-pub(super) struct Shop;
+pub(in crate::pipeline) struct Shop;
 
 impl Surroundings for Shop {
     fn store_kind(&self, name: &str) -> Option<StoreKind> {
@@ -39,7 +39,7 @@ impl Surroundings for Shop {
 }
 
 /// The schema of the base manifest.
-pub(super) fn schema() -> Value {
+pub(in crate::pipeline) fn schema() -> Value {
     json!({
         "type": "object",
         "required": ["event_id", "user_id"],
@@ -59,7 +59,7 @@ pub(super) fn schema() -> Value {
 }
 
 /// A manifest without a mistake and without a warning.
-pub(super) fn base() -> Value {
+pub(in crate::pipeline) fn base() -> Value {
     json!({
         "apiVersion": "lethe.dev/v1alpha1",
         "kind": "ProfilePipeline",
@@ -108,13 +108,13 @@ pub(super) fn base() -> Value {
     })
 }
 
-/// What the check says of a manifest.
-pub(super) fn check(manifest: Value) -> Result<Checked, Vec<Mistake>> {
+/// Checks a manifest.
+pub(in crate::pipeline) fn check(manifest: Value) -> Result<Checked, Vec<Mistake>> {
     Pipeline::check(&serde_json::from_value::<ProfilePipeline>(manifest).unwrap(), &Shop)
 }
 
 /// Sets the value at a JSON Pointer below `spec`; `-` appends to a list.
-pub(super) fn set(manifest: &mut Value, place: &str, value: Value) {
+pub(in crate::pipeline) fn set(manifest: &mut Value, place: &str, value: Value) {
     let (parent, key) = place.rsplit_once('/').unwrap();
     match manifest.pointer_mut(&format!("/spec{parent}")).unwrap() {
         Value::Array(list) if key == "-" => list.push(value),
@@ -126,8 +126,8 @@ pub(super) fn set(manifest: &mut Value, place: &str, value: Value) {
     }
 }
 
-/// The base manifest with some places set.
-pub(super) fn with(edits: &[(&str, Value)]) -> Value {
+/// Returns the base manifest with some values set.
+pub(in crate::pipeline) fn with(edits: &[(&str, Value)]) -> Value {
     let mut manifest = base();
     for (place, value) in edits {
         set(&mut manifest, place, value.clone());

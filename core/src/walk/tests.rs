@@ -1,4 +1,4 @@
-//! The walk and the `jsonschema` crate agree, whatever the schema and the event.
+//! The walk and the `jsonschema` crate agree on every schema and event.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Tape, walk};
 use crate::{
-    pipeline::{endless, testing},
+    pipeline::{endless, tests::sample},
     plan::Plan,
     reason::{Reason, Rejection},
 };
@@ -89,7 +89,7 @@ fn subschema() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// Most of a schema speaks of members that events have; else few checks would ever be reached.
+/// Most of a schema is about members that events have; otherwise few checks would be reached.
 fn schema() -> impl Strategy<Value = Value> {
     let members = vec((name(), subschema()), 1..5);
     let more = option::weighted(0.5, assertion(subschema()));
@@ -108,13 +108,13 @@ proptest! {
 
     #[test]
     fn the_walk_and_the_jsonschema_crate_agree(schema in schema(), events in vec(event(), 4..12)) {
-        // What can't be compiled (a reference to nothing) is no schema.
+        // A schema that cannot be compiled (a reference to nothing) is refused before.
         let Ok(validator) = jsonschema::draft202012::new(&schema) else { return Ok(()) };
-        // What never goes into the event says nothing, and `lint` refuses it.
+        // A schema whose references never step into the event is refused by `lint`.
         if endless(&schema).is_some() {
             return Ok(());
         }
-        let mut pipeline = testing::pipeline();
+        let mut pipeline = sample::pipeline();
         pipeline.event.schema = Some(schema.clone());
         let plan = Plan::new(&pipeline).unwrap();
         let mut tape = Tape::default();
@@ -126,7 +126,7 @@ proptest! {
 }
 
 fn verdict(text: &str) -> Result<Option<Rejection>, Rejection> {
-    let plan = Plan::new(&testing::pipeline()).unwrap();
+    let plan = Plan::new(&sample::pipeline()).unwrap();
     let mut tape = Tape::default();
     walk(&plan, text, &mut tape)?;
     Ok(tape.broken)
@@ -134,9 +134,10 @@ fn verdict(text: &str) -> Result<Option<Rejection>, Rejection> {
 
 proptest! {
     #[test]
-    fn the_walk_takes_for_json_what_serde_takes(text in r#"[\[\]{}:,"a\\0-9.eE+\-tfn rulsx]{0,12}"#) {
+    fn the_walk_reads_as_json_what_serde_reads(text in r#"[\[\]{}:,"a\\0-9.eE+\-tfn rulsx]{0,12}"#) {
         let event = format!("{{\"a\":{text}}}");
-        // serde takes repeated keys and refuses numbers out of range; both are read to the end here.
+        // serde accepts repeated keys and refuses numbers out of range; both are read to the end
+        // here.
         let ours = verdict(&event).is_ok();
         let range = matches!(verdict(&event), Ok(Some(Rejection { reason: Reason::NumberOutOfRange, .. })));
         prop_assert_eq!(ours, serde_json::from_str::<Value>(&event).is_ok() || range, "{}", event);
@@ -144,7 +145,7 @@ proptest! {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_found_whatever_its_spelling() {
+fn a_repeated_key_is_found_in_every_spelling() {
     let many = (0..60).map(|n| format!("\"k{n}\":1,")).collect::<Vec<_>>().concat();
     for text in [
         r#"{"user_id":1,"user_id":2}"#.to_owned(),
@@ -162,7 +163,7 @@ fn a_key_that_stands_twice_is_found_whatever_its_spelling() {
 }
 
 #[test]
-fn what_is_no_event_is_told_apart() {
+fn each_kind_of_input_that_is_not_an_event_has_its_reason() {
     let reason = |text: &str| verdict(text).unwrap_err().reason;
     assert_eq!(reason(""), Reason::NotJson);
     assert_eq!(reason("[1]"), Reason::NotAnObject);
@@ -178,7 +179,7 @@ fn what_is_no_event_is_told_apart() {
 #[test]
 fn lengths_are_counted_in_characters() {
     let broken = |schema: Value, text: &str| {
-        let mut pipeline = testing::pipeline();
+        let mut pipeline = sample::pipeline();
         pipeline.event.schema = Some(json!({"properties": {"a": schema}}));
         let mut tape = Tape::default();
         walk(&Plan::new(&pipeline).unwrap(), &json!({"a": text}).to_string(), &mut tape).unwrap();

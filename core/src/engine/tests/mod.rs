@@ -1,4 +1,8 @@
+//! Examples of what the engine writes.
+
 #![allow(clippy::unwrap_used)]
+
+mod model;
 
 use std::sync::Arc;
 
@@ -9,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     keys::{DataKey, ring::tests::ring},
-    pipeline::{ConsentRules, GeneralizeRules, ProtectRules, testing},
+    pipeline::{ConsentRules, GeneralizeRules, ProtectRules, tests::sample},
     reason::Reason,
     record::{Body, OutgoingBatch},
     seal::{SealContext, SubjectCipher},
@@ -18,7 +22,7 @@ use crate::{
 
 /// A pipeline with every protection, written to an operational and an analytics sink.
 fn pipeline() -> Pipeline {
-    let mut pipeline = testing::pipeline();
+    let mut pipeline = sample::pipeline();
     pipeline.event.id = Some("/event_id".parse().unwrap());
     pipeline.event.time = Some("/timestamp".parse().unwrap());
     pipeline.event.schema = Some(json!({
@@ -26,23 +30,23 @@ fn pipeline() -> Pipeline {
         "required": ["event_id", "user_id"],
         "properties": {"email": {"type": "string", "maxLength": 40}}
     }));
-    let mut email = testing::field("/email", ProtectRules::Encrypt { class: "profile".to_owned() });
+    let mut email = sample::field("/email", ProtectRules::Encrypt { class: "profile".to_owned() });
     email.clean = vec![Clean::Trim, Clean::Lowercase];
     let year = GeneralizeRules::Date(DatePrecision::Year);
     pipeline.fields = vec![
         email,
-        testing::field("/phone", ProtectRules::Mask { keep_first: 0, keep_last: 2 }),
-        testing::field("/tier", ProtectRules::Keep),
-        testing::field("/visitor", ProtectRules::Pseudonymize { space: "visitors".to_owned() }),
-        testing::field("/card", ProtectRules::Hash),
-        testing::field("/born", ProtectRules::Generalize(year)),
-        testing::field("/note", ProtectRules::RedactDetected(Vec::new())),
-        testing::field("/secret", ProtectRules::Drop),
-        testing::field("/name", ProtectRules::Redact("[name]".to_owned())),
-        testing::field("/items/*/sku", ProtectRules::Keep),
-        testing::field("/box", ProtectRules::Encrypt { class: "profile".to_owned() }),
-        testing::field("/kept", ProtectRules::Keep),
-        testing::field("/kept/inner", ProtectRules::Drop),
+        sample::field("/phone", ProtectRules::Mask { keep_first: 0, keep_last: 2 }),
+        sample::field("/tier", ProtectRules::Keep),
+        sample::field("/visitor", ProtectRules::Pseudonymize { space: "visitors".to_owned() }),
+        sample::field("/card", ProtectRules::Hash),
+        sample::field("/born", ProtectRules::Generalize(year)),
+        sample::field("/note", ProtectRules::RedactDetected(Vec::new())),
+        sample::field("/secret", ProtectRules::Drop),
+        sample::field("/name", ProtectRules::Redact("[name]".to_owned())),
+        sample::field("/items/*/sku", ProtectRules::Keep),
+        sample::field("/box", ProtectRules::Encrypt { class: "profile".to_owned() }),
+        sample::field("/kept", ProtectRules::Keep),
+        sample::field("/kept/inner", ProtectRules::Drop),
     ];
     pipeline.sinks[0].fields = (0..pipeline.fields.len()).collect();
     let mut analytics = pipeline.sinks[0].clone();
@@ -68,13 +72,13 @@ fn record(value: &[u8]) -> Record<'_> {
     Record { stream: "file", offset: 0, timestamp: 1_793_610_000_000, key: None, value: Some(value) }
 }
 
-struct Bench {
+struct EngineFixture {
     engine: Engine,
     subject: Subject,
     scratch: Scratch,
 }
 
-impl Bench {
+impl EngineFixture {
     fn new(pipeline: &Pipeline) -> Self {
         let engine = Engine::new(pipeline, Arc::new(ring(1))).unwrap();
         let mut scratch = Scratch::default();
@@ -112,17 +116,17 @@ impl Bench {
 }
 
 #[test]
-fn every_field_is_protected_as_declared_and_nothing_else_leaves() {
-    let mut bench = Bench::new(&pipeline());
-    let document = bench.document(&event().to_string(), 0);
+fn every_field_is_protected_as_declared_and_nothing_else_is_written() {
+    let mut fixture = EngineFixture::new(&pipeline());
+    let document = fixture.document(&event().to_string(), 0);
     let sealed = document["email"].as_str().unwrap().to_owned();
-    let token = *bench.subject.token();
+    let token = *fixture.subject.token();
     let context = SealContext { space: "customers", token: &token, path: "/email" };
-    let cipher = bench.subject.cipher(0).unwrap();
+    let cipher = fixture.subject.cipher(0).unwrap();
     assert_eq!(cipher.open(&context, &sealed).unwrap().expose(), b"\"ann@example.org\"");
     let context = SealContext { path: "/box", ..context };
     assert_eq!(cipher.open(&context, document["box"].as_str().unwrap()).unwrap().expose(), br#"{"any":["thing"]}"#);
-    let reference = bench.subject.reference(Audience::Operational).unwrap().to_string();
+    let reference = fixture.subject.reference(Audience::Operational).unwrap().to_string();
     assert_eq!(document["subject_ref"], reference);
     let mut rest = document.as_object().unwrap().clone();
     for key in ["email", "box", "subject_ref", "visitor", "card"] {
@@ -140,9 +144,9 @@ fn every_field_is_protected_as_declared_and_nothing_else_leaves() {
 
 #[test]
 fn another_audience_sees_its_own_fields_references_and_pseudonyms() {
-    let mut bench = Bench::new(&pipeline());
-    let operational = bench.document(&event().to_string(), 0);
-    let analytics = bench.document(&event().to_string(), 1);
+    let mut fixture = EngineFixture::new(&pipeline());
+    let operational = fixture.document(&event().to_string(), 0);
+    let analytics = fixture.document(&event().to_string(), 1);
     let mut keys: Vec<&String> = analytics.as_object().unwrap().keys().collect();
     keys.sort_unstable();
     assert_eq!(keys, ["event_id", "event_time", "subject_ref", "tier", "visitor"]);
@@ -153,8 +157,8 @@ fn another_audience_sees_its_own_fields_references_and_pseudonyms() {
 }
 
 #[test]
-fn a_rejection_names_the_rule_and_a_declared_place_only() {
-    let mut bench = Bench::new(&pipeline());
+fn a_rejection_names_only_the_rule_and_a_declared_path() {
+    let mut fixture = EngineFixture::new(&pipeline());
     let with = |path: &str, value: Value| {
         let mut event = event();
         event[path] = value;
@@ -172,28 +176,28 @@ fn a_rejection_names_the_rule_and_a_declared_place_only() {
         (with("phone", json!(["+41791234567"])), "ProtectFailed (mask) at /phone"),
         (with("email", json!(null)), "SchemaViolation (type) at /email"),
     ] {
-        assert_eq!(bench.rejection(&event), expected);
+        assert_eq!(fixture.rejection(&event), expected);
     }
-    assert_eq!(bench.rejection(&event()), "");
+    assert_eq!(fixture.rejection(&event()), "");
 }
 
 #[test]
-fn null_passes_as_null_whatever_the_protection() {
+fn null_passes_as_null_under_every_protection() {
     let mut pipeline = pipeline();
     pipeline.event.schema = None;
-    let mut bench = Bench::new(&pipeline);
+    let mut fixture = EngineFixture::new(&pipeline);
     let mut event = event();
     for key in ["email", "phone", "visitor", "card", "born", "note", "name", "box", "tier"] {
         event[key] = Value::Null;
     }
-    let document = bench.document(&event.to_string(), 0);
+    let document = fixture.document(&event.to_string(), 0);
     for key in ["email", "phone", "visitor", "card", "born", "note", "name", "box", "tier"] {
         assert!(document[key].is_null() && document.get(key).is_some(), "{key}");
     }
 }
 
 #[test]
-fn undeclared_data_goes_where_the_pipeline_says() {
+fn undeclared_data_is_handled_as_the_pipeline_declares() {
     let deep = json!({
         "event_id": "e", "timestamp": "2026-11-02T09:00:00Z", "user_id": "u",
         "more": {"mail": "to ann@example.org", "ann@example.org": 1, "list": [4_111_111_111_111_111_u64, true, null]},
@@ -204,7 +208,7 @@ fn undeclared_data_goes_where_the_pipeline_says() {
         let mut pipeline = pipeline();
         pipeline.event.undeclared = undeclared;
         pipeline.sinks[0].undeclared = undeclared;
-        Bench::new(&pipeline).run(&deep).map(|out| {
+        EngineFixture::new(&pipeline).run(&deep).map(|out| {
             let Body::Document(range) = out[0].records[0].body.clone() else { panic!("a deletion") };
             serde_json::from_slice::<Value>(&out[0].bytes[range]).unwrap()
         })
@@ -222,14 +226,14 @@ fn undeclared_data_goes_where_the_pipeline_says() {
 }
 
 #[test]
-fn undeclared_data_can_not_take_the_place_of_what_lethe_writes() {
+fn undeclared_data_cannot_use_the_names_that_lethe_writes() {
     let mut pipeline = pipeline();
     pipeline.event.undeclared = Undeclared::Keep;
     pipeline.sinks[0].undeclared = Undeclared::Keep;
-    let mut bench = Bench::new(&pipeline);
+    let mut fixture = EngineFixture::new(&pipeline);
     let mut event = event();
-    event["subject_ref"] = json!("somebody else");
-    assert_eq!(bench.rejection(&event), "ReservedName at /*");
+    event["subject_ref"] = json!("another person");
+    assert_eq!(fixture.rejection(&event), "ReservedName at /*");
 }
 
 #[test]
@@ -271,7 +275,7 @@ fn a_tombstone_deletes_only_where_it_was_declared() {
     let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
     let Reading::Process(facts) = engine.read(&tombstone, &mut scratch) else { panic!("not read") };
     assert_eq!((facts.intent, facts.time, scratch.event_id()), (Intent::Delete, 1, "t|0|7"));
-    // It is the person that events with the id 42 are about.
+    // The same person as in events with the id 42.
     let by_key = engine.identify(&tombstone, &mut scratch).unwrap();
     let text = event().to_string();
     let event = record(text.as_bytes());
@@ -280,24 +284,24 @@ fn a_tombstone_deletes_only_where_it_was_declared() {
 }
 
 #[test]
-fn an_event_past_a_sinks_age_is_not_written_there() {
-    let mut bench = Bench::new(&pipeline());
+fn an_event_older_than_a_sinks_maximum_age_is_not_written_to_it() {
+    let mut fixture = EngineFixture::new(&pipeline());
     let mut event = event();
     event["timestamp"] = json!("2026-10-02T09:00:00Z");
-    let out = bench.run(&event.to_string()).unwrap();
+    let out = fixture.run(&event.to_string()).unwrap();
     assert_eq!((out[0].records.len(), out[1].records.len()), (1, 0));
     assert!(out[1].bytes.is_empty());
 }
 
 #[test]
-fn a_protected_field_is_not_missed_because_its_surroundings_have_another_shape() {
+fn a_protected_field_in_a_value_of_another_shape_is_not_missed() {
     let mut pipeline = pipeline();
-    pipeline.fields.push(testing::field("/kept/mails/*", ProtectRules::Redact("[mail]".to_owned())));
-    let mut bench = Bench::new(&pipeline);
+    pipeline.fields.push(sample::field("/kept/mails/*", ProtectRules::Redact("[mail]".to_owned())));
+    let mut fixture = EngineFixture::new(&pipeline);
     let mut with = |kept: Value| {
         let mut event = event();
         event["kept"] = kept;
-        bench.rejection(&event)
+        fixture.rejection(&event)
     };
     assert_eq!(with(json!([{"inner": "personal"}])), "ProtectFailed (shape) at /kept");
     assert_eq!(with(json!("personal")), "ProtectFailed (shape) at /kept");
@@ -308,24 +312,24 @@ fn a_protected_field_is_not_missed_because_its_surroundings_have_another_shape()
 }
 
 #[test]
-fn what_does_not_leave_may_have_any_shape() {
+fn a_dropped_value_may_have_any_shape() {
     let mut pipeline = pipeline();
-    pipeline.fields.push(testing::field("/address/city", ProtectRules::Hash));
+    pipeline.fields.push(sample::field("/address/city", ProtectRules::Hash));
     let mut event = event();
     event["address"] = json!("a single line");
-    assert_eq!(Bench::new(&pipeline).rejection(&event), "");
+    assert_eq!(EngineFixture::new(&pipeline).rejection(&event), "");
     pipeline.event.undeclared = Undeclared::Keep;
-    assert_eq!(Bench::new(&pipeline).rejection(&event), "ProtectFailed (shape) at /address");
+    assert_eq!(EngineFixture::new(&pipeline).rejection(&event), "ProtectFailed (shape) at /address");
 }
 
 #[test]
-fn what_is_kept_stays_an_empty_object_where_nothing_else_is_left() {
-    let mut bench = Bench::new(&pipeline());
+fn a_kept_object_without_remaining_members_stays_an_empty_object() {
+    let mut fixture = EngineFixture::new(&pipeline());
     let mut event = event();
     for kept in [json!({}), json!({"inner": "dropped"})] {
         event["kept"] = kept;
-        assert_eq!(bench.document(&event.to_string(), 0)["kept"], json!({}));
-        assert!(bench.document(&event.to_string(), 1).get("kept").is_none());
+        assert_eq!(fixture.document(&event.to_string(), 0)["kept"], json!({}));
+        assert!(fixture.document(&event.to_string(), 1).get("kept").is_none());
     }
 }
 
@@ -336,7 +340,7 @@ fn a_record_whose_time_has_no_four_digit_year_is_rejected() {
     pipeline.event.delete_tombstone = true;
     let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
     let text = event().to_string();
-    // Microseconds where milliseconds belong; and times before the year 0.
+    // Microseconds in place of milliseconds; and times before the year 0.
     for timestamp in [1_793_610_000_000_000, 253_402_300_800_000, -62_167_219_200_001, i64::MIN, i64::MAX] {
         for value in [Some(text.as_bytes()), None] {
             let record = Record { stream: "t|0", offset: 7, timestamp, key: Some(b"42"), value };
@@ -347,18 +351,18 @@ fn a_record_whose_time_has_no_four_digit_year_is_rejected() {
 }
 
 #[test]
-fn an_event_that_grows_without_measure_is_rejected() {
+fn an_event_that_grows_past_the_limit_is_rejected() {
     let mut pipeline = pipeline();
     pipeline.event.schema = None;
-    pipeline.fields = vec![testing::field("/ids/*", ProtectRules::Pseudonymize { space: "visitors".to_owned() })];
+    pipeline.fields = vec![sample::field("/ids/*", ProtectRules::Pseudonymize { space: "visitors".to_owned() })];
     for sink in &mut pipeline.sinks {
         sink.fields = vec![0];
     }
-    let mut bench = Bench::new(&pipeline);
+    let mut fixture = EngineFixture::new(&pipeline);
     let mut run = |count: usize| {
         let mut event = event();
         event["ids"] = vec![1; count].into();
-        bench.rejection(&event)
+        fixture.rejection(&event)
     };
     assert_eq!(run(100), "");
     assert_eq!(run(600_000), "TooLarge");
@@ -366,30 +370,30 @@ fn an_event_that_grows_without_measure_is_rejected() {
 
 proptest! {
     #[test]
-    fn the_same_event_gives_the_same_bytes_wherever_it_is_read(note in any::<String>(), offset in any::<u32>()) {
-        let mut bench = Bench::new(&pipeline());
-        let mut other = Bench::new(&pipeline());
+    fn the_same_event_always_gives_the_same_bytes(note in any::<String>(), offset in any::<u32>()) {
+        let mut fixture = EngineFixture::new(&pipeline());
+        let mut other = EngineFixture::new(&pipeline());
         let mut event = event();
         event["note"] = json!(note);
         let text = event.to_string();
-        // An event before it changes nothing.
+        // An earlier event does not change the output.
         let _ = other.run(&format!("{{\"event_id\":{offset}"));
         let _ = other.run(&json!({"event_id": offset, "user_id": 1}).to_string());
-        let (one, two) = (bench.run(&text).unwrap(), other.run(&text).unwrap());
+        let (one, two) = (fixture.run(&text).unwrap(), other.run(&text).unwrap());
         prop_assert_eq!(&one[0].bytes, &two[0].bytes);
         prop_assert_eq!(&one[1].bytes, &two[1].bytes);
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..400, put in any::<u8>()) {
-        let mut bench = Bench::new(&pipeline());
+        let mut fixture = EngineFixture::new(&pipeline());
         let mut scratch = Scratch::default();
-        let _ = bench.engine.read(&record(&bytes), &mut scratch);
+        let _ = fixture.engine.read(&record(&bytes), &mut scratch);
         let mut text = event().to_string().into_bytes();
         let at = cut % text.len();
         text[at] = put;
         if let Ok(text) = std::str::from_utf8(&text) {
-            let _ = bench.run(text).map(|_| ()).map_err(|rejection| rejection.reason == Reason::NotJson);
+            let _ = fixture.run(text).map(|_| ()).map_err(|rejection| rejection.reason == Reason::NotJson);
         }
     }
 }

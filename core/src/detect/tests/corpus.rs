@@ -1,11 +1,12 @@
-//! Texts with what is in them, and texts that look as if: precision and recall of each kind.
+//! Texts that hold personal data, and texts that look as if they did: precision and recall of each
+//! kind.
 //!
-//! `⟦kind|value⟧` marks what a reader would call personal data of that kind. All of it is made up, or
-//! reserved for documentation.
+//! `⟦kind|value⟧` marks what a reader would call personal data of that kind. All of it is invented
+//! or reserved for documentation.
 
 #![allow(clippy::unwrap_used)]
 
-use super::*;
+use crate::detect::*;
 
 const POSITIVES: &[&str] = &[
     // E-mail.
@@ -215,7 +216,7 @@ fn name(kind: DetectKind) -> &'static str {
     placeholder(kind).trim_matches(['[', ']'])
 }
 
-/// The text without its marks, and what they mark.
+/// Returns the text without its marks, and the marked findings.
 fn read(marked: &str) -> (String, Vec<Finding>) {
     let kinds =
         [DetectKind::Email, DetectKind::Phone, DetectKind::Card, DetectKind::Iban, DetectKind::Ipv4, DetectKind::Ipv6];
@@ -234,7 +235,7 @@ fn read(marked: &str) -> (String, Vec<Finding>) {
 }
 
 #[test]
-fn precision_and_recall_of_each_kind_hold() {
+fn each_kind_reaches_its_precision_and_recall() {
     assert!(POSITIVES.len() >= 60 && NEGATIVES.len() >= 60);
     let detector = Detector::new(&[]);
     let mut found = Vec::new();

@@ -1,7 +1,8 @@
-//! The engine gives what a slow and obvious model gives, whatever the event and the fields.
+//! The engine gives the same result as a slow and obvious model, for every event and every set of
+//! fields.
 //!
-//! The model knows nothing of bytes, tapes and nodes: it goes through a `serde_json::Value` and asks
-//! of each value which declared field is at its path.
+//! The model does not use bytes, tapes and nodes: it visits a `serde_json::Value` and looks up for
+//! each value which declared field is at its path.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,12 +12,12 @@ use lethe_crds::profile_pipeline::{Audience, Canonical, Undeclared};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use super::*;
+use crate::engine::*;
 use crate::{
     detect::Detector,
     identity::{Token, canonical, hex},
     keys::{DataKey, KeyRing, ring::tests::ring},
-    pipeline::{FieldRules, Pointer, ProtectRules, Segment, testing},
+    pipeline::{FieldRules, Pointer, ProtectRules, Segment, tests::sample},
     record::{Body, OutgoingBatch},
     scalar::Scalar,
     seal::{SealContext, SubjectCipher},
@@ -50,10 +51,10 @@ const PATHS: [&str; 21] = [
 const KEYS: [&str; 9] = ["a", "b", "c", "l", "l", "d/e", "", "u\"é\n", "ann@example.org"];
 const NOW: i64 = 1_793_610_000_000;
 
-/// What stands for a sealed value in what the model expects: the path and the clear value.
+/// Marks a sealed value in the expected document: the path and the clear value follow.
 const SEALED: &str = "\u{0}sealed";
 
-/// Refused: the model doesn't say why.
+/// The event is refused. The model does not give a reason.
 struct Refused;
 
 /// What a value is part of.
@@ -64,7 +65,7 @@ enum Part {
     Kept(usize),
 }
 
-/// What one sink sees.
+/// The view of one sink.
 struct Model<'m> {
     pipeline: &'m Pipeline,
     sink: usize,
@@ -84,7 +85,7 @@ impl Model<'_> {
         }
     }
 
-    /// Declared fields inside, and the subject's place.
+    /// Returns the declared fields inside, and the subject's path.
     fn inside(&self, at: &Pointer) -> Vec<(Segment, bool)> {
         let subject = (&self.pipeline.event.subject, &ProtectRules::Keep);
         let fields = self.pipeline.fields.iter().map(|field| (&field.path, &field.protect));
@@ -94,7 +95,7 @@ impl Model<'_> {
             .collect()
     }
 
-    /// What the sink sees of a value, if anything.
+    /// Returns what the sink receives of a value, if anything.
     fn value(&self, value: &Value, at: &Pointer, part: Part) -> Result<Option<Value>, Refused> {
         let part = match self.field(at) {
             Some((index, field)) if field.protect != ProtectRules::Keep => return self.protect(value, index, field),
@@ -135,7 +136,7 @@ impl Model<'_> {
         }
     }
 
-    /// What is shown of an object or an array that holds declared fields.
+    /// Returns what is shown of an object or an array that holds declared fields.
     fn contents(&self, value: &Value, at: &Pointer, part: Part) -> Result<Option<Value>, Refused> {
         let step = |segment: Segment| {
             let mut at = at.clone();
@@ -206,7 +207,7 @@ impl Model<'_> {
         self.pipeline.sinks[self.sink].audience
     }
 
-    /// The whole document.
+    /// Returns the whole document.
     fn document(&self, event: &Value, token: &Token) -> Result<Value, Refused> {
         let mut document = Map::new();
         for (key, value) in event.as_object().unwrap() {
@@ -236,7 +237,7 @@ fn scalar(value: &Value) -> Scalar<'_> {
     }
 }
 
-/// Undeclared data without what is detected in it.
+/// Returns undeclared data with what is detected in it redacted.
 fn detected(detector: Detector, value: &Value) -> Value {
     match value {
         Value::String(text) => json!(detector.redact(text)),
@@ -254,7 +255,7 @@ fn detected(detector: Detector, value: &Value) -> Value {
     }
 }
 
-/// Whether a document is what was expected; what is sealed is opened.
+/// Returns whether a document is the expected one; sealed values are opened.
 fn same(expected: &Value, actual: &Value, open: &impl Fn(&str, &str) -> Value) -> bool {
     match (expected, actual) {
         (Value::Object(sealed), Value::String(text)) => match sealed.get(SEALED).and_then(Value::as_str) {
@@ -282,11 +283,11 @@ fn a_rule() -> impl Strategy<Value = ProtectRules> {
     ]
 }
 
-/// Fields of which none has the path of another, and none lies inside one that isn't kept.
+/// Fields with different paths, none of which is inside one that is not kept.
 fn fields() -> impl Strategy<Value = Vec<FieldRules>> {
     vec((select(PATHS.to_vec()), a_rule()), 0..8).prop_map(|drawn| {
         let mut fields: Vec<FieldRules> = Vec::new();
-        for field in drawn.into_iter().map(|(path, rule)| testing::field(path, rule)) {
+        for field in drawn.into_iter().map(|(path, rule)| sample::field(path, rule)) {
             let clash = |known: &FieldRules| {
                 known.path == field.path
                     || (known.path.covers(&field.path) && known.protect != ProtectRules::Keep)
@@ -305,7 +306,7 @@ fn pipelines() -> impl Strategy<Value = Pipeline> {
     let sink = (any::<[bool; 8]>(), any::<bool>(), select(vec![Audience::Operational, Audience::Analytics]));
     (fields(), policy, vec(sink, 2), select(vec!["/user_id", "/who/id"])).prop_map(
         |(fields, policy, sinks, subject)| {
-            let mut pipeline = testing::pipeline();
+            let mut pipeline = sample::pipeline();
             pipeline.event.subject = subject.parse().unwrap();
             pipeline.event.undeclared = policy;
             let template = pipeline.sinks.remove(0);
@@ -348,7 +349,7 @@ fn events() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The documents of each sink, or a refusal.
+/// Returns the documents of each sink; `None` if the event is refused.
 fn by_the_engine(pipeline: &Pipeline, text: &str) -> Option<(Engine, Subject, Vec<Value>)> {
     let engine = Engine::new(pipeline, Arc::new(ring(1))).unwrap();
     let record = Record { stream: "file", offset: 7, timestamp: NOW, key: None, value: Some(text.as_bytes()) };
@@ -372,7 +373,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_engine_gives_what_a_slow_and_obvious_model_gives(
+    fn the_engine_agrees_with_a_slow_and_obvious_model(
         pipeline in pipelines(), event in events(), pretty in any::<bool>(), spelled in option::of(select(vec!["a", "l", "b"])),
     ) {
         let mut text = if pretty { serde_json::to_string_pretty(&event).unwrap() } else { event.to_string() };

@@ -2,11 +2,10 @@
 
 use lethe_crds::profile_pipeline::{Canonical, Compression, FileFormat, Records, Undeclared};
 
-use super::{
-    DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, Pipeline, ProtectRules, SinkRules, SinkTarget,
+use crate::pipeline::{
+    Audience, DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, Pipeline, ProtectRules, SinkRules, SinkTarget,
     SourceRules,
 };
-use crate::pipeline::Audience;
 
 /// A pipeline with a subject at `/user_id`, no fields and one sink.
 pub(crate) fn pipeline() -> Pipeline {
