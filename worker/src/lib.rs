@@ -3,7 +3,7 @@
 
 pub mod cli;
 mod clock;
-pub mod generate;
+pub mod counts;
 pub mod observe;
 pub mod open;
 pub mod redrive;

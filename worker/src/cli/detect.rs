@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    survey::{Report, Suggestion, Survey, Whereabouts},
+    survey::{Location, Report, Suggestion, Survey},
 };
 
 /// Say which fields of your data hold personal data, and what to declare about them.
@@ -36,8 +36,8 @@ pub(super) struct Detect {
     files: Vec<String>,
 
     /// How events are written.
-    #[arg(long, value_enum, default_value_t = Written::Ndjson)]
-    format: Written,
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    format: Format,
 
     /// Answer with `fields:` of a manifest instead of a table.
     #[arg(long)]
@@ -46,7 +46,7 @@ pub(super) struct Detect {
 
 /// How events are written.
 #[derive(Clone, Copy, ValueEnum)]
-enum Written {
+enum Format {
     /// A JSON object a line, or lines of text.
     Ndjson,
     /// Rows under a header, separated by commas.
@@ -78,8 +78,8 @@ impl Detect {
 
     fn survey(&self) -> Result<Survey, Failure> {
         let format = match self.format {
-            Written::Ndjson => FileFormat::Ndjson,
-            Written::Csv => FileFormat::Csv,
+            Format::Ndjson => FileFormat::Ndjson,
+            Format::Csv => FileFormat::Csv,
         };
         let open = |file: &String| FileSource::open(FileSourceOptions::new(file, format, now()));
         // All of them, before the first is read: a name that is wrong shows at once.
@@ -160,12 +160,12 @@ fn text(report: &Report) -> String {
             .found
             .iter()
             .map(|found| {
-                let place = match &found.place {
-                    Whereabouts::Line => "(the line)".to_owned(),
-                    Whereabouts::Path(path) => path.clone(),
-                    Whereabouts::Keys(path) if path.is_empty() => "(keys of the event)".to_owned(),
-                    Whereabouts::Keys(path) => format!("{path} (keys)"),
-                    Whereabouts::Elsewhere => "(elsewhere)".to_owned(),
+                let place = match &found.location {
+                    Location::Line => "(the line)".to_owned(),
+                    Location::Path(path) => path.clone(),
+                    Location::Keys(path) if path.is_empty() => "(keys of the event)".to_owned(),
+                    Location::Keys(path) => format!("{path} (keys)"),
+                    Location::Other => "(elsewhere)".to_owned(),
                 };
                 let suggested =
                     |what: fn(&Suggestion) -> String| found.suggestion.as_ref().map_or_else(|| "-".to_owned(), what);

@@ -13,10 +13,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Failure, Output, answer,
+    Failure, Output, answer, block_on,
     files::Files,
     spaces::{common_form, full_name, namespace, of_space},
-    wait_for,
 };
 use crate::open::{OpenError, check, may_read, probe, read_ring};
 
@@ -72,7 +71,7 @@ impl Lint {
             Ok(resources) => {
                 let mut found = findings(&resources);
                 if self.live {
-                    found.extend(wait_for(of_stores(&resources))?);
+                    found.extend(block_on(of_stores(&resources))?);
                 }
                 (found, counted(&resources))
             }
@@ -89,7 +88,7 @@ impl Lint {
             Output::Json => answer::json(&json!(findings))?,
         }
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(Failure::Told);
+            return Err(Failure::AlreadyReported);
         }
         Ok(())
     }

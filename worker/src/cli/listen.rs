@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 
 use super::Failure;
-use crate::observe::{Bound, ListenError};
+use crate::observe::{BoundListener, ListenError};
 
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct Listen {
@@ -17,9 +17,9 @@ pub(super) struct Listen {
 
 impl Listen {
     /// Takes the address, if there is one.
-    pub(super) async fn bind(self) -> Result<Option<Bound>, Failure> {
+    pub(super) async fn bind(self) -> Result<Option<BoundListener>, Failure> {
         let Some(address) = self.listen else { return Ok(None) };
-        let bound = Bound::new(address).await?;
+        let bound = BoundListener::new(address).await?;
         tracing::info!(address = %bound.address(), "answering /livez /readyz /metrics /status");
         Ok(Some(bound))
     }

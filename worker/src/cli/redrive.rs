@@ -7,18 +7,17 @@ use lethe_core::reason::Reason;
 use serde_json::json;
 
 use super::{
-    Failure, Output,
+    Failure, Output, block_on,
     files::Files,
     progress,
     run::{outcomes, reasons, stop_on_signal},
     table::number,
-    wait_for,
 };
 use crate::{
-    observe::About,
+    observe::PipelineInfo,
     open::{OpenOptions, Opened, open},
     redrive::{RedriveOptions, Redriven, redrive},
-    run::Watch,
+    run::RunHandle,
 };
 
 /// Process dead letters again.
@@ -68,7 +67,7 @@ fn reason(text: &str) -> Result<String, String> {
 
 impl Redrive {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        wait_for(self.start(output))
+        block_on(self.start(output))
     }
 
     async fn start(self, output: Output) -> Result<(), Failure> {
@@ -81,12 +80,12 @@ impl Redrive {
         let name = job.pipeline.name.clone();
         // What is past its time is not opened once more.
         let expired = if self.dry_run { 0 } else { housekeeper.sweep().await?.letters };
-        let watch = Watch::new(About::of(&job.pipeline, String::new()));
-        stop_on_signal(Arc::clone(&watch));
-        let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&watch), Instant::now())));
+        let handle = RunHandle::new(PipelineInfo::new(&job.pipeline, String::new()));
+        stop_on_signal(Arc::clone(&handle));
+        let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&handle), Instant::now())));
         let options =
             RedriveOptions { reasons: self.reasons.into_iter().collect(), limit: self.limit, dry_run: self.dry_run };
-        let done = redrive(job, options, watch).await;
+        let done = redrive(job, options, handle).await;
         if let Some(line) = line {
             line.abort();
         }

@@ -9,10 +9,10 @@ use clap::Args;
 use lethe_core::sensitive::Sensitive;
 use serde_json::value::RawValue;
 
-use super::{Failure, Output, files::Files, wait_for};
+use super::{Failure, Output, block_on, files::Files};
 use crate::{
     open::open_to_read,
-    reveal::{Asked, Ground, Held, RevealError, Revealed, RevealedRecord, User, flatten, reveal},
+    reveal::{Ground, RevealError, Revealed, RevealedRecord, SinkRecords, SubjectQuery, User, flatten, reveal},
 };
 
 /// Show what is held about one person, opened.
@@ -52,15 +52,15 @@ const MAX_LINE: u64 = 16 * 1024;
 
 impl Reveal {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        wait_for(self.start(output))
+        block_on(self.start(output))
     }
 
     async fn start(self, output: Output) -> Result<(), Failure> {
         let resources = self.files.read()?;
-        let mut keyed = open_to_read(&resources, self.pipeline.as_deref(), self.live).await?;
+        let mut access = open_to_read(&resources, self.pipeline.as_deref(), self.live).await?;
         let identifier = if self.identifier == "-" { read_line()? } else { Sensitive::new(self.identifier) };
-        let asked = Asked { identifier, alias: self.alias };
-        let revealed = reveal(&mut keyed, &asked, &self.ground, &User::current()).await?;
+        let query = SubjectQuery { identifier, alias: self.alias };
+        let revealed = reveal(&mut access, &query, &self.ground, &User::current()).await?;
         if !revealed.known {
             return Err(Failure::Other(format!(
                 "nothing is known of this subject in {}: no key and no record; is it the right identifier, and the \
@@ -113,7 +113,7 @@ fn text(revealed: &Revealed) -> Result<String, Failure> {
     Ok(out)
 }
 
-fn push_sink(held: &Held, out: &mut String) -> Result<(), Failure> {
+fn push_sink(held: &SinkRecords, out: &mut String) -> Result<(), Failure> {
     let records = match held.records.len() {
         0 => "nothing".to_owned(),
         1 => "1 record".to_owned(),

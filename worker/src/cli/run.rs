@@ -11,16 +11,16 @@ use lethe_core::outcome::Outcome;
 use serde_json::json;
 
 use super::{
-    Failure, Output,
+    Failure, Output, block_on,
     files::Files,
     listen::Listen,
     progress,
     table::{number, table},
-    wait_for,
 };
 use crate::{
-    open::{OpenOptions, Opened, about, open},
-    run::{Report, SinkCounts, Watch, run},
+    counts::SinkCounts,
+    open::{OpenOptions, Opened, open, pipeline_info},
+    run::{Report, RunHandle, run},
 };
 
 /// Run a pipeline.
@@ -72,7 +72,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 impl Run {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        wait_for(self.start(output))
+        block_on(self.start(output))
     }
 
     async fn start(self, output: Output) -> Result<(), Failure> {
@@ -84,27 +84,27 @@ impl Run {
             identity: self.identity,
             ..OpenOptions::default()
         };
-        let watch = Watch::new(about(&resources, self.pipeline.as_deref(), &options)?);
-        let serving = self.listen.bind().await?.map(|bound| bound.serve(Arc::clone(&watch.shown)));
-        stop_on_signal(Arc::clone(&watch));
+        let handle = RunHandle::new(pipeline_info(&resources, self.pipeline.as_deref(), &options)?);
+        let serving = self.listen.bind().await?.map(|bound| bound.serve(Arc::clone(&handle.instruments)));
+        stop_on_signal(Arc::clone(&handle));
         let opened = open(&resources, self.pipeline.as_deref(), &options).await?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");
         }
-        let Opened { job, origin, housekeeper, .. } = opened;
+        let Opened { job, source, housekeeper, .. } = opened;
         let name = job.pipeline.name.clone();
         let mut expired = housekeeper.sweep().await?;
-        watch.shown.metrics.letters_expired(expired.letters);
-        let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&watch), Instant::now())));
+        handle.instruments.metrics.letters_expired(expired.letters);
+        let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&handle), Instant::now())));
         let report = {
-            let running = run(job, origin, !self.until_end, Arc::clone(&watch));
+            let running = run(job, source, !self.until_end, Arc::clone(&handle));
             tokio::pin!(running);
             loop {
                 tokio::select! {
                     report = &mut running => break report,
                     () = tokio::time::sleep(SWEEP) => match housekeeper.sweep().await {
                         Ok(more) => {
-                            watch.shown.metrics.letters_expired(more.letters);
+                            handle.instruments.metrics.letters_expired(more.letters);
                             expired.add(more);
                         }
                         // The next one does what this one could not.
@@ -139,14 +139,14 @@ impl Run {
 }
 
 /// The first signal stops the pipeline when what is under way is delivered, the second at once.
-pub(super) fn stop_on_signal(watch: Arc<Watch>) {
+pub(super) fn stop_on_signal(handle: Arc<RunHandle>) {
     tokio::spawn(async move {
         for exit in [false, true] {
             signal().await;
             if exit {
                 std::process::exit(130);
             }
-            watch.stop();
+            handle.stop();
             tracing::warn!("stopping when what is under way is delivered; once more to stop at once");
         }
     });

@@ -88,7 +88,7 @@ impl Token {
             }
             lines(stdin().lock(), |line| maker.make(line))?
         } else {
-            vec![maker.make(&self.id).map_err(|error| Failure::Given(format!("the identifier: {error}")))?]
+            vec![maker.make(&self.id).map_err(|error| Failure::InvalidInput(format!("the identifier: {error}")))?]
         };
         match output {
             Output::Text => answer::text(&(made.join("\n") + if made.is_empty() { "" } else { "\n" })),
@@ -102,7 +102,7 @@ impl Token {
     fn maker(&self, resources: &Resources) -> Result<Maker<'_>, Failure> {
         let pipelines = self.pipelines(resources)?;
         let form = common_form(&pipelines, self.alias.as_deref()).map_err(|between| {
-            Failure::Given(format!(
+            Failure::InvalidInput(format!(
                 "the pipelines {} and {} write identifiers of the space {:?} differently (canonical, or the region of \
                  phone numbers), so that one identifier means two people; make them agree, or choose with --pipeline",
                 between.first, between.second, self.space
@@ -215,12 +215,17 @@ fn lines(input: impl Read, make: impl Fn(&str) -> Result<String, String>) -> Res
             break;
         }
         if taken == LINE && !line.ends_with(b"\n") {
-            return Err(Failure::Given(format!("line {} of the input is longer than {LINE} bytes", answers.len() + 1)));
+            return Err(Failure::InvalidInput(format!(
+                "line {} of the input is longer than {LINE} bytes",
+                answers.len() + 1
+            )));
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let one = std::str::from_utf8(text).map_err(|_| "not UTF-8".to_owned()).and_then(&make);
-        answers.push(one.map_err(|error| Failure::Given(format!("line {} of the input: {error}", answers.len() + 1)))?);
+        answers.push(
+            one.map_err(|error| Failure::InvalidInput(format!("line {} of the input: {error}", answers.len() + 1)))?,
+        );
     }
     if answers.is_empty() && stderr().is_terminal() {
         eprintln!("no identifiers were given");
@@ -238,9 +243,9 @@ mod tests {
     fn every_line_has_an_answer_and_a_bad_one_is_named_by_its_number() {
         let make = |line: &str| if line == "bad" { Err("no".to_owned()) } else { Ok(line.to_uppercase()) };
         assert_eq!(lines(&b"a\r\nb\n\nc"[..], make).unwrap(), ["A", "B", "", "C"]);
-        let Err(Failure::Given(message)) = lines(&b"a\nbad\n"[..], make) else { panic!() };
+        let Err(Failure::InvalidInput(message)) = lines(&b"a\nbad\n"[..], make) else { panic!() };
         assert_eq!(message, "line 2 of the input: no");
-        let Err(Failure::Given(message)) = lines(&b"\xff"[..], make) else { panic!() };
+        let Err(Failure::InvalidInput(message)) = lines(&b"\xff"[..], make) else { panic!() };
         assert_eq!(message, "line 1 of the input: not UTF-8");
     }
 }

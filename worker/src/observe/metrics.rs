@@ -11,30 +11,30 @@ use prometheus_client::{
 };
 
 use super::{
-    About,
-    board::Board,
+    PipelineInfo,
     histogram::Histogram,
-    places::Places,
+    metric_defs::{self, MetricDef},
+    outages::NON_SINK_STORES,
     process::Process,
     rates::Totals,
-    stalls::OTHERS,
-    table::{self, Described},
+    run_state::RunState,
+    state_collector::StateCollector,
 };
-use crate::{clock::now, run::Counts};
+use crate::{clock::now, counts::Counts};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfSink {
+struct SinkLabel {
     sink: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfOutcome {
+struct OutcomeLabels {
     sink: String,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfReason {
+struct ReasonLabel {
     reason: &'static str,
 }
 
@@ -50,7 +50,7 @@ pub struct Metrics {
     letters_expired: Counter,
     end_to_end: Histogram,
     sinks: Vec<SinkMetrics>,
-    retries: Family<OfSink, Counter>,
+    retries: Family<SinkLabel, Counter>,
     rebalances: Counter,
     cache_entries: Gauge,
     cache_hits: Counter,
@@ -70,40 +70,41 @@ pub struct SinkMetrics {
 }
 
 impl Metrics {
-    pub(super) fn new(about: &About, board: &Arc<Board>) -> Self {
+    pub(super) fn new(info: &PipelineInfo, run_state: &Arc<RunState>) -> Self {
         let mut root = Registry::default();
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        register(&mut root, &table::BUILD, version);
+        register(&mut root, &metric_defs::BUILD, version);
         root.register_collector(Box::new(Process { started: now() as f64 / 1e3 }));
 
-        let label = (Cow::Borrowed("pipeline"), Cow::Owned(about.pipeline.clone()));
+        let label = (Cow::Borrowed("pipeline"), Cow::Owned(info.pipeline.clone()));
         let registry = root.sub_registry_with_label(label);
-        let stores: Vec<String> = about.sinks.iter().map(String::as_str).chain(OTHERS).map(str::to_owned).collect();
-        let rejected = registered::<Family<OfReason, Counter>>(registry, &table::REJECTED);
-        let retries = registered::<Family<OfSink, Counter>>(registry, &table::RETRIES);
+        let stores: Vec<String> =
+            info.sinks.iter().map(String::as_str).chain(NON_SINK_STORES).map(str::to_owned).collect();
+        let rejected = registered::<Family<ReasonLabel, Counter>>(registry, &metric_defs::REJECTED);
+        let retries = registered::<Family<SinkLabel, Counter>>(registry, &metric_defs::RETRIES);
         for sink in stores.iter().cloned() {
-            retries.get_or_create_owned(&OfSink { sink });
+            retries.get_or_create_owned(&SinkLabel { sink });
         }
-        let sinks = SinkMetrics::all(registry, &about.sinks);
+        let sinks = SinkMetrics::all(registry, &info.sinks);
         let metrics = Self {
-            events_read: registered(registry, &table::EVENTS_READ),
-            bytes_read: registered(registry, &table::BYTES_READ),
-            rejected: Reason::ALL.map(|reason| rejected.get_or_create_owned(&OfReason { reason: reason.code() })),
-            expired_unread: registered(registry, &table::EXPIRED_UNREAD),
-            letters_written: registered(registry, &table::LETTERS_WRITTEN),
-            letters_expired: registered(registry, &table::LETTERS_EXPIRED),
-            end_to_end: registered(registry, &table::END_TO_END),
+            events_read: registered(registry, &metric_defs::EVENTS_READ),
+            bytes_read: registered(registry, &metric_defs::BYTES_READ),
+            rejected: Reason::ALL.map(|reason| rejected.get_or_create_owned(&ReasonLabel { reason: reason.code() })),
+            expired_unread: registered(registry, &metric_defs::EXPIRED_UNREAD),
+            letters_written: registered(registry, &metric_defs::LETTERS_WRITTEN),
+            letters_expired: registered(registry, &metric_defs::LETTERS_EXPIRED),
+            end_to_end: registered(registry, &metric_defs::END_TO_END),
             sinks,
             retries,
-            rebalances: registered(registry, &table::REBALANCES),
-            cache_entries: registered(registry, &table::CACHE_ENTRIES),
-            cache_hits: registered(registry, &table::CACHE_HITS),
-            cache_misses: registered(registry, &table::CACHE_MISSES),
-            key_store: registered(registry, &table::KEY_STORE_TIME),
-            dedupe_ids: registered(registry, &table::DEDUPE_IDS),
+            rebalances: registered(registry, &metric_defs::REBALANCES),
+            cache_entries: registered(registry, &metric_defs::CACHE_ENTRIES),
+            cache_hits: registered(registry, &metric_defs::CACHE_HITS),
+            cache_misses: registered(registry, &metric_defs::CACHE_MISSES),
+            key_store: registered(registry, &metric_defs::KEY_STORE_TIME),
+            dedupe_ids: registered(registry, &metric_defs::DEDUPE_IDS),
             registry: Registry::default(),
         };
-        registry.register_collector(Box::new(Places { board: Arc::clone(board), stores }));
+        registry.register_collector(Box::new(StateCollector { run_state: Arc::clone(run_state), stores }));
         Self { registry: root, ..metrics }
     }
 
@@ -124,9 +125,9 @@ impl Metrics {
     /// Counts what became of a batch, once all of it is durable.
     pub fn done(&self, counts: &Counts) {
         for sink in &self.sinks {
-            if let Some(of_sink) = counts.sinks.get(&sink.name) {
+            if let Some(sink_counts) = counts.sinks.get(&sink.name) {
                 for outcome in Outcome::ALL {
-                    sink.count(outcome, of_sink.get(outcome));
+                    sink.count(outcome, sink_counts.get(outcome));
                 }
             }
         }
@@ -185,27 +186,27 @@ impl Metrics {
     }
 
     pub(super) fn retried(&self, name: &str) {
-        if let Some(counter) = self.retries.get(&OfSink { sink: name.to_owned() }) {
+        if let Some(counter) = self.retries.get(&SinkLabel { sink: name.to_owned() }) {
             counter.inc();
         }
     }
 
     pub(super) fn retries(&self, name: &str) -> u64 {
-        self.retries.get(&OfSink { sink: name.to_owned() }).map_or(0, |counter| counter.get())
+        self.retries.get(&SinkLabel { sink: name.to_owned() }).map_or(0, |counter| counter.get())
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let of_sink = |sink: &SinkMetrics| sink.outcomes.iter().map(Counter::get).sum();
+        let sink_total = |sink: &SinkMetrics| sink.outcomes.iter().map(Counter::get).sum();
         Totals {
             events: self.events_read.get(),
             bytes: self.bytes_read.get(),
             dead_letters: self.letters_written.get(),
-            sinks: self.sinks.iter().map(of_sink).collect(),
+            sinks: self.sinks.iter().map(sink_total).collect(),
         }
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot {
+    pub(super) fn snapshot(&self) -> CounterSnapshot {
+        CounterSnapshot {
             expired_unread: self.expired_unread.get(),
             letters_written: self.letters_written.get(),
             letters_expired: self.letters_expired.get(),
@@ -217,7 +218,7 @@ impl Metrics {
 }
 
 /// Values that `/status` shows.
-pub(super) struct Snapshot {
+pub(super) struct CounterSnapshot {
     pub(super) expired_unread: u64,
     pub(super) letters_written: u64,
     pub(super) letters_expired: u64,
@@ -229,19 +230,19 @@ pub(super) struct Snapshot {
 
 impl SinkMetrics {
     fn all(registry: &mut Registry, names: &[String]) -> Vec<Self> {
-        let events = registered::<Family<OfOutcome, Counter>>(registry, &table::EVENTS);
-        let write = registered::<Family<OfSink, Histogram>>(registry, &table::SINK_WRITE);
-        let in_flight = registered::<Family<OfSink, Gauge>>(registry, &table::IN_FLIGHT);
-        let sent_again = registered::<Family<OfSink, Counter>>(registry, &table::SENT_AGAIN);
+        let events = registered::<Family<OutcomeLabels, Counter>>(registry, &metric_defs::EVENTS);
+        let write = registered::<Family<SinkLabel, Histogram>>(registry, &metric_defs::SINK_WRITE);
+        let in_flight = registered::<Family<SinkLabel, Gauge>>(registry, &metric_defs::IN_FLIGHT);
+        let sent_again = registered::<Family<SinkLabel, Counter>>(registry, &metric_defs::SENT_AGAIN);
         let one = |name: &String| {
-            let of_sink = OfSink { sink: name.clone() };
-            let of_outcome = |outcome: Outcome| OfOutcome { sink: name.clone(), outcome: outcome.name() };
+            let label = SinkLabel { sink: name.clone() };
+            let outcome_labels = |outcome: Outcome| OutcomeLabels { sink: name.clone(), outcome: outcome.name() };
             Self {
                 name: name.clone(),
-                outcomes: Outcome::ALL.map(|outcome| events.get_or_create_owned(&of_outcome(outcome))),
-                write: write.get_or_create_owned(&of_sink),
-                in_flight: in_flight.get_or_create_owned(&of_sink),
-                sent_again: sent_again.get_or_create_owned(&of_sink),
+                outcomes: Outcome::ALL.map(|outcome| events.get_or_create_owned(&outcome_labels(outcome))),
+                write: write.get_or_create_owned(&label),
+                in_flight: in_flight.get_or_create_owned(&label),
+                sent_again: sent_again.get_or_create_owned(&label),
             }
         };
         names.iter().map(one).collect()
@@ -255,12 +256,12 @@ impl SinkMetrics {
     }
 
     /// A batch was handed over.
-    pub fn handed(&self, events: usize) {
+    pub fn batch_sent(&self, events: usize) {
         self.in_flight.inc_by(events as i64);
     }
 
     /// A batch that was handed over is durable, or given up.
-    pub fn answered(&self, events: usize, took: Duration) {
+    pub fn batch_written(&self, events: usize, took: Duration) {
         self.in_flight.dec_by(events as i64);
         self.write.record(took);
     }
@@ -279,13 +280,13 @@ impl SinkMetrics {
     }
 }
 
-fn register(registry: &mut Registry, described: &Described, metric: impl Metric) {
-    registry.register(described.family(), described.help(), metric);
+fn register(registry: &mut Registry, def: &MetricDef, metric: impl Metric) {
+    registry.register(def.family(), def.help(), metric);
 }
 
-fn registered<M: Metric + Clone + Default>(registry: &mut Registry, described: &Described) -> M {
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, def: &MetricDef) -> M {
     let metric = M::default();
-    register(registry, described, metric.clone());
+    register(registry, def, metric.clone());
     metric
 }
 
@@ -298,33 +299,33 @@ mod tests {
     use super::*;
     use crate::observe::{
         Partition,
-        table::ALL,
-        testing::{kafka, labels},
+        metric_defs::ALL,
+        tests::fixtures::{kafka, labels},
     };
 
     #[test]
     fn every_metric_of_the_table_is_exposed_and_no_other() {
         let instruments = kafka();
-        instruments.board.assign([0]);
+        instruments.run_state.assign([0]);
         let text = instruments.metrics.text();
         let exposed: BTreeSet<(&str, &str)> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
-        let described: BTreeSet<(&str, &str)> = ALL.iter().map(|one| (one.family(), one.kind.name())).collect();
-        assert_eq!(exposed, described);
+        let defined: BTreeSet<(&str, &str)> = ALL.iter().map(|one| (one.family(), one.kind.name())).collect();
+        assert_eq!(exposed, defined);
         assert!(text.ends_with("# EOF\n"));
     }
 
     #[test]
     fn every_series_has_the_labels_of_the_table() {
         let instruments = kafka();
-        instruments.board.assign([0]);
+        instruments.run_state.assign([0]);
         for line in instruments.metrics.text().lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
-            let of = |name: &str| ALL.iter().find(|one| one.name == name);
-            let described = of(name).or_else(|| of(base?)).unwrap();
-            let mut wanted: BTreeSet<&str> = described.labels.iter().copied().collect();
-            if !described.is_of_the_process() {
+            let find = |name: &str| ALL.iter().find(|one| one.name == name);
+            let def = find(name).or_else(|| find(base?)).unwrap();
+            let mut wanted: BTreeSet<&str> = def.labels.iter().copied().collect();
+            if !def.is_process_metric() {
                 wanted.insert("pipeline");
             }
             let all = labels(line);
@@ -336,10 +337,10 @@ mod tests {
     #[test]
     fn every_value_of_a_label_is_a_word_of_the_manifest_or_of_a_closed_list() {
         let instruments = kafka();
-        instruments.board.assign(0..2_000);
+        instruments.run_state.assign(0..2_000);
         let mut words: BTreeSet<String> = ["shop.profiles", "profiles", "history", "user_profiles", "other"]
             .into_iter()
-            .chain(OTHERS)
+            .chain(NON_SINK_STORES)
             .chain([env!("CARGO_PKG_VERSION")])
             .chain(Outcome::ALL.map(Outcome::name))
             .chain(Reason::ALL.map(Reason::code))
@@ -355,25 +356,25 @@ mod tests {
     #[test]
     fn partitions_beyond_the_cap_are_summed() {
         let instruments = kafka();
-        instruments.board.assign(0..1_003);
+        instruments.run_state.assign(0..1_003);
         let far = Partition { committed: Some(10), high_watermark: Some(15), paused: true, ..Partition::default() };
-        instruments.board.partitions((0..1_003).map(|partition| (partition, far)));
-        instruments.board.warming([1_001], true);
+        instruments.run_state.update_partitions((0..1_003).map(|partition| (partition, far)));
+        instruments.run_state.set_warming([1_001], true);
         let text = instruments.metrics.text();
-        let of = |name: &str, partition: &str| {
+        let gauge = |name: &str, partition: &str| {
             let begin =
                 format!("{name}{{pipeline=\"shop.profiles\",topic=\"user_profiles\",partition=\"{partition}\"}} ");
             text.lines().find_map(|line| line.strip_prefix(&begin)?.parse::<u64>().ok())
         };
         assert_eq!(
-            (of("lethe_consumer_lag_records", "999"), of("lethe_consumer_lag_records", "1000")),
+            (gauge("lethe_consumer_lag_records", "999"), gauge("lethe_consumer_lag_records", "1000")),
             (Some(5), None)
         );
         assert_eq!(
-            (of("lethe_consumer_lag_records", "other"), of("lethe_consumer_paused", "other")),
+            (gauge("lethe_consumer_lag_records", "other"), gauge("lethe_consumer_paused", "other")),
             (Some(15), Some(3))
         );
-        assert_eq!(of("lethe_warming", "other"), Some(1));
+        assert_eq!(gauge("lethe_warming", "other"), Some(1));
         assert!(text.contains("lethe_assigned_partitions{pipeline=\"shop.profiles\"} 1003\n"));
     }
 
@@ -402,9 +403,9 @@ mod tests {
     fn what_a_sink_was_handed_is_in_flight_until_it_answers() {
         let instruments = kafka();
         let sink = instruments.metrics.sink(0).unwrap();
-        sink.handed(500);
-        sink.handed(20);
-        sink.answered(500, Duration::from_millis(3));
+        sink.batch_sent(500);
+        sink.batch_sent(20);
+        sink.batch_written(500, Duration::from_millis(3));
         assert_eq!(sink.in_flight(), 20);
     }
 }

@@ -1,41 +1,39 @@
-//! What a running worker shows of itself: metrics, a board that `/status` reads, a pulse that says
+//! What a running worker shows of itself: metrics, a run_state that `/status` reads, a liveness that says
 //! whether it lives, and the server of all three. Nothing here takes a value of an event: what is
 //! shown is numbers, words of the manifest, and codes.
 
-mod board;
 mod histogram;
+mod liveness;
+mod metric_defs;
 mod metrics;
-mod page;
-mod places;
+mod outages;
 mod process;
-mod pulse;
 mod rates;
+mod run_state;
 mod server;
-mod stalls;
+mod state_collector;
 mod status;
-mod table;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 use std::sync::Arc;
 
-pub use board::{Board, Partition, Phase, Source};
 pub use histogram::{Histogram, Tally};
+pub use liveness::{Heartbeat, Liveness};
+pub use metric_defs::{ALL as METRICS, MetricDef, MetricKind};
 pub use metrics::{Metrics, SinkMetrics};
-pub use page::{PageError, check as check_page, write as write_page};
-pub use pulse::{Heart, Pulse};
-pub use server::{Bound, ListenError, Serving};
-pub use stalls::{DEAD_LETTER, KEY_STORE, PROGRESS};
+pub use outages::{DEAD_LETTER, KEY_STORE, PROGRESS};
+pub use run_state::{Partition, Phase, RunState, SourceInfo};
+pub use server::{BoundListener, ListenError, RunningServer};
 pub use status::Status;
-pub use table::{ALL as METRICS, Described, Kind};
 
 use lethe_core::pipeline::{Pipeline, SourceRules};
 
-use crate::{clock::now, run::pipeline_id};
+use crate::clock::now;
 
 /// What is shown of a pipeline that doesn't change while it runs.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct PipelineInfo {
     /// `<namespace>.<name>`.
     pub pipeline: String,
     /// Its sinks, in the order of the pipeline.
@@ -45,18 +43,18 @@ pub struct About {
     /// `spec.revision`.
     pub revision: u8,
     /// Where events come from.
-    pub source: Source,
+    pub source: SourceInfo,
 }
 
-impl About {
+impl PipelineInfo {
     /// What is shown of a pipeline.
-    pub fn of(pipeline: &Pipeline, config_hash: String) -> Self {
+    pub fn new(pipeline: &Pipeline, config_hash: String) -> Self {
         let source = match &pipeline.source {
-            SourceRules::Kafka { topic, group, .. } => Source::Kafka { topic: topic.clone(), group: group.clone() },
-            SourceRules::File { path, .. } => Source::File { path: path.clone() },
+            SourceRules::Kafka { topic, group, .. } => SourceInfo::Kafka { topic: topic.clone(), group: group.clone() },
+            SourceRules::File { path, .. } => SourceInfo::File { path: path.clone() },
         };
         Self {
-            pipeline: pipeline_id(pipeline),
+            pipeline: pipeline.id(),
             sinks: pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             config_hash,
             revision: pipeline.revision,
@@ -68,22 +66,23 @@ impl About {
 /// Everything that a running pipeline records into, and that the server reads.
 #[derive(Debug)]
 pub struct Instruments {
-    about: About,
+    info: PipelineInfo,
     /// Counters and histograms.
     pub metrics: Metrics,
     /// What it is doing now.
-    pub board: Arc<Board>,
+    pub run_state: Arc<RunState>,
     /// Whether it lives.
-    pub pulse: Pulse,
+    pub liveness: Liveness,
     rates: rates::Rates,
 }
 
 impl Instruments {
     /// Makes the instruments of a pipeline that starts now.
-    pub fn new(about: About) -> Arc<Self> {
-        let board = Arc::new(Board::new(about.source.clone(), now()));
-        let metrics = Metrics::new(&about, &board);
-        let instruments = Self { about, metrics, board, pulse: Pulse::default(), rates: rates::Rates::default() };
+    pub fn new(info: PipelineInfo) -> Arc<Self> {
+        let run_state = Arc::new(RunState::new(info.source.clone(), now()));
+        let metrics = Metrics::new(&info, &run_state);
+        let instruments =
+            Self { info, metrics, run_state, liveness: Liveness::default(), rates: rates::Rates::default() };
         instruments.sample();
         Arc::new(instruments)
     }
@@ -96,7 +95,7 @@ impl Instruments {
 
     /// Records are sent to an output topic once more: nobody knows whether it has them.
     pub(crate) fn sent_again(&self, name: &str, records: usize) {
-        let sink = self.about.sinks.iter().position(|sink| sink == name);
+        let sink = self.info.sinks.iter().position(|sink| sink == name);
         if let Some(sink) = sink.and_then(|at| self.metrics.sink(at)) {
             sink.sent_again(records as u64);
         }

@@ -9,7 +9,7 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
-use super::table::{CPU, Described, OPEN_FDS, RESIDENT, START_TIME};
+use super::metric_defs::{CPU, MetricDef, OPEN_FDS, RESIDENT, START_TIME};
 
 /// Ticks of `/proc/self/stat` a second: the kernel's `USER_HZ`, which is 100 wherever Lethe is built.
 const TICKS: f64 = 100.0;
@@ -36,8 +36,8 @@ impl Collector for Process {
     }
 }
 
-fn put(encoder: &mut DescriptorEncoder, described: &Described, value: &impl EncodeMetric) -> Result<(), Error> {
-    let metric = encoder.encode_descriptor(described.family(), described.meaning, None, value.metric_type())?;
+fn put(encoder: &mut DescriptorEncoder, def: &MetricDef, value: &impl EncodeMetric) -> Result<(), Error> {
+    let metric = encoder.encode_descriptor(def.family(), def.meaning, None, value.metric_type())?;
     value.encode(metric)
 }
 

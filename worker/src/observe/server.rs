@@ -19,9 +19,9 @@ use tokio::{
 use super::Instruments;
 
 /// How often counters are looked at for rates.
-const SAMPLE: Duration = Duration::from_secs(5);
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long answers under way may take once the run has ended.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,7 +29,7 @@ const JSON: &str = "application/json";
 
 /// Why nobody can ask this worker.
 #[derive(Debug, thiserror::Error)]
-#[error("can't listen on {address}: {}; {}", says(.source), advice(.source))]
+#[error("can't listen on {address}: {}; {}", reason(.source), advice(.source))]
 pub struct ListenError {
     /// Where it was to listen.
     pub address: SocketAddr,
@@ -37,7 +37,7 @@ pub struct ListenError {
     pub source: io::Error,
 }
 
-fn says(error: &io::Error) -> String {
+fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
         io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
@@ -56,12 +56,12 @@ fn advice(error: &io::Error) -> &'static str {
 
 /// An address that is taken, before anything answers there.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-impl Bound {
+impl BoundListener {
     /// Takes an address. Done before any store is opened, so that a wrong one costs nothing.
     pub async fn new(address: SocketAddr) -> Result<Self, ListenError> {
         let failed = |source| ListenError { address, source };
@@ -76,7 +76,7 @@ impl Bound {
     }
 
     /// Answers from now on.
-    pub fn serve(self, instruments: Arc<Instruments>) -> Serving {
+    pub fn serve(self, instruments: Arc<Instruments>) -> RunningServer {
         let (stop, stopped) = oneshot::channel::<()>();
         let sampled = Arc::clone(&instruments);
         let server = axum::serve(self.listener, router(instruments)).with_graceful_shutdown(async move {
@@ -86,31 +86,31 @@ impl Bound {
         tasks.spawn(async move {
             loop {
                 sampled.sample();
-                tokio::time::sleep(SAMPLE).await;
+                tokio::time::sleep(SAMPLE_INTERVAL).await;
             }
         });
         let server = tokio::spawn(async move {
             // Accepting goes on after an error of one connection: this ends only when it is told to.
             let _ = server.await;
         });
-        Serving { stop, server, _sampling: tasks }
+        RunningServer { stop, server, _sampling: tasks }
     }
 }
 
 /// A server that answers.
 #[derive(Debug)]
-pub struct Serving {
+pub struct RunningServer {
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
     /// Ends with it.
     _sampling: JoinSet<()>,
 }
 
-impl Serving {
+impl RunningServer {
     /// Lets answers under way end, for two seconds at most.
     pub async fn stop(mut self) {
         let _ = self.stop.send(());
-        if tokio::time::timeout(PATIENCE, &mut self.server).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.server).await.is_err() {
             self.server.abort();
         }
     }
@@ -131,11 +131,11 @@ fn router(instruments: Arc<Instruments>) -> Router {
 }
 
 async fn livez(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
-    probe(instruments.pulse.stuck().map_or_else(|| Ok("alive".to_owned()), Err))
+    probe(instruments.liveness.stuck().map_or_else(|| Ok("alive".to_owned()), Err))
 }
 
 async fn readyz(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
-    probe(instruments.board.ready())
+    probe(instruments.run_state.ready())
 }
 
 fn probe(answer: Result<String, String>) -> impl IntoResponse {
@@ -168,7 +168,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::observe::{Phase, testing::kafka};
+    use crate::observe::{Phase, tests::fixtures::kafka};
 
     fn any() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 0))
@@ -190,29 +190,29 @@ mod tests {
     #[tokio::test]
     async fn a_worker_is_asked_whether_it_lives_and_whether_it_is_ready() {
         let instruments = kafka();
-        let bound = Bound::new(any()).await.unwrap();
+        let bound = BoundListener::new(any()).await.unwrap();
         let address = bound.address();
-        let serving = bound.serve(Arc::clone(&instruments));
+        let server = bound.serve(Arc::clone(&instruments));
         assert_eq!((code(address, "/livez").await, code(address, "/readyz").await), (200, 503));
         assert!(ask(address, "/readyz").await.ends_with("starting: the stores are not open yet\n"));
-        instruments.board.opened();
-        instruments.board.assign([0]);
-        instruments.board.phase(Phase::Running);
+        instruments.run_state.stores_opened();
+        instruments.run_state.assign([0]);
+        instruments.run_state.set_phase(Phase::Running);
         assert_eq!(code(address, "/readyz").await, 200);
-        let heart = instruments.pulse.heart("the poll loop", Duration::ZERO);
-        heart.beat();
+        let heartbeat = instruments.liveness.register("the poll loop", Duration::ZERO);
+        heartbeat.beat();
         tokio::time::sleep(Duration::from_millis(5)).await;
         let stuck = ask(address, "/livez").await;
-        assert!(stuck.contains(" 503 ") && stuck.contains("the poll loop has not turned"), "{stuck}");
-        serving.stop().await;
+        assert!(stuck.contains(" 503 ") && stuck.contains("the poll loop made no progress"), "{stuck}");
+        server.stop().await;
         assert!(TcpStream::connect(address).await.is_err());
     }
 
     #[tokio::test]
     async fn metrics_and_status_say_what_they_are() {
-        let bound = Bound::new(any()).await.unwrap();
+        let bound = BoundListener::new(any()).await.unwrap();
         let address = bound.address();
-        let serving = bound.serve(kafka());
+        let server = bound.serve(kafka());
         let metrics = ask(address, "/metrics").await;
         assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
         assert!(metrics.ends_with("# EOF\n"));
@@ -222,13 +222,13 @@ mod tests {
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["state"], "Starting");
         assert_eq!(code(address, "/").await, 404);
-        serving.stop().await;
+        server.stop().await;
     }
 
     #[tokio::test]
     async fn an_address_in_use_is_said_with_what_to_change() {
-        let bound = Bound::new(any()).await.unwrap();
-        let error = Bound::new(bound.address()).await.unwrap_err().to_string();
+        let bound = BoundListener::new(any()).await.unwrap();
+        let error = BoundListener::new(bound.address()).await.unwrap_err().to_string();
         let wanted = format!(
             "can't listen on {}: another process listens there; change --listen to another port, or to port 0 for any \
              that is free",
@@ -239,14 +239,14 @@ mod tests {
 
     #[tokio::test]
     async fn somebody_who_keeps_a_connection_open_doesn_t_hold_up_the_end() {
-        let bound = Bound::new(any()).await.unwrap();
+        let bound = BoundListener::new(any()).await.unwrap();
         let address = bound.address();
-        let serving = bound.serve(kafka());
+        let server = bound.serve(kafka());
         let mut half = TcpStream::connect(address).await.unwrap();
         half.write_all(b"GET /status HTTP/1.1\r\n").await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
         let begun = Instant::now();
-        serving.stop().await;
-        assert!(begun.elapsed() < PATIENCE + Duration::from_secs(1));
+        server.stop().await;
+        assert!(begun.elapsed() < SHUTDOWN_TIMEOUT + Duration::from_secs(1));
     }
 }

@@ -1,4 +1,4 @@
-//! The answer of `/status`: made anew from counters and board each time it is asked for.
+//! The answer of `/status`: made anew from counters and run_state each time it is asked for.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{
     Instruments,
-    board::{self, Facts, SHOWN, State},
-    stalls::OTHERS,
+    outages::NON_SINK_STORES,
+    run_state::{self, MAX_LISTED, State, StateSnapshot},
 };
 
 /// What a running pipeline says of itself.
@@ -79,7 +79,8 @@ enum Source {
         topic: String,
         group: String,
         connected: bool,
-        strangers: Option<usize>,
+        #[serde(rename = "strangers")]
+        foreign_members: Option<usize>,
         total: usize,
         partitions: Vec<Partition>,
     },
@@ -122,34 +123,34 @@ struct SubjectCache {
 
 impl Status {
     pub(super) fn new(instruments: &Instruments) -> Self {
-        let about = &instruments.about;
-        let (facts, metrics) = (instruments.board.facts(), &instruments.metrics);
+        let info = &instruments.info;
+        let (state, metrics) = (instruments.run_state.snapshot(), &instruments.metrics);
         let (snapshot, rates) = (metrics.snapshot(), instruments.rates.per_second());
-        let store = |name: &str| Store::new(name, metrics.retries(name), &facts);
-        let sinks = about.sinks.iter().enumerate().filter_map(|(at, name)| {
-            let of_sink = metrics.sink(at)?;
+        let store = |name: &str| Store::new(name, metrics.retries(name), &state);
+        let sinks = info.sinks.iter().enumerate().filter_map(|(at, name)| {
+            let counters = metrics.sink(at)?;
             Some(Sink {
                 store: store(name),
-                outcomes: Outcome::ALL.map(|outcome| (outcome.name(), of_sink.outcome(outcome))).into(),
+                outcomes: Outcome::ALL.map(|outcome| (outcome.name(), counters.outcome(outcome))).into(),
                 events_per_second: tenths(rates.sinks.get(at).copied().unwrap_or_default()),
-                in_flight: of_sink.in_flight(),
+                in_flight: counters.in_flight(),
             })
         });
         let (entries, hits, misses) = snapshot.cache;
         Self {
-            pipeline: about.pipeline.clone(),
+            pipeline: info.pipeline.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            config_hash: about.config_hash.clone(),
-            revision: about.revision,
-            state: facts.state,
-            since: instant(facts.since),
+            config_hash: info.config_hash.clone(),
+            revision: info.revision,
+            state: state.state,
+            since: instant(state.since),
             rates: Rates {
                 events_per_second: tenths(rates.events),
                 bytes_per_second: tenths(rates.bytes),
                 dead_letters_per_second: tenths(rates.dead_letters),
             },
             sinks: sinks.collect(),
-            stores: OTHERS.map(store).into(),
+            stores: NON_SINK_STORES.map(store).into(),
             dead_letters: DeadLetters {
                 written: snapshot.letters_written,
                 expired: snapshot.letters_expired,
@@ -158,35 +159,35 @@ impl Status {
             expired_unread: snapshot.expired_unread,
             subject_cache: SubjectCache { entries, hits, misses },
             dedupe_ids: snapshot.dedupe_ids,
-            unclassified_fields: facts.unclassified.clone(),
-            source: Source::new(facts),
+            unclassified_fields: state.unclassified.clone(),
+            source: Source::new(state),
         }
     }
 }
 
 impl Store {
-    fn new(name: &str, retries: u64, facts: &Facts) -> Self {
-        let trouble = facts.troubles.get(name);
+    fn new(name: &str, retries: u64, state: &StateSnapshot) -> Self {
+        let outage = state.outages.get(name);
         Self {
             name: name.to_owned(),
             retries,
-            stalled_since: trouble.and_then(|trouble| trouble.since).map(instant),
-            last_error: trouble.map(|trouble| LastError { at: instant(trouble.at), message: trouble.message.clone() }),
+            stalled_since: outage.and_then(|outage| outage.since).map(instant),
+            last_error: outage.map(|outage| LastError { at: instant(outage.at), message: outage.message.clone() }),
         }
     }
 }
 
 impl Source {
-    fn new(facts: Facts) -> Self {
-        match facts.source {
-            board::Source::File { path } => {
-                let bytes_total = (facts.bytes_total > 0).then_some(facts.bytes_total);
-                Source::File { path, bytes_read: facts.bytes_read, bytes_total }
+    fn new(state: StateSnapshot) -> Self {
+        match state.source {
+            run_state::SourceInfo::File { path } => {
+                let bytes_total = (state.bytes_total > 0).then_some(state.bytes_total);
+                Source::File { path, bytes_read: state.bytes_read, bytes_total }
             }
-            board::Source::Kafka { topic, group } => {
-                let (assigned, warming) = (facts.assigned.unwrap_or_default(), facts.warming);
+            run_state::SourceInfo::Kafka { topic, group } => {
+                let (assigned, warming) = (state.assigned.unwrap_or_default(), state.warming);
                 let total = assigned.len();
-                let partitions = assigned.into_iter().take(SHOWN).map(|(number, at)| Partition {
+                let partitions = assigned.into_iter().take(MAX_LISTED).map(|(number, at)| Partition {
                     number,
                     committed: at.committed,
                     position: at.position,
@@ -195,8 +196,8 @@ impl Source {
                     paused: at.paused,
                     warming: warming.contains(&number),
                 });
-                let (connected, strangers) = (facts.connected, facts.strangers);
-                Source::Kafka { topic, group, connected, strangers, total, partitions: partitions.collect() }
+                let (connected, foreign_members) = (state.connected, state.foreign_members);
+                Source::Kafka { topic, group, connected, foreign_members, total, partitions: partitions.collect() }
             }
         }
     }
@@ -219,8 +220,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        observe::{Partition, Phase, testing},
-        run::Counts,
+        counts::Counts,
+        observe::{Partition, Phase, tests::fixtures},
     };
 
     fn status(instruments: &Instruments) -> Value {
@@ -229,41 +230,41 @@ mod tests {
 
     #[test]
     fn a_status_says_what_counters_and_board_hold() {
-        let instruments = testing::kafka();
-        let board = &instruments.board;
-        board.opened();
-        board.connected(true);
-        assert!(board.strangers(2) && !board.strangers(2), "news once");
-        board.assign([3]);
-        board.phase(Phase::Running);
+        let instruments = fixtures::kafka();
+        let run_state = &instruments.run_state;
+        run_state.stores_opened();
+        run_state.set_connected(true);
+        assert!(run_state.set_foreign_members(2) && !run_state.set_foreign_members(2), "news once");
+        run_state.assign([3]);
+        run_state.set_phase(Phase::Running);
         let far = Partition { committed: Some(90), position: Some(95), high_watermark: Some(100), paused: false };
-        board.partitions([(3, far)]);
-        board.stalled(1_000, "history", "docs is not available: no primary".to_owned());
+        run_state.update_partitions([(3, far)]);
+        run_state.store_failed(1_000, "history", "docs is not available: no primary".to_owned());
         let mut counts = Counts::default();
         counts.sinks.entry("profiles".to_owned()).or_default().add(Outcome::Delivered, 7);
         instruments.metrics.done(&counts);
-        let said = status(&instruments);
-        assert_eq!(said["pipeline"], "shop.profiles");
-        assert_eq!(said["state"], "Stalled");
-        assert_eq!(said["since"], "1970-01-01T00:00:01Z");
-        assert_eq!(said["sinks"][0]["outcomes"]["delivered"], 7);
-        assert_eq!(said["sinks"][0]["stalledSince"], Value::Null);
-        assert_eq!(said["sinks"][1]["stalledSince"], "1970-01-01T00:00:01Z");
-        assert_eq!(said["sinks"][1]["lastError"]["message"], "docs is not available: no primary");
+        let shown = status(&instruments);
+        assert_eq!(shown["pipeline"], "shop.profiles");
+        assert_eq!(shown["state"], "Stalled");
+        assert_eq!(shown["since"], "1970-01-01T00:00:01Z");
+        assert_eq!(shown["sinks"][0]["outcomes"]["delivered"], 7);
+        assert_eq!(shown["sinks"][0]["stalledSince"], Value::Null);
+        assert_eq!(shown["sinks"][1]["stalledSince"], "1970-01-01T00:00:01Z");
+        assert_eq!(shown["sinks"][1]["lastError"]["message"], "docs is not available: no primary");
         let row = json!({"partition": 3, "committed": 90, "position": 95, "highWatermark": 100, "lag": 10,
             "paused": false, "warming": false});
         assert_eq!(
-            said["source"],
+            shown["source"],
             json!({"topic": "user_profiles", "group": "lethe.shop.profiles",
             "connected": true, "strangers": 2, "total": 1, "partitions": [row]})
         );
-        assert_eq!(said["unclassifiedFields"], json!([]));
+        assert_eq!(shown["unclassifiedFields"], json!([]));
     }
 
     #[test]
     fn a_status_lists_a_thousand_partitions_and_says_how_many_there_are() {
-        let instruments = testing::kafka();
-        instruments.board.assign(0..1_500);
+        let instruments = fixtures::kafka();
+        instruments.run_state.assign(0..1_500);
         let source = &status(&instruments)["source"];
         assert_eq!(
             (source["total"].as_u64(), source["partitions"].as_array().map(Vec::len)),
@@ -273,8 +274,8 @@ mod tests {
 
     #[test]
     fn a_pipeline_of_files_says_how_far_they_are_read() {
-        let instruments = testing::file();
-        instruments.board.file(10, 0);
+        let instruments = fixtures::file();
+        instruments.run_state.set_file_progress(10, 0);
         let wanted = json!({"path": "in/*.ndjson", "bytesRead": 10, "bytesTotal": null});
         assert_eq!(status(&instruments)["source"], wanted);
     }

@@ -6,7 +6,7 @@
 //! without a change; a file that was killed between the second step and the third gets the lines of
 //! one page of letters a second time, as an output topic would.
 
-mod retry;
+mod reprocess;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,20 +14,15 @@ use std::{
 };
 
 use lethe_core::{engine::Engine, letter::OwnedRecord, outcome::Outcome, record::OutgoingBatch};
-use lethe_stores::{
-    Answer, DeadLetters, Sink, StoreError, Vault,
-    dead_letter::{Letter, LetterKey},
-};
+use lethe_stores::{Answer, DeadLetters, Letter, LetterKey, Sink, StoreError, Vault};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use self::retry::{Retry, Tried};
+use self::reprocess::{PageResult, Reprocessor};
 use crate::{
     clock::now,
-    run::{
-        Counts, Deliverer, Job, KeyError, LetterError, RunError, SinkCounts, Watch, expire_before, open_letter,
-        pipeline_id,
-    },
+    counts::{Counts, SinkCounts},
+    run::{Deliverer, Job, KeyError, LetterError, RunError, RunHandle, expire_before, open_letter},
 };
 
 /// Letters that are opened at once: their originals are in memory together.
@@ -75,17 +70,17 @@ impl Redriven {
 }
 
 /// A letter that was opened.
-struct Opened {
+struct OpenedLetter {
     letter: Letter,
     /// Which of the pipeline's sinks lack it, in their order.
     wanted: Vec<bool>,
     record: OwnedRecord,
 }
 
-/// Redrives the dead letters of a pipeline. [`Watch::stop`] ends it after the page under way. The
+/// Redrives the dead letters of a pipeline. [`RunHandle::stop`] ends it after the page under way. The
 /// sinks of a dry run's job are not used.
-pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -> Result<Redriven, RunError> {
-    let id = pipeline_id(&job.pipeline);
+pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandle>) -> Result<Redriven, RunError> {
+    let id = job.pipeline.id();
     let engine = Arc::new(Engine::new(&job.pipeline, Arc::clone(&job.ring))?);
     let names: Vec<String> = job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect();
     let mut deliverer = if options.dry_run {
@@ -93,7 +88,7 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
     } else {
         let progress = job.vault.progress(id.clone()).await?;
         let sinks = std::mem::take(&mut job.sinks);
-        let mut deliverer = Deliverer::new(with_sinks(&job, sinks), Arc::clone(&watch));
+        let mut deliverer = Deliverer::new(with_sinks(&job, sinks), Arc::clone(&handle));
         deliverer.restore(&progress).await?;
         Some(deliverer)
     };
@@ -104,13 +99,13 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
         engine: Arc::clone(&engine),
         sinks: names.clone(),
     };
-    let mut retry = Retry::new(job, engine, Handle::current(), Arc::clone(&watch), options.dry_run);
+    let mut reprocessor = Reprocessor::new(job, engine, Handle::current(), Arc::clone(&handle), options.dry_run);
     let mut done = Redriven {
         sinks: names.iter().map(|name| (name.clone(), SinkCounts::default())).collect(),
         ..Redriven::default()
     };
     let mut after = None;
-    while !watch.stops() {
+    while !handle.is_stopping() {
         let mut page = reader.letters.list(id.clone(), after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.key);
@@ -120,14 +115,14 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
 
         let looked_at = page.len() as u64;
         let (opened, mut gone) = reader.open(page, &mut done).await?;
-        let tried;
-        (retry, tried) = tokio::task::spawn_blocking(move || {
-            let tried = retry.page(opened);
-            (retry, tried)
+        let result;
+        (reprocessor, result) = tokio::task::spawn_blocking(move || {
+            let result = reprocessor.page(opened);
+            (reprocessor, result)
         })
         .await
-        .map_err(|_| RunError::Lost(id.clone()))?;
-        let Tried { outgoing, mut counts, mut removed, mut redriven, fenced } = tried?;
+        .map_err(|_| RunError::ThreadEnded(id.clone()))?;
+        let PageResult { outgoing, mut counts, mut removed, mut redriven, fenced } = result?;
         if let Some(deliverer) = &mut deliverer {
             let answers = deliverer.write(&outgoing).await?;
             let refused = count(&names, &outgoing, answers, &mut counts);
@@ -144,7 +139,7 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, watch: Arc<Watch>) -
         done.fenced += fenced;
         done.add(&counts);
         done.letters += looked_at;
-        watch.events.fetch_add(looked_at, Ordering::Relaxed);
+        handle.events.fetch_add(looked_at, Ordering::Relaxed);
         if options.limit.is_some_and(|limit| done.letters >= limit) {
             break;
         }
@@ -210,7 +205,11 @@ struct Reader {
 
 impl Reader {
     /// Opens letters. Answers those that opened, and the keys of those that never will.
-    async fn open(&self, page: Vec<Letter>, done: &mut Redriven) -> Result<(Vec<Opened>, Vec<[u8; 32]>), StoreError> {
+    async fn open(
+        &self,
+        page: Vec<Letter>,
+        done: &mut Redriven,
+    ) -> Result<(Vec<OpenedLetter>, Vec<[u8; 32]>), StoreError> {
         let mut opened = Vec::with_capacity(page.len());
         let mut gone = Vec::new();
         for letter in page {
@@ -226,7 +225,7 @@ impl Reader {
             let record = open_letter(&letter, self.engine.ring(), space, &*self.vault).await;
             match record {
                 Ok(Some(_)) if !wanted.contains(&true) => done.without_sink += 1,
-                Ok(Some(record)) => opened.push(Opened { letter, wanted, record }),
+                Ok(Some(record)) => opened.push(OpenedLetter { letter, wanted, record }),
                 Ok(None) => {
                     done.fenced += 1;
                     gone.push(letter.key);

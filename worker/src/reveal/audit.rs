@@ -1,4 +1,4 @@
-//! Who looked, at whom and on what ground: one line of JSON, without a clear value of a subject.
+//! Who looked, at find_subjects and on what ground: one line of JSON, without a clear value of a subject.
 
 use std::str::FromStr;
 

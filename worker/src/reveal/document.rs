@@ -20,7 +20,7 @@ const SHREDDED: &str = "[shredded]";
 
 /// Why a class has no cipher.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Shut {
+pub(super) enum KeyUnavailable {
     /// Its key was destroyed.
     Shredded,
     /// Its key doesn't open.
@@ -31,7 +31,7 @@ pub(super) enum Shut {
 pub(super) struct Opener<'o> {
     pub(super) space: &'o str,
     pub(super) token: Token,
-    pub(super) keys: BTreeMap<String, Result<SubjectCipher, Shut>>,
+    pub(super) keys: BTreeMap<String, Result<SubjectCipher, KeyUnavailable>>,
 }
 
 impl Opener<'_> {
@@ -106,12 +106,12 @@ impl Opener<'_> {
                     Err(error) => error.to_string(),
                 }
             }
-            Some(Err(Shut::Shredded)) => {
+            Some(Err(KeyUnavailable::Shredded)) => {
                 out.push_str(&serde_json::to_string(SHREDDED).ok()?);
                 closed.push(Closed { path: path.to_owned(), why: format!("the key of class {class} was destroyed") });
                 return Some(());
             }
-            Some(Err(Shut::Key(why))) => why.clone(),
+            Some(Err(KeyUnavailable::Key(why))) => why.clone(),
             None => format!("the key store has no key of class {class} for this subject"),
         };
         out.push_str(raw);
@@ -200,7 +200,8 @@ mod tests {
     }
 
     fn open(document: &str) -> (String, Vec<Closed>) {
-        let keys = [("profile".to_owned(), Ok(cipher("profile"))), ("identity".to_owned(), Err(Shut::Shredded))];
+        let keys =
+            [("profile".to_owned(), Ok(cipher("profile"))), ("identity".to_owned(), Err(KeyUnavailable::Shredded))];
         let opener = Opener { space: "customers", token: TOKEN, keys: keys.into() };
         let mut closed = Vec::new();
         let shown = opener.open(document, &mut closed).unwrap();

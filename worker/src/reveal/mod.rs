@@ -1,7 +1,7 @@
 //! What the tables and collections of a pipeline hold about one person, opened.
 //!
 //! The one place where sealed values are opened for a person to read: nothing of it is shown before
-//! the key store's audit record says who looked, at whom and on what ground.
+//! the key store's audit record says who looked, at find_subjects and on what ground.
 
 mod audit;
 mod document;
@@ -17,20 +17,17 @@ use lethe_core::{
     sensitive::Sensitive,
 };
 use lethe_crds::profile_pipeline::{Audience, Canonical};
-use lethe_stores::{
-    KeyStore, StoreError, StoredRecord,
-    key_store::{KeyEntry, KeyRow},
-};
+use lethe_stores::{KeyEntry, KeyRow, StoreError, StoredRecord, SubjectKeys, open::open_records};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use self::audit::{BadGround, Ground, User};
 use self::document::Opener;
 pub use self::document::flatten;
-use crate::open::{Keyed, OpenError, open_records};
+use crate::open::{OpenError, PipelineAccess};
 
 /// Who is looked for.
-pub struct Asked {
+pub struct SubjectQuery {
     /// The identifier as a person wrote it.
     pub identifier: Sensitive<String>,
     /// Which alias it is; `None`: the subject's own id.
@@ -50,10 +47,10 @@ pub enum RevealError {
     #[error(transparent)]
     Ring(#[from] KeyRingError),
     /// An alias that isn't declared.
-    #[error("the pipeline declares no alias {asked:?}; it declares: {declared}")]
+    #[error("the pipeline declares no alias {query:?}; it declares: {declared}")]
     NoSuchAlias {
-        /// What was asked for.
-        asked: String,
+        /// What was query for.
+        query: String,
         /// What there is.
         declared: String,
     },
@@ -86,7 +83,7 @@ pub struct Revealed {
     /// Classes whose keys were destroyed by an erasure.
     pub shredded: Vec<String>,
     /// What each sink holds that was searched.
-    pub sinks: Vec<Held>,
+    pub sinks: Vec<SinkRecords>,
     /// What was not searched, and why.
     pub not_searched: Vec<NotSearched>,
 }
@@ -94,7 +91,7 @@ pub struct Revealed {
 /// What one sink holds.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Held {
+pub struct SinkRecords {
     /// Name of the sink.
     pub sink: String,
     /// Who reads it.
@@ -151,49 +148,49 @@ impl Revealed {
 }
 
 /// Gathers and opens what is held about one person. When it answers, the key store's audit record
-/// holds who looked, at whom and on what ground; where that can't be written, it answers nothing.
+/// holds who looked, at find_subjects and on what ground; where that can't be written, it answers nothing.
 pub async fn reveal(
-    keyed: &mut Keyed<'_>,
-    asked: &Asked,
+    access: &mut PipelineAccess<'_>,
+    query: &SubjectQuery,
     ground: &Ground,
     user: &User,
 ) -> Result<Revealed, RevealError> {
-    let subjects = whom(&keyed.pipeline, &keyed.ring, &*keyed.vault, asked).await?;
+    let subjects = find_subjects(&access.pipeline, &access.ring, &*access.vault, query).await?;
     let mut revealed = Revealed {
-        pipeline: format!("{}/{}", keyed.pipeline.namespace, keyed.pipeline.name),
+        pipeline: format!("{}/{}", access.pipeline.namespace, access.pipeline.name),
         subject: None,
         known: false,
         shredded: Vec::new(),
         sinks: Vec::new(),
-        not_searched: not_searched(&keyed.pipeline),
+        not_searched: not_searched(&access.pipeline),
     };
     if let [token] = subjects.as_slice() {
-        search(keyed, *token, &mut revealed).await?;
+        search(access, *token, &mut revealed).await?;
     }
     let line = audit::line(&revealed, subjects.len(), ground, user);
-    keyed.vault.audit(line).await?;
-    match (&asked.alias, subjects.len()) {
+    access.vault.audit(line).await?;
+    match (&query.alias, subjects.len()) {
         (Some(alias), several @ 2..) => Err(RevealError::Ambiguous { alias: alias.clone(), subjects: several }),
         _ => Ok(revealed),
     }
 }
 
 /// Looks for a subject in every table and collection.
-async fn search(keyed: &mut Keyed<'_>, token: Token, revealed: &mut Revealed) -> Result<(), RevealError> {
-    let pipeline = &keyed.pipeline;
-    revealed.subject = Some(TokenText { root: keyed.ring.root_check(), token }.to_string());
+async fn search(access: &mut PipelineAccess<'_>, token: Token, revealed: &mut Revealed) -> Result<(), RevealError> {
+    let pipeline = &access.pipeline;
+    revealed.subject = Some(TokenText { root: access.ring.root_check(), token }.to_string());
     let space = &pipeline.event.space;
-    let entries = keyed.vault.find(space.clone(), token).await?;
+    let entries = access.vault.find(space.clone(), token).await?;
     revealed.known = !entries.is_empty();
     revealed.shredded = entries.iter().filter(|entry| entry.row == KeyRow::Shredded).map(|e| e.class.clone()).collect();
-    let opener = Opener { space, token, keys: keys(&keyed.ring, space, &token, &entries) };
+    let opener = Opener { space, token, keys: keys(&access.ring, space, &token, &entries) };
     for sink in &pipeline.sinks {
-        let Some(found) = open_records(pipeline, sink, &mut keyed.stores).await? else { continue };
-        let reference = keyed.ring.reference(sink.audience, &token)?;
+        let Some(found) = open_records(sink, &mut access.stores).await.map_err(OpenError::from)? else { continue };
+        let reference = access.ring.reference(sink.audience, &token)?;
         let records = found.records.records_of(reference).await?.unwrap_or_default();
         revealed.known |= !records.is_empty();
         let records = records.into_iter().map(|record| open_record(&opener, &sink.name, record));
-        revealed.sinks.push(Held {
+        revealed.sinks.push(SinkRecords {
             sink: sink.name.clone(),
             audience: sink.audience,
             store: found.store,
@@ -204,27 +201,27 @@ async fn search(keyed: &mut Keyed<'_>, token: Token, revealed: &mut Revealed) ->
     Ok(())
 }
 
-/// Tokens of whoever is asked for: one of an id, any number of an alias.
-async fn whom(
+/// Tokens of whoever is query for: one of an id, any number of an alias.
+async fn find_subjects(
     pipeline: &Pipeline,
     ring: &KeyRing,
-    key_store: &dyn KeyStore,
-    asked: &Asked,
+    key_store: &dyn SubjectKeys,
+    query: &SubjectQuery,
 ) -> Result<Vec<Token>, RevealError> {
     let event = &pipeline.event;
     let form = |form: Canonical| {
         let mut out = String::new();
-        canonical(&Scalar::Text(asked.identifier.expose().into()), form, pipeline.region.as_deref(), &mut out)
+        canonical(&Scalar::Text(query.identifier.expose().into()), form, pipeline.region.as_deref(), &mut out)
             .map(|()| out)
             .map_err(RevealError::NotCanonical)
     };
-    let Some(name) = &asked.alias else {
+    let Some(name) = &query.alias else {
         return Ok(vec![ring.token(&event.space, &form(event.canonical)?)]);
     };
     let rules = event.aliases.iter().find(|alias| alias.name == *name).ok_or_else(|| {
         let declared: Vec<&str> = event.aliases.iter().map(|alias| alias.name.as_str()).collect();
         let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
-        RevealError::NoSuchAlias { asked: name.clone(), declared }
+        RevealError::NoSuchAlias { query: name.clone(), declared }
     })?;
     let alias = ring.alias_token(&event.space, name, &form(rules.canonical)?);
     Ok(key_store.resolve(event.space.clone(), name.clone(), alias).await?)
@@ -236,12 +233,12 @@ fn keys(
     space: &str,
     token: &Token,
     entries: &[KeyEntry],
-) -> BTreeMap<String, Result<SubjectCipher, document::Shut>> {
+) -> BTreeMap<String, Result<SubjectCipher, document::KeyUnavailable>> {
     let open = |entry: &KeyEntry| {
-        let KeyRow::Live(wrapped) = &entry.row else { return Err(document::Shut::Shredded) };
+        let KeyRow::Live(wrapped) = &entry.row else { return Err(document::KeyUnavailable::Shredded) };
         let context = WrapContext::Subject { space, token, class: &entry.class };
-        let key = ring.unwrap(&context, wrapped).map_err(|error| document::Shut::Key(error.to_string()))?;
-        SubjectCipher::new(&key, &entry.class).map_err(|error| document::Shut::Key(error.to_string()))
+        let key = ring.unwrap(&context, wrapped).map_err(|error| document::KeyUnavailable::Key(error.to_string()))?;
+        SubjectCipher::new(&key, &entry.class).map_err(|error| document::KeyUnavailable::Key(error.to_string()))
     };
     entries.iter().map(|entry| (entry.class.clone(), open(entry))).collect()
 }

@@ -1,5 +1,5 @@
-//! The delivering task: a batch goes to all sinks and its dead letters to theirs; when all of them
-//! hold it, whoever gave it is told.
+//! The delivery task: sends each batch to all sinks, and its dead letters to their store. When all
+//! of them have acknowledged a batch, it commits the batch's offsets.
 
 use std::{
     collections::BTreeMap,
@@ -9,49 +9,50 @@ use std::{
 
 use futures::future::try_join_all;
 use lethe_core::{outcome::Outcome, reason::Rejection, record::OutgoingBatch};
-use lethe_stores::{Answer, DeadLetters, Sink, StoreError, Vault, bookkeeping::Progress};
+use lethe_stores::{Answer, DeadLetters, Progress, Sink, StoreError, Vault};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use super::{
-    Counts, Job, RunError, Transformed, Watch,
-    late::LateLetters,
-    part::Receipt,
-    patience::patiently,
-    pipeline_id,
-    sink_task::{self, Done, write},
-    window::{SMALL, UnderWay, Window},
+    Job, RunError, RunHandle, Transformed,
+    message::CommitTarget,
+    retry::with_retries,
+    sink_rejections::SinkRejections,
+    sink_task::{self, SinkReply, write},
+    window::{InFlightBatch, MAX_SMALL_BATCHES, Window},
 };
 use crate::{
     clock::now,
+    counts::Counts,
     observe::{DEAD_LETTER, PROGRESS, Tally},
 };
 
-/// How long a stop waits for stores that don't answer. What is then left is read again.
-const DRAIN: Duration = Duration::from_secs(8);
+/// How long a stop waits for stores that don't answer. Batches that are undelivered by then are
+/// read again by the next run.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What the sinks' places are told through.
+/// Delivers batches to the sinks of a pipeline.
 pub(crate) struct Deliverer {
     id: String,
     vault: Arc<dyn Vault>,
     letters: Arc<dyn DeadLetters>,
     sinks: Vec<(String, Box<dyn Sink>)>,
-    watch: Arc<Watch>,
+    handle: Arc<RunHandle>,
 }
 
 impl Deliverer {
-    pub(crate) fn new(job: Job, watch: Arc<Watch>) -> Self {
+    pub(crate) fn new(job: Job, handle: Arc<RunHandle>) -> Self {
         let names = job.pipeline.sinks.iter().map(|sink| sink.name.clone());
         Self {
-            id: pipeline_id(&job.pipeline),
+            id: job.pipeline.id(),
             vault: job.vault,
             letters: job.letters,
             sinks: names.zip(job.sinks).collect(),
-            watch,
+            handle,
         }
     }
 
-    /// Takes sinks back to what was committed last. Their marks are committed before anything is
-    /// written: a run that is killed before its first batch knows what is its own.
+    /// Resets the sinks to what was committed last. Commits their marks before anything is written:
+    /// a run that is killed before its first batch then knows which part of a file it wrote itself.
     pub(crate) async fn restore(&mut self, progress: &Progress) -> Result<(), StoreError> {
         for (name, sink) in &mut self.sinks {
             sink.restore(progress.marks.get(name).copied())?;
@@ -67,29 +68,30 @@ impl Deliverer {
         self.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), sink.mark()?))).collect()
     }
 
-    /// Delivers batches until there are no more.
+    /// Delivers batches until there are no more. Fails if a store fails permanently, or doesn't
+    /// answer in time during a stop.
     pub(super) async fn run(
         self,
         mut batches: mpsc::Receiver<Transformed>,
-        late: LateLetters,
-        acknowledge: &(dyn Fn(&Receipt) + Sync),
+        sink_rejections: SinkRejections,
+        acknowledge: &(dyn Fn(&CommitTarget) + Sync),
         counts: &mut Counts,
     ) -> Result<(), RunError> {
-        let Self { id, vault, letters, sinks, watch } = self;
+        let Self { id, vault, letters, sinks, handle } = self;
         let names: Vec<String> = sinks.iter().map(|(name, _)| name.clone()).collect();
         let (done, mut answers) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let mut queues = Vec::with_capacity(sinks.len());
         for (at, (name, sink)) in sinks.into_iter().enumerate() {
-            let (queue, jobs) = mpsc::channel(SMALL);
+            let (queue, jobs) = mpsc::channel(MAX_SMALL_BATCHES);
             queues.push(queue);
-            tasks.spawn(sink_task::serve(at, name, sink, jobs, done.clone(), Arc::clone(&watch)));
+            tasks.spawn(sink_task::run_sink(at, name, sink, jobs, done.clone(), Arc::clone(&handle)));
         }
-        let (to_letters, letter_jobs) = mpsc::channel(SMALL);
-        let (lettered, mut letters_done) = mpsc::unbounded_channel();
-        tasks.spawn(write_letters(Arc::clone(&letters), letter_jobs, lettered, Arc::clone(&watch)));
+        let (to_letters, letter_jobs) = mpsc::channel(MAX_SMALL_BATCHES);
+        let (letters_written, mut letters_done) = mpsc::unbounded_channel();
+        tasks.spawn(write_letters(Arc::clone(&letters), letter_jobs, letters_written, Arc::clone(&handle)));
 
-        let mut finish = Finish { id, names, vault, letters, late, watch: Arc::clone(&watch) };
+        let mut completion = Completion { id, names, vault, letters, sink_rejections, handle: Arc::clone(&handle) };
         let mut window = Window::default();
         let mut number = 0_u64;
         let mut more = true;
@@ -100,50 +102,50 @@ impl Deliverer {
                 batch = batches.recv(), if more && window.has_room() => match batch {
                     None => more = false,
                     Some(batch) => {
-                        let of = Arc::new(batch);
+                        let transformed = Arc::new(batch);
                         number += 1;
-                        let mut under_way = UnderWay::new(Arc::clone(&of), queues.len());
+                        let mut in_flight = InFlightBatch::new(Arc::clone(&transformed), queues.len());
                         for (at, queue) in queues.iter().enumerate() {
-                            let records = of.outgoing[at].records.len();
+                            let records = transformed.outgoing[at].records.len();
                             if records == 0 {
-                                under_way.answers[at] = Some(Vec::new());
-                            } else if queue.send((number, Arc::clone(&of))).await.is_err() {
-                                // It ended with an error, which waits among the answers.
+                                in_flight.answers[at] = Some(Vec::new());
+                            } else if queue.send((number, Arc::clone(&transformed))).await.is_err() {
+                                // The task ended with an error, which is in the queue of replies.
                                 break;
-                            } else if let Some(metrics) = watch.shown.metrics.sink(at) {
-                                metrics.handed(records);
+                            } else if let Some(metrics) = handle.instruments.metrics.sink(at) {
+                                metrics.batch_sent(records);
                             }
                         }
-                        if !under_way.lettered && to_letters.send((number, of)).await.is_err() {
+                        if !in_flight.dead_letters_written && to_letters.send((number, transformed)).await.is_err() {
                             tracing::debug!("the dead letter ended");
                         }
-                        window.insert(number, under_way);
+                        window.insert(number, in_flight);
                     }
                 },
-                Some(Done { batch, sink, answers, mark }) = answers.recv() => {
+                Some(SinkReply { batch, sink, answers, mark }) = answers.recv() => {
                     let answers = answers?;
-                    if let Some(under_way) = window.get_mut(batch) {
-                        under_way.answers[sink] = Some(answers);
-                        under_way.marks[sink] = mark;
+                    if let Some(in_flight) = window.get_mut(batch) {
+                        in_flight.answers[sink] = Some(answers);
+                        in_flight.marks[sink] = mark;
                     }
                 }
                 Some((batch, done)) = letters_done.recv() => {
                     done?;
-                    if let Some(under_way) = window.get_mut(batch) {
-                        under_way.lettered = true;
+                    if let Some(in_flight) = window.get_mut(batch) {
+                        in_flight.dead_letters_written = true;
                     }
                 }
                 _ = tick.tick() => {
-                    if watch.stops()
-                        && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN
+                    if handle.is_stopping()
+                        && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN_TIMEOUT
                         && !window.is_empty()
                     {
-                        return Err(RunError::Undelivered { batches: window.len(), after: DRAIN });
+                        return Err(RunError::Undelivered { batches: window.len(), after: DRAIN_TIMEOUT });
                     }
                 }
             }
-            while let Some(under_way) = window.done() {
-                finish.batch(under_way, acknowledge, counts).await?;
+            while let Some(in_flight) = window.take_written() {
+                completion.complete(in_flight, acknowledge, counts).await?;
             }
         }
         drop((queues, to_letters));
@@ -151,75 +153,75 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Writes a batch to each sink, all at once; answers what each says. It is durable when this
-    /// returns, and is not committed yet.
+    /// Writes a batch to all sinks concurrently, and returns the answers of each sink. The records
+    /// are durable when this returns, but not committed.
     pub(crate) async fn write(&mut self, outgoing: &[OutgoingBatch]) -> Result<Vec<Vec<Answer>>, StoreError> {
-        let watch = &self.watch;
+        let handle = &self.handle;
         let writes = self.sinks.iter_mut().zip(outgoing);
-        try_join_all(writes.map(|((name, sink), outgoing)| write(name, sink.as_mut(), outgoing, watch))).await
+        try_join_all(writes.map(|((name, sink), outgoing)| write(name, sink.as_mut(), outgoing, handle))).await
     }
 
-    /// Commits the marks of the sinks as they are now.
+    /// Commits the current marks of the sinks.
     pub(crate) async fn commit_marks(&self) -> Result<(), StoreError> {
         let progress = Progress { marks: self.marks(), ..Progress::default() };
-        patiently(PROGRESS, &self.watch, || self.vault.commit(self.id.clone(), progress.clone())).await
+        with_retries(PROGRESS, &self.handle, || self.vault.commit(self.id.clone(), progress.clone())).await
     }
 
-    /// Removes dead letters that are delivered, or that nobody can open any more.
+    /// Removes dead letters that are delivered, or whose key was destroyed.
     pub(crate) async fn remove_letters(&self, keys: &[[u8; 32]]) -> Result<(), StoreError> {
         if keys.is_empty() {
             return Ok(());
         }
-        patiently(DEAD_LETTER, &self.watch, || self.letters.remove(self.id.clone(), keys.to_vec())).await
+        with_retries(DEAD_LETTER, &self.handle, || self.letters.remove(self.id.clone(), keys.to_vec())).await
     }
 }
 
 async fn write_letters(
     letters: Arc<dyn DeadLetters>,
-    mut jobs: mpsc::Receiver<sink_task::Job>,
+    mut jobs: mpsc::Receiver<sink_task::QueuedBatch>,
     done: mpsc::UnboundedSender<(u64, Result<(), StoreError>)>,
-    watch: Arc<Watch>,
+    handle: Arc<RunHandle>,
 ) {
-    while let Some((batch, of)) = jobs.recv().await {
-        let written = patiently(DEAD_LETTER, &watch, || letters.write(of.letters.clone())).await;
+    while let Some((batch, transformed)) = jobs.recv().await {
+        let written = with_retries(DEAD_LETTER, &handle, || letters.write(transformed.letters.clone())).await;
         if done.send((batch, written)).is_err() {
             return;
         }
     }
 }
 
-/// What is done with a batch that every sink holds.
-struct Finish {
+/// Commits batches that every sink has acknowledged.
+struct Completion {
     id: String,
     names: Vec<String>,
     vault: Arc<dyn Vault>,
     letters: Arc<dyn DeadLetters>,
-    late: LateLetters,
-    watch: Arc<Watch>,
+    sink_rejections: SinkRejections,
+    handle: Arc<RunHandle>,
 }
 
-impl Finish {
-    async fn batch(
+impl Completion {
+    async fn complete(
         &mut self,
-        under_way: UnderWay,
-        acknowledge: &(dyn Fn(&Receipt) + Sync),
+        in_flight: InFlightBatch,
+        acknowledge: &(dyn Fn(&CommitTarget) + Sync),
         counts: &mut Counts,
     ) -> Result<(), RunError> {
-        let UnderWay { of, answers, marks, .. } = under_way;
-        let mut done = of.counts.clone();
-        let mut letters_written = of.letters.len();
+        let InFlightBatch { transformed, answers, marks, .. } = in_flight;
+        let mut done = transformed.counts.clone();
+        let mut letters_written = transformed.letters.len();
         let mut refused: Vec<(usize, usize, Rejection)> = Vec::new();
         for (sink, answers) in answers.into_iter().enumerate() {
-            let of_sink = done.sinks.entry(self.names[sink].clone()).or_default();
+            let sink_counts = done.sinks.entry(self.names[sink].clone()).or_default();
             for (record, answer) in answers.unwrap_or_default().into_iter().enumerate() {
                 match answer {
-                    Ok(outcome) => of_sink.add(outcome, 1),
+                    Ok(outcome) => sink_counts.add(outcome, 1),
                     Err(rejection) => refused.push((sink, record, rejection)),
                 }
             }
         }
         if !refused.is_empty() {
-            let letters = self.late.seal(&of, &refused).await?;
+            let letters = self.sink_rejections.seal(&transformed, &refused).await?;
             for ((sink, _, rejection), letter) in refused.iter().zip(&letters) {
                 let outcome = if letter.is_some() { Outcome::Rejected } else { Outcome::Fenced };
                 done.sinks.entry(self.names[*sink].clone()).or_default().add(outcome, 1);
@@ -228,43 +230,44 @@ impl Finish {
                 }
             }
             let letters: Vec<_> = letters.into_iter().flatten().collect();
-            patiently(DEAD_LETTER, &self.watch, || self.letters.write(letters.clone())).await?;
+            with_retries(DEAD_LETTER, &self.handle, || self.letters.write(letters.clone())).await?;
             letters_written += letters.len();
         }
-        self.commit(&of, &marks).await?;
-        for part in &of.parts {
-            acknowledge(&part.receipt);
+        self.commit(&transformed, &marks).await?;
+        for batch in &transformed.batches {
+            acknowledge(&batch.commit_to);
         }
-        self.watch.events.fetch_add(done.events, Ordering::Relaxed);
-        self.show(&of, &done, letters_written as u64);
+        self.handle.events.fetch_add(done.events, Ordering::Relaxed);
+        self.update_metrics(&transformed, &done, letters_written as u64);
         counts.merge(&done);
         Ok(())
     }
 
-    fn show(&self, of: &Transformed, done: &Counts, letters: u64) {
-        let metrics = &self.watch.shown.metrics;
+    fn update_metrics(&self, transformed: &Transformed, done: &Counts, letters: u64) {
+        let metrics = &self.handle.instruments.metrics;
         metrics.done(done);
         metrics.letters_written(letters);
         let now = now();
         let mut took = Tally::default();
-        for record in of.parts.iter().flat_map(|part| &part.batch.records) {
+        for record in transformed.batches.iter().flat_map(|source| &source.batch.records) {
             took.add_between(record.timestamp, now);
         }
         metrics.end_to_end().merge(&took);
     }
 
-    /// Marks first, where offsets lie elsewhere: a file that is cut back too little has lines twice,
-    /// one that is cut back too much would lose them.
-    async fn commit(&self, of: &Transformed, marks: &[Option<u64>]) -> Result<(), StoreError> {
+    /// Commits marks together with the offsets that the key store holds, and before a group's
+    /// offsets. A file that is truncated too little repeats lines; one that is truncated too much
+    /// would lose them.
+    async fn commit(&self, transformed: &Transformed, marks: &[Option<u64>]) -> Result<(), StoreError> {
         let marks: BTreeMap<String, u64> =
             self.names.iter().zip(marks).filter_map(|(name, mark)| Some((name.clone(), (*mark)?))).collect();
-        let in_books = of.parts.iter().filter(|part| matches!(part.receipt, Receipt::Books));
+        let in_vault = transformed.batches.iter().filter(|source| matches!(source.commit_to, CommitTarget::Vault));
         let offsets: BTreeMap<String, u64> =
-            in_books.map(|part| (part.batch.stream.to_string(), part.batch.next_offset)).collect();
+            in_vault.map(|source| (source.batch.stream.to_string(), source.batch.next_offset)).collect();
         if offsets.is_empty() && marks.is_empty() {
             return Ok(());
         }
         let progress = Progress { offsets, marks };
-        patiently(PROGRESS, &self.watch, || self.vault.commit(self.id.clone(), progress.clone())).await
+        with_retries(PROGRESS, &self.handle, || self.vault.commit(self.id.clone(), progress.clone())).await
     }
 }

@@ -2,48 +2,48 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lethe_stores::bookkeeping::Progress;
+use lethe_stores::Progress;
 use tokio::sync::mpsc;
 
 use super::{
-    BATCH, OpenSource, RunError, Watch,
-    part::{Feed, Part, Receipt},
+    BATCH, OpenSource, RunError, RunHandle,
+    message::{CommitTarget, Message, SourceBatch},
     refill,
 };
 
-/// A file tells nobody that it grew: it is looked at again, a few times a second.
-const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// Files don't notify their readers of new lines, so they are polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Reads files from where they were committed.
-pub(super) struct Reader {
+/// Reads files from the committed offsets.
+pub(super) struct FileReader {
     pub(super) open: OpenSource,
     pub(super) progress: Progress,
     pub(super) dedupes: bool,
     pub(super) follow: bool,
-    pub(super) watch: Arc<Watch>,
+    pub(super) handle: Arc<RunHandle>,
 }
 
-impl Reader {
-    pub(super) fn read(&mut self, batches: &mpsc::Sender<Feed>) -> Result<(), RunError> {
+impl FileReader {
+    pub(super) fn read(&mut self, batches: &mpsc::Sender<Message>) -> Result<(), RunError> {
         if self.dedupes {
-            refill::refill(&mut self.open, &self.progress, &self.watch, batches)?;
+            refill::refill(&mut self.open, &self.progress, &self.handle, batches)?;
         }
         loop {
             let mut source = (self.open)(&self.progress)?;
             let total = source.total_bytes().unwrap_or(0);
-            while !self.watch.stops() {
+            while !self.handle.is_stopping() {
                 let Some(batch) = source.next_batch(BATCH)? else { break };
-                self.watch.shown.board.file(source.bytes_read(), total);
+                self.handle.instruments.run_state.set_file_progress(source.bytes_read(), total);
                 self.progress.offsets.insert(batch.stream.to_string(), batch.next_offset);
-                let part = Part { batch, receipt: Receipt::Books };
-                if batches.blocking_send(Feed::New(vec![part])).is_err() {
+                let batch = SourceBatch { batch, commit_to: CommitTarget::Vault };
+                if batches.blocking_send(Message::Batches(vec![batch])).is_err() {
                     return Ok(());
                 }
             }
-            if !self.follow || self.watch.stops() {
+            if !self.follow || self.handle.is_stopping() {
                 return Ok(());
             }
-            std::thread::sleep(LOOK_AGAIN);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Dead letters: a rejected record is sealed whole, with its subject's key where the subject can be
-//! read, else with the key of the UTC day.
+//! Dead letters: a rejected record is sealed whole. It is sealed with its subject's key if the
+//! subject can be read, else with the key of the UTC day.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -13,33 +13,28 @@ use lethe_core::{
     seal::{DAY_CLASS, DEAD_LETTER_CLASS, OpenError, SealError, SubjectCipher},
     subject::{Subject, SubjectCache},
 };
-use lethe_stores::{
-    StoreError, Vault,
-    dead_letter::{Letter, LetterKey},
-    key_store::KeyRow,
-};
+use lethe_stores::{KeyRow, Letter, LetterKey, StoreError, Vault};
 
 use super::{
-    Job, KeyError, Watch,
-    patience::patiently,
-    pipeline_id,
-    subject_keys::{Absent, Needs, fetch_subjects, random},
+    Job, KeyError, RunHandle,
+    retry::with_retries,
+    subject_keys::{MissingKey, SubjectSpec, fetch_subjects, random},
 };
 use crate::{clock::day_of, observe::KEY_STORE};
 
 /// Why a dead letter can't be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LetterError {
-    /// A key can't be had.
+    /// A key is not available.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The store answered with an error.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The key of its day was destroyed.
     #[error("the key of the day {0} was destroyed: what it sealed can't be opened any more")]
     DayGone(String),
-    /// Its subject's key is not there; that is no erasure, which leaves a mark.
+    /// The key of its subject is missing. That is no erasure, which leaves a marker.
     #[error("the key store lacks the key that sealed a dead letter: was it restored from an older backup?")]
     NoKey,
     /// Sealing failed.
@@ -48,23 +43,23 @@ pub enum LetterError {
     /// Opening failed.
     #[error("failed to open a dead letter: {0}")]
     Open(#[from] OpenError),
-    /// It was opened, and is no record.
+    /// What was opened is not a record.
     #[error("a dead letter holds no record: another version of Lethe may have written it")]
     NoRecord,
 }
 
 /// A record that was rejected.
-pub(super) struct Refused {
+pub(super) struct RejectedRecord {
     position: Position,
     rejection: Rejection,
     identity: Option<Identity>,
-    /// Indices of the sinks that lack it; `None`: all do.
+    /// Indices of the sinks that lack the record. `None`: all of them.
     sinks: Option<Vec<usize>>,
-    /// The record, as a letter holds it: personal, lives until it is sealed.
+    /// The encoded record. It is personal, and is dropped once it is sealed.
     record: Vec<u8>,
 }
 
-impl Refused {
+impl RejectedRecord {
     pub(super) fn new(record: &Record<'_>, rejection: Rejection, identity: Option<Identity>) -> Self {
         Self {
             position: Position { stream: Arc::from(record.stream), offset: record.offset },
@@ -79,21 +74,21 @@ impl Refused {
         self.rejection.reason
     }
 
-    /// The same, of a record that some sinks hold.
-    pub(super) fn lacking(self, sinks: Vec<usize>) -> Self {
+    /// Limits the sinks that lack the record to these.
+    pub(super) fn missing_in(self, sinks: Vec<usize>) -> Self {
         Self { sinks: Some(sinks), ..self }
     }
 }
 
-/// Subjects whose keys of dead letters are kept at hand, at most: a source that goes wrong sends events of the same
+/// Subjects whose dead letter keys are cached, at most. A faulty source sends events of the same
 /// subjects again and again.
-const CACHED: usize = 10_000;
+const CACHE_SIZE: usize = 10_000;
 
 /// Seals dead letters of one pipeline.
 pub(super) struct LetterSealer {
     engine: Arc<Engine>,
     vault: Arc<dyn Vault>,
-    watch: Arc<Watch>,
+    handle: Arc<RunHandle>,
     pipeline: String,
     sinks: Vec<String>,
     cache: SubjectCache,
@@ -101,50 +96,54 @@ pub(super) struct LetterSealer {
 }
 
 impl LetterSealer {
-    pub(super) fn new(job: &Job, engine: Arc<Engine>, watch: Arc<Watch>) -> Self {
+    pub(super) fn new(job: &Job, engine: Arc<Engine>, handle: Arc<RunHandle>) -> Self {
         Self {
             engine,
             vault: Arc::clone(&job.vault),
-            watch,
-            pipeline: pipeline_id(&job.pipeline),
+            handle,
+            pipeline: job.pipeline.id(),
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
-            cache: SubjectCache::new(CACHED),
+            cache: SubjectCache::new(CACHE_SIZE),
             day: None,
         }
     }
 
-    /// Seals rejected records: a letter for each, or `None` where its subject was erased; nothing is
-    /// kept of those.
-    pub(super) async fn seal(&mut self, refused: &[Refused], now: i64) -> Result<Vec<Option<Letter>>, LetterError> {
-        let subjects = self.subjects(refused).await?;
-        let mut letters = Vec::with_capacity(refused.len());
-        for (one, subject) in refused.iter().zip(subjects) {
+    /// Seals rejected records. Returns a letter for each, or `None` if its subject was erased:
+    /// nothing of such a record is stored.
+    pub(super) async fn seal(
+        &mut self,
+        rejected: &[RejectedRecord],
+        now: i64,
+    ) -> Result<Vec<Option<Letter>>, LetterError> {
+        let subjects = self.subjects(rejected).await?;
+        let mut letters = Vec::with_capacity(rejected.len());
+        for (record, subject) in rejected.iter().zip(subjects) {
             if subject.as_ref().is_some_and(|subject| subject.is_shredded()) {
                 letters.push(None);
                 continue;
             }
             let of_subject = subject.as_ref().and_then(|subject| Some((subject.token(), subject.cipher(0)?)));
-            let key = self.engine.ring().position_key(&one.position);
-            let mut sealed = Vec::with_capacity(one.record.len() + 32);
+            let key = self.engine.ring().position_key(&record.position);
+            let mut sealed = Vec::with_capacity(record.record.len() + 32);
             let sealed_by = if let Some((token, cipher)) = of_subject {
-                cipher.seal_letter(&key, &one.record, &mut sealed)?;
+                cipher.seal_letter(&key, &record.record, &mut sealed)?;
                 LetterKey::Subject(*token)
             } else {
                 let (day, cipher) = self.day(now).await?;
-                cipher.seal_letter(&key, &one.record, &mut sealed)?;
+                cipher.seal_letter(&key, &record.record, &mut sealed)?;
                 LetterKey::Day(day.clone())
             };
-            let sinks = match &one.sinks {
+            let sinks = match &record.sinks {
                 None => self.sinks.clone(),
-                Some(lacking) => lacking.iter().map(|at| self.sinks[*at].clone()).collect(),
+                Some(missing) => missing.iter().map(|at| self.sinks[*at].clone()).collect(),
             };
             letters.push(Some(Letter {
                 key,
                 pipeline: self.pipeline.clone(),
-                position: one.position.clone(),
-                reason: Cow::Borrowed(one.rejection.reason.code()),
-                rule: one.rejection.rule.map(Cow::Borrowed),
-                path: one.rejection.path.as_ref().map(ToString::to_string),
+                position: record.position.clone(),
+                reason: Cow::Borrowed(record.rejection.reason.code()),
+                rule: record.rejection.rule.map(Cow::Borrowed),
+                path: record.rejection.path.as_ref().map(ToString::to_string),
                 sinks,
                 sealed_by,
                 sealed,
@@ -153,23 +152,23 @@ impl LetterSealer {
         Ok(letters)
     }
 
-    /// The subject of each record that shows one, with its key of dead letters: from the cache, and else from the key
-    /// store, where it is made if it is absent.
-    async fn subjects(&mut self, refused: &[Refused]) -> Result<Vec<Option<Arc<Subject>>>, KeyError> {
-        let names: Vec<Option<Vec<u8>>> = refused.iter().map(|one| one.identity.as_ref().map(name)).collect();
+    /// Returns the subject of each record whose subject can be read, with its dead letter key.
+    /// Takes it from the cache, or else from the key store, which creates the key if it is absent.
+    async fn subjects(&mut self, rejected: &[RejectedRecord]) -> Result<Vec<Option<Arc<Subject>>>, KeyError> {
+        let names: Vec<Option<Vec<u8>>> = rejected.iter().map(|record| record.identity.as_ref().map(name)).collect();
         let mut subjects: Vec<_> = names.iter().map(|name| self.cache.get(name.as_ref()?)).collect();
         let absent = |at: &usize| names[*at].is_some() && subjects[*at].is_none();
-        let absent: Vec<usize> = (0..refused.len()).filter(absent).collect();
+        let absent: Vec<usize> = (0..rejected.len()).filter(absent).collect();
         if absent.is_empty() {
             return Ok(subjects);
         }
-        let wants: Vec<Identity> = absent.iter().filter_map(|at| refused[*at].identity.clone()).collect();
-        let needs = Needs {
+        let wants: Vec<Identity> = absent.iter().filter_map(|at| rejected[*at].identity.clone()).collect();
+        let spec = SubjectSpec {
             engine: &self.engine,
             classes: &[Arc::from(DEAD_LETTER_CLASS)],
             audiences: &self.engine.audiences()[..1],
         };
-        let fetched = fetch_subjects(&self.watch, &*self.vault, &needs, &wants, Absent::Make).await?;
+        let fetched = fetch_subjects(&self.handle, &*self.vault, &spec, &wants, MissingKey::Create).await?;
         for (at, subject) in absent.into_iter().zip(fetched) {
             let subject = Arc::new(subject);
             if let Some(name) = &names[at] {
@@ -180,7 +179,7 @@ impl LetterSealer {
         Ok(subjects)
     }
 
-    /// The cipher of the UTC day; made when the first letter of the day needs it.
+    /// Returns the cipher of the UTC day. Its key is created for the first letter of the day.
     async fn day(&mut self, now: i64) -> Result<&(String, SubjectCipher), LetterError> {
         let today = day_of(now);
         if self.day.as_ref().is_none_or(|(day, _)| *day != today) {
@@ -190,14 +189,15 @@ impl LetterSealer {
             let candidate = ring.wrap(&context, &key, random()?).map_err(KeyError::from)?;
             let ask = || self.vault.day_key(self.pipeline.clone(), today.clone(), candidate.clone());
             let wrapped =
-                patiently(KEY_STORE, &self.watch, ask).await?.ok_or_else(|| LetterError::DayGone(today.clone()))?;
+                with_retries(KEY_STORE, &self.handle, ask).await?.ok_or_else(|| LetterError::DayGone(today.clone()))?;
             self.day = Some((today.clone(), cipher(ring, &context, &wrapped, DAY_CLASS)?));
         }
         self.day.as_ref().ok_or(LetterError::DayGone(today))
     }
 }
 
-/// What a subject is found by in the cache: its token, and those of its aliases, which the key store is told of with it.
+/// Returns the cache key of a subject: its token, and the tokens of its aliases. A new alias thus
+/// misses the cache, and is passed to the key store.
 fn name(identity: &Identity) -> Vec<u8> {
     let mut name = identity.token.0.to_vec();
     for (alias, token) in &identity.aliases {
@@ -216,14 +216,15 @@ fn cipher(
     Ok(SubjectCipher::new(&ring.unwrap(context, wrapped)?, class)?)
 }
 
-/// Keys of days before this one are destroyed: a day's key goes at the day's end plus the days that
-/// the pipeline keeps letters for. `None` where it keeps none.
+/// Returns the day before which day keys are destroyed. A day key lives until the end of its day
+/// plus the days that the pipeline keeps dead letters. Returns `None` if the pipeline has no dead
+/// letter.
 pub(crate) fn expire_before(pipeline: &Pipeline, now: i64) -> Option<String> {
     let days = pipeline.dead_letter.as_ref()?.keep_days;
     Some(day_of(now - i64::from(days) * 86_400_000))
 }
 
-/// Opens a dead letter: the record as it was. `None` where its subject was erased.
+/// Opens a dead letter and returns the original record. Returns `None` if its subject was erased.
 pub async fn open_letter(
     letter: &Letter,
     ring: &KeyRing,

@@ -1,89 +1,87 @@
 //! A running pipeline: a thread that reads, a thread that transforms, a task that delivers, and
-//! bounded channels between them. An offset is committed only when every sink and the dead letter
-//! hold what came before it.
+//! bounded channels between them. An offset is committed only after every sink and the dead letter
+//! have acknowledged everything before it.
 
-mod counts;
 mod deliver;
 mod files;
-mod late;
-mod letters;
-mod part;
-mod patience;
-mod refill;
-mod sink_task;
 #[cfg(feature = "kafka")]
-mod strangers;
+mod foreign_members;
+mod letters;
+mod message;
+mod refill;
+mod retry;
+mod run_handle;
+mod sink_rejections;
+mod sink_task;
 mod subject_keys;
 mod subjects;
 #[cfg(feature = "kafka")]
 mod topic;
 mod transform;
-mod watch;
 mod window;
 
 use std::{sync::Arc, time::Instant};
 
-pub use counts::{Counts, SinkCounts};
 pub(crate) use deliver::Deliverer;
-use files::Reader;
-use late::LateLetters;
+use files::FileReader;
 use lethe_core::{
     engine::{Engine, EngineError},
     keys::KeyRing,
     pipeline::Pipeline,
 };
-use lethe_stores::{DeadLetters, Sink, Source, StoreError, Vault, bookkeeping::Progress};
+use lethe_stores::{DeadLetters, Progress, Sink, Source, StoreError, Vault};
 use letters::LetterSealer;
 pub(crate) use letters::expire_before;
 pub use letters::{LetterError, open_letter};
-use part::Feed;
-pub use part::{Part, Receipt};
+use message::Message;
+pub use message::{CommitTarget, SourceBatch};
+pub use run_handle::RunHandle;
+use sink_rejections::SinkRejections;
 pub use subject_keys::KeyError;
 use tokio::{runtime::Handle, sync::mpsc};
 #[cfg(feature = "kafka")]
-pub use topic::TopicOrigin;
+pub use topic::TopicSource;
 pub use transform::{Transformed, Transformer};
-pub use watch::Watch;
 
-use crate::observe::Phase;
+use crate::{counts::Counts, observe::Phase};
 
-/// Records of a batch. Large enough that a transaction is cheap, small enough that a batch lives
-/// in the cache and that a stop is quick.
+/// Records of a batch, at most. Large enough to make a transaction cheap; small enough to fit into
+/// the CPU's cache, and to keep a stop short.
 const BATCH: usize = 2_000;
 
-/// Batches that wait between two threads; each has another one in its hands.
-const DEPTH: usize = 1;
+/// Batches that are queued between two threads. Each thread works on one more.
+const QUEUE_LENGTH: usize = 1;
 
-/// Everything a pipeline works with, opened.
+/// The open stores, the keys and the rules that a pipeline runs with.
 pub struct Job {
-    /// What it does.
+    /// The rules of the pipeline.
     pub pipeline: Pipeline,
-    /// Its keys, already checked against the key store.
+    /// Its keys, verified against the key store.
     pub ring: Arc<KeyRing>,
-    /// Where its subjects' keys lie, with its progress and the register of places.
+    /// The store of its subjects' keys, its progress and the register of places.
     pub vault: Arc<dyn Vault>,
-    /// Where its dead letters lie.
+    /// The store of its dead letters.
     pub letters: Arc<dyn DeadLetters>,
     /// Its sinks, in the order of the pipeline.
     pub sinks: Vec<Box<dyn Sink>>,
 }
 
-/// Where events come from, to be opened.
-pub enum Origin {
+/// A source that is not open yet.
+pub enum EventSource {
     /// Files, or standard input.
     Files(OpenSource),
     /// A topic.
     #[cfg(feature = "kafka")]
-    Topic(Box<TopicOrigin>),
+    Topic(Box<TopicSource>),
 }
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A store answered with an error.
+    /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A key can't be had.
+    /// A key is not available.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A dead letter can't be sealed or opened.
@@ -92,86 +90,81 @@ pub enum RunError {
     /// The pipeline can't be compiled with these keys.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// It was told to stop, and stores did not answer.
+    /// The run was stopped while a store did not answer.
     #[error(
         "stopped with {batches} batches undelivered: a store did not answer for {} s; nothing is lost, they are read \
          again",
         after.as_secs()
     )]
     Undelivered {
-        /// How many.
+        /// Number of undelivered batches.
         batches: usize,
-        /// How long they were waited for.
+        /// How long the run waited for them.
         after: std::time::Duration,
     },
-    /// A thread ended without a word: a defect of Lethe itself.
+    /// A thread panicked: a defect of Lethe itself.
     #[error("a thread of the pipeline {0} ended without an answer; please report this")]
-    Lost(String),
+    ThreadEnded(String),
 }
 
-/// What a run did.
+/// The result of a run.
 pub struct Report {
-    /// What became of each event.
+    /// Outcomes of the events.
     pub counts: Counts,
     /// How long it took.
     pub took: std::time::Duration,
 }
 
-/// A source that is opened on the thread that reads it, from the offsets given.
+/// Opens a source at the given offsets. Called on the thread that reads it.
 pub type OpenSource = Box<dyn FnMut(&Progress) -> Result<Box<dyn Source>, StoreError> + Send>;
 
-/// Name of a pipeline in stores: `<namespace>.<name>`.
-pub fn pipeline_id(pipeline: &Pipeline) -> String {
-    format!("{}.{}", pipeline.namespace, pipeline.name)
-}
-
-/// Runs a pipeline until its source ends, or until [`Watch::stop`]. With `follow`, the end
-/// of the source is where it waits for more.
-pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> Result<Report, RunError> {
+/// Runs a pipeline until its source ends, or until [`RunHandle::stop`] is called. With `follow`,
+/// waits for more records at the end of the source.
+pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHandle>) -> Result<Report, RunError> {
     let started = Instant::now();
-    let id = pipeline_id(&job.pipeline);
+    let id = job.pipeline.id();
     let progress = job.vault.progress(id.clone()).await?;
     let engine = Arc::new(Engine::new(&job.pipeline, Arc::clone(&job.ring))?);
     let dedupe = job.pipeline.dedupe;
-    let mut transformer = Transformer::new(&job, Arc::clone(&engine), Handle::current(), Arc::clone(&watch));
-    let sealer = LetterSealer::new(&job, Arc::clone(&engine), Arc::clone(&watch));
-    let late = LateLetters::new(engine, sealer, transformer.refusals());
-    let mut deliverer = Deliverer::new(job, Arc::clone(&watch));
+    let mut transformer = Transformer::new(&job, Arc::clone(&engine), Handle::current(), Arc::clone(&handle));
+    let sealer = LetterSealer::new(&job, Arc::clone(&engine), Arc::clone(&handle));
+    let sink_rejections = SinkRejections::new(engine, sealer, transformer.rejected_ids());
+    let mut deliverer = Deliverer::new(job, Arc::clone(&handle));
     deliverer.restore(&progress).await?;
-    watch.shown.board.opened();
-    watch.shown.board.phase(Phase::Running);
+    handle.instruments.run_state.stores_opened();
+    handle.instruments.run_state.set_phase(Phase::Running);
 
-    let (batches, mut to_transform) = mpsc::channel(DEPTH);
+    let (batches, mut to_transform) = mpsc::channel(QUEUE_LENGTH);
     let (known, mut to_remember) = mpsc::channel(1);
-    let (transformed, to_deliver) = mpsc::channel::<Transformed>(DEPTH);
+    let (transformed, to_deliver) = mpsc::channel::<Transformed>(QUEUE_LENGTH);
     #[cfg(feature = "kafka")]
     let flow = Arc::new(lethe_stores::kafka::Flow::default());
-    let reading = match origin {
-        Origin::Files(open) => {
+    let reader_task = match source {
+        EventSource::Files(open) => {
             drop(known);
-            let watch = Arc::clone(&watch);
-            let mut reader = Reader { open, progress, dedupes: dedupe.is_some(), follow, watch };
+            let handle = Arc::clone(&handle);
+            let mut reader = FileReader { open, progress, dedupes: dedupe.is_some(), follow, handle };
             tokio::task::spawn_blocking(move || reader.read(&batches))
         }
         #[cfg(feature = "kafka")]
-        Origin::Topic(origin) => {
+        EventSource::Topic(source) => {
             let reader = topic::TopicReader {
-                origin: *origin,
+                source: *source,
                 flow: Arc::clone(&flow),
                 follow,
                 dedupe_ids: dedupe.map(|rules| rules.max_ids),
                 known,
-                watch: Arc::clone(&watch),
+                handle: Arc::clone(&handle),
                 ends: std::collections::BTreeMap::new(),
                 positions: std::collections::BTreeMap::new(),
-                told: Instant::now(),
+                last_report: Instant::now(),
             };
             tokio::task::spawn_blocking(move || reader.read(&batches))
         }
     };
     let runtime = Handle::current();
-    let transforming = tokio::task::spawn_blocking(move || -> Result<(), RunError> {
-        // What is new comes first; what is only to be remembered is done beside it.
+    let transform_task = tokio::task::spawn_blocking(move || -> Result<(), RunError> {
+        // New records take precedence over records that are only remembered for dedupe.
         while let Some(feed) = runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -180,11 +173,11 @@ pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> R
             }
         }) {
             match feed {
-                Feed::Known(batch) => transformer.remember(&batch)?,
+                Message::History(batch) => transformer.remember(&batch)?,
                 #[cfg(feature = "kafka")]
-                Feed::Gone(streams) => transformer.forget(&streams),
-                Feed::New(parts) => {
-                    if transformed.blocking_send(transformer.transform(parts)?).is_err() {
+                Message::Revoked(streams) => transformer.forget(&streams),
+                Message::Batches(batches) => {
+                    if transformed.blocking_send(transformer.transform(batches)?).is_err() {
                         break;
                     }
                 }
@@ -193,21 +186,21 @@ pub async fn run(job: Job, origin: Origin, follow: bool, watch: Arc<Watch>) -> R
         Ok(())
     });
     let mut counts = Counts::default();
-    let acknowledge = |receipt: &Receipt| match receipt {
-        Receipt::Books => {}
+    let acknowledge = |commit_to: &CommitTarget| match commit_to {
+        CommitTarget::Vault => {}
         #[cfg(feature = "kafka")]
-        Receipt::Group(ticket) => flow.acknowledge(ticket),
+        CommitTarget::Group(ticket) => flow.acknowledge(ticket),
     };
-    let delivered = deliverer.run(to_deliver, late, &acknowledge, &mut counts).await;
+    let delivered = deliverer.run(to_deliver, sink_rejections, &acknowledge, &mut counts).await;
     if delivered.is_err() {
-        // The channels are closed: the threads before it end by themselves, once they look.
-        watch.stop();
+        // The channels are closed, so the threads before this task end at their next send.
+        handle.stop();
     }
-    let transforming = transforming.await.map_err(|_| RunError::Lost(id.clone()))?;
-    let reading = reading.await.map_err(|_| RunError::Lost(id))?;
+    let transform_task = transform_task.await.map_err(|_| RunError::ThreadEnded(id.clone()))?;
+    let reader_task = reader_task.await.map_err(|_| RunError::ThreadEnded(id))?;
     delivered?;
-    transforming?;
-    reading?;
-    watch.shown.board.phase(Phase::Stopped);
+    transform_task?;
+    reader_task?;
+    handle.instruments.run_state.set_phase(Phase::Stopped);
     Ok(Report { counts, took: started.elapsed() })
 }

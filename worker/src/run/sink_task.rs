@@ -1,5 +1,5 @@
-//! One task a sink: it writes batches in their order, and those that have gathered while it wrote
-//! as one, so that a slow store is asked less often and a record that is replaced is not written.
+//! One task per sink. It writes batches in order. Batches that queue up during a write are merged,
+//! so that a slow store gets fewer calls, and records that a later one replaces are not written.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,100 +7,100 @@ use lethe_core::record::{Body, OutgoingBatch};
 use lethe_stores::{Answer, Sink, StoreError};
 use tokio::sync::mpsc;
 
-use super::{Transformed, Watch, patience::Patience};
+use super::{RunHandle, Transformed, retry::Backoff};
 
-/// Records that are written as one, at most, where several batches wait.
-const MERGED: usize = 4_000;
+/// Records of a merged batch, at most.
+const MAX_MERGED: usize = 4_000;
 
-/// A batch for a sink: its number in the run, and all of it.
-pub(super) type Job = (u64, Arc<Transformed>);
+/// A batch for a sink, with its number in the run.
+pub(super) type QueuedBatch = (u64, Arc<Transformed>);
 
-/// What a sink says of a batch.
-pub(super) struct Done {
+/// A sink's answers for a batch.
+pub(super) struct SinkReply {
     pub(super) batch: u64,
     pub(super) sink: usize,
     pub(super) answers: Result<Vec<Answer>, StoreError>,
-    /// The sink's mark after it.
+    /// The sink's mark after the batch.
     pub(super) mark: Option<u64>,
 }
 
-/// Serves one sink until there are no more batches, or an error that time won't cure.
-pub(super) async fn serve(
+/// Writes to one sink until there are no more batches, or until an error that is not transient.
+pub(super) async fn run_sink(
     at: usize,
     name: String,
     mut sink: Box<dyn Sink>,
-    mut jobs: mpsc::Receiver<Job>,
-    done: mpsc::UnboundedSender<Done>,
-    watch: Arc<Watch>,
+    mut jobs: mpsc::Receiver<QueuedBatch>,
+    done: mpsc::UnboundedSender<SinkReply>,
+    handle: Arc<RunHandle>,
 ) {
-    let mut group: Vec<Job> = Vec::new();
+    let mut group: Vec<QueuedBatch> = Vec::new();
     while let Some(first) = jobs.recv().await {
-        let size = |job: &Job| job.1.outgoing[at].records.len();
+        let size = |job: &QueuedBatch| job.1.outgoing[at].records.len();
         let mut records = size(&first);
         group.push(first);
-        // A sink with a mark is committed batch by batch.
-        while sink.mark().is_none() && records < MERGED {
+        // A sink with a mark is committed batch by batch, so its batches are not merged.
+        while sink.mark().is_none() && records < MAX_MERGED {
             let Ok(next) = jobs.try_recv() else { break };
             records += size(&next);
             group.push(next);
         }
         let begun = Instant::now();
         let answers = match group.as_slice() {
-            [(_, one)] => write(&name, sink.as_mut(), &one.outgoing[at], &watch).await,
-            several => write(&name, sink.as_mut(), &merged(several, at), &watch).await,
+            [(_, one)] => write(&name, sink.as_mut(), &one.outgoing[at], &handle).await,
+            several => write(&name, sink.as_mut(), &merged(several, at), &handle).await,
         };
         let mark = sink.mark();
-        if let Some(metrics) = watch.shown.metrics.sink(at) {
-            metrics.answered(records, begun.elapsed());
+        if let Some(metrics) = handle.instruments.metrics.sink(at) {
+            metrics.batch_written(records, begun.elapsed());
         }
         match answers {
             Ok(answers) => {
                 let mut answers = answers.into_iter();
-                for (batch, of) in group.drain(..) {
-                    let answers = answers.by_ref().take(of.outgoing[at].records.len()).collect();
-                    if done.send(Done { batch, sink: at, answers: Ok(answers), mark }).is_err() {
+                for (batch, transformed) in group.drain(..) {
+                    let answers = answers.by_ref().take(transformed.outgoing[at].records.len()).collect();
+                    if done.send(SinkReply { batch, sink: at, answers: Ok(answers), mark }).is_err() {
                         return;
                     }
                 }
             }
             Err(error) => {
                 let batch = group.first().map_or(0, |(batch, _)| *batch);
-                let _ = done.send(Done { batch, sink: at, answers: Err(error), mark });
+                let _ = done.send(SinkReply { batch, sink: at, answers: Err(error), mark });
                 return;
             }
         }
     }
 }
 
-/// Writes a batch, however often it takes.
+/// Writes a batch, with retries.
 pub(super) async fn write(
     name: &str,
     sink: &mut dyn Sink,
     batch: &OutgoingBatch,
-    watch: &Watch,
+    handle: &RunHandle,
 ) -> Result<Vec<Answer>, StoreError> {
     if batch.records.is_empty() {
         return Ok(Vec::new());
     }
-    let mut patience = Patience::new(name, watch);
+    let mut backoff = Backoff::new(name, handle);
     loop {
-        match patience.watched(sink.write(batch)).await {
+        match backoff.run(sink.write(batch)).await {
             Ok(answers) => {
-                patience.resumed();
+                backoff.succeeded();
                 return Ok(answers);
             }
             Err(error) => {
-                patience.wait(error).await?;
+                backoff.failed(error).await?;
                 if sink.repeats() {
-                    watch.shown.sent_again(name, batch.records.len());
+                    handle.instruments.sent_again(name, batch.records.len());
                 }
             }
         }
     }
 }
 
-fn merged(group: &[Job], at: usize) -> OutgoingBatch {
-    let batches = || group.iter().map(|(_, of)| &of.outgoing[at]);
+fn merged(group: &[QueuedBatch], at: usize) -> OutgoingBatch {
+    let batches = || group.iter().map(|(_, transformed)| &transformed.outgoing[at]);
     let mut all = OutgoingBatch::with_room(
         batches().map(|batch| batch.bytes.len()).sum(),
         batches().map(|batch| batch.records.len()).sum(),
@@ -131,54 +131,54 @@ mod tests {
 
     use super::*;
     use crate::{
-        observe::{About, Source},
-        run::Counts,
+        counts::Counts,
+        observe::{PipelineInfo, SourceInfo},
     };
 
-    /// Says which records it begins to write, and ends when it has leave.
-    struct Held {
-        begun: mpsc::UnboundedSender<Vec<u64>>,
-        leave: Arc<Semaphore>,
+    /// A sink that reports the offsets of each write, and blocks until the write gets a permit.
+    struct BlockingSink {
+        started: mpsc::UnboundedSender<Vec<u64>>,
+        permits: Arc<Semaphore>,
     }
 
-    impl Sink for Held {
+    impl Sink for BlockingSink {
         fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
             Box::pin(async move {
-                self.begun.send(batch.records.iter().map(|record| record.offset).collect()).unwrap();
-                self.leave.acquire().await.unwrap().forget();
+                self.started.send(batch.records.iter().map(|record| record.offset).collect()).unwrap();
+                self.permits.acquire().await.unwrap().forget();
                 Ok(batch.records.iter().map(|_| Ok(Outcome::Delivered)).collect())
             })
         }
     }
 
-    /// A sink's task, and all that it is spoken to with.
-    struct Stage {
-        jobs: mpsc::Sender<Job>,
-        begun: mpsc::UnboundedReceiver<Vec<u64>>,
-        leave: Arc<Semaphore>,
-        done: mpsc::UnboundedReceiver<Done>,
+    /// A running sink task with its channels.
+    struct SinkTaskFixture {
+        jobs: mpsc::Sender<QueuedBatch>,
+        started: mpsc::UnboundedReceiver<Vec<u64>>,
+        permits: Arc<Semaphore>,
+        replies: mpsc::UnboundedReceiver<SinkReply>,
     }
 
-    impl Stage {
+    impl SinkTaskFixture {
         fn new() -> Self {
             let (jobs, queue) = mpsc::channel(16);
-            let (say, begun) = mpsc::unbounded_channel();
-            let (tell, done) = mpsc::unbounded_channel();
-            let leave = Arc::new(Semaphore::new(0));
-            let about = About {
+            let (started_tx, started) = mpsc::unbounded_channel();
+            let (replies_tx, replies) = mpsc::unbounded_channel();
+            let permits = Arc::new(Semaphore::new(0));
+            let info = PipelineInfo {
                 pipeline: "shop.profiles".to_owned(),
                 sinks: vec!["held".to_owned()],
                 config_hash: String::new(),
                 revision: 0,
-                source: Source::File { path: String::new() },
+                source: SourceInfo::File { path: String::new() },
             };
-            let sink = Box::new(Held { begun: say, leave: Arc::clone(&leave) });
-            tokio::spawn(serve(0, "held".to_owned(), sink, queue, tell, Watch::new(about)));
-            Self { jobs, begun, leave, done }
+            let sink = Box::new(BlockingSink { started: started_tx, permits: Arc::clone(&permits) });
+            tokio::spawn(run_sink(0, "held".to_owned(), sink, queue, replies_tx, RunHandle::new(info)));
+            Self { jobs, started, permits, replies }
         }
 
-        /// Hands over a batch, and lets the task do all that it does before it waits.
-        async fn hand_over(&self, batch: u64, offsets: &[u64]) {
+        /// Queues a batch, and lets the task run until it blocks.
+        async fn enqueue(&self, batch: u64, offsets: &[u64]) {
             let records = offsets.iter().map(|offset| Outgoing {
                 subject: Reference([0; 32]),
                 event_id: 0..0,
@@ -189,32 +189,34 @@ mod tests {
                 body: Body::Delete,
             });
             let outgoing = vec![OutgoingBatch { bytes: Vec::new(), records: records.collect() }];
-            let of = Transformed { parts: vec![], outgoing, ends: vec![], letters: vec![], counts: Counts::default() };
-            self.jobs.send((batch, Arc::new(of))).await.unwrap();
+            let transformed =
+                Transformed { batches: vec![], outgoing, ends: vec![], letters: vec![], counts: Counts::default() };
+            self.jobs.send((batch, Arc::new(transformed))).await.unwrap();
             for _ in 0..100 {
                 tokio::task::yield_now().await;
             }
         }
 
-        /// Lets a write end; answers which batches ended, and how many answers each had.
-        async fn ends(&mut self) -> Vec<(u64, usize)> {
-            self.leave.add_permits(1);
-            let first = self.done.recv().await.unwrap();
-            let others = std::iter::from_fn(|| self.done.try_recv().ok());
+        /// Lets one write finish. Returns the batches that it completed, with their number of
+        /// answers.
+        async fn finish_write(&mut self) -> Vec<(u64, usize)> {
+            self.permits.add_permits(1);
+            let first = self.replies.recv().await.unwrap();
+            let others = std::iter::from_fn(|| self.replies.try_recv().ok());
             std::iter::once(first).chain(others).map(|done| (done.batch, done.answers.unwrap().len())).collect()
         }
     }
 
     #[tokio::test]
     async fn what_gathers_while_a_sink_writes_goes_as_one() {
-        let mut stage = Stage::new();
+        let mut task = SinkTaskFixture::new();
         for batch in 0..3 {
-            stage.hand_over(batch, &[batch]).await;
+            task.enqueue(batch, &[batch]).await;
         }
-        assert_eq!(stage.begun.try_recv(), Ok(vec![0]));
-        assert!(stage.begun.try_recv().is_err());
-        assert_eq!(stage.ends().await, [(0, 1)]);
-        assert_eq!(stage.begun.recv().await, Some(vec![1, 2]));
-        assert_eq!(stage.ends().await, [(1, 1), (2, 1)]);
+        assert_eq!(task.started.try_recv(), Ok(vec![0]));
+        assert!(task.started.try_recv().is_err());
+        assert_eq!(task.finish_write().await, [(0, 1)]);
+        assert_eq!(task.started.recv().await, Some(vec![1, 2]));
+        assert_eq!(task.finish_write().await, [(1, 1), (2, 1)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Keys of subjects: fetched from the key store, made where there are none.
+//! Fetches the keys of subjects from the key store, which creates missing ones.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,78 +10,80 @@ use lethe_core::{
     subject::Subject,
 };
 use lethe_crds::profile_pipeline::Audience;
-use lethe_stores::{
-    KeyStore, StoreError,
-    key_store::{KeyRow, SubjectWant},
-};
+use lethe_stores::{KeyRow, StoreError, SubjectKeys, SubjectWant};
 
-use super::{Watch, patience::Patience};
+use super::{RunHandle, retry::Backoff};
 use crate::observe::KEY_STORE;
 
-/// Why a subject's keys can't be had.
+/// Why the keys of a subject are not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The key store answered with an error.
+    /// The key store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A key can't be wrapped or unwrapped.
     #[error("failed to open a subject's key in the key store: {0}")]
     Wrap(#[from] WrapError),
-    /// The operating system gives no random bytes.
+    /// The operating system returned no random bytes.
     #[error("the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
     /// The keys Secret lacks a key that this pipeline needs.
     #[error(transparent)]
     Ring(#[from] lethe_core::keys::KeyRingError),
-    /// The class of a key can't be one.
+    /// A class has an invalid name.
     #[error(transparent)]
     Class(#[from] lethe_core::seal::BadClass),
 }
 
-/// What becomes of a key that is absent from the key store.
+/// How a key is handled that the key store lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
-    /// It is made, and is durable when it is first used.
-    Make,
-    /// Another takes its place for once, and is kept nowhere: for what is written to no sink.
-    Imagine,
+pub(super) enum MissingKey {
+    /// It is created, and durable before it is first used.
+    Create,
+    /// It is replaced by a random key that is not stored. For dry runs, which write to no sink.
+    Simulate,
 }
 
-/// What is needed of each subject: a cipher for each class, a reference for each audience.
-pub(super) struct Needs<'n> {
+/// What is fetched for each subject: a cipher per class, and a reference per audience.
+pub(super) struct SubjectSpec<'n> {
     pub(super) engine: &'n Engine,
     pub(super) classes: &'n [Arc<str>],
     pub(super) audiences: &'n [Audience],
 }
 
-/// Fetches subjects in the order of `wants`. Waits for a key store that is not available.
+/// Fetches subjects in the order of `wants`. Retries while the key store is not available.
 pub(super) async fn fetch_subjects(
-    watch: &Watch,
-    store: &dyn KeyStore,
-    needs: &Needs<'_>,
+    handle: &RunHandle,
+    store: &dyn SubjectKeys,
+    spec: &SubjectSpec<'_>,
     wants: &[Identity],
-    absent: Absent,
+    missing: MissingKey,
 ) -> Result<Vec<Subject>, KeyError> {
-    let mut patience = Patience::new(KEY_STORE, watch);
+    let mut backoff = Backoff::new(KEY_STORE, handle);
     loop {
         let asked = Instant::now();
-        match patience.watched(needs.fetch(store, wants, absent)).await {
-            Err(KeyError::Store(error)) => patience.wait(error).await?,
+        match backoff.run(spec.fetch(store, wants, missing)).await {
+            Err(KeyError::Store(error)) => backoff.failed(error).await?,
             answer => {
-                patience.resumed();
-                watch.shown.metrics.key_store(asked.elapsed());
+                backoff.succeeded();
+                handle.instruments.metrics.key_store(asked.elapsed());
                 return answer;
             }
         }
     }
 }
 
-impl Needs<'_> {
-    async fn fetch(&self, store: &dyn KeyStore, wants: &[Identity], absent: Absent) -> Result<Vec<Subject>, KeyError> {
+impl SubjectSpec<'_> {
+    async fn fetch(
+        &self,
+        store: &dyn SubjectKeys,
+        wants: &[Identity],
+        missing: MissingKey,
+    ) -> Result<Vec<Subject>, KeyError> {
         let asked = wants.iter().map(|identity| self.want(identity)).collect::<Result<_, KeyError>>()?;
-        let rows = match absent {
-            Absent::Make => store.subjects(asked).await?,
-            Absent::Imagine => imagine(store, asked).await?,
+        let rows = match missing {
+            MissingKey::Create => store.subjects(asked).await?,
+            MissingKey::Simulate => find_or_simulate(store, asked).await?,
         };
         wants.iter().zip(rows).map(|(identity, rows)| self.subject(&identity.token, &rows)).collect()
     }
@@ -121,8 +123,8 @@ impl Needs<'_> {
     }
 }
 
-/// The keys that are there, and candidates in place of those that are not.
-async fn imagine(store: &dyn KeyStore, wants: Vec<SubjectWant>) -> Result<Vec<Vec<KeyRow>>, StoreError> {
+/// Returns the stored keys, and candidates for the missing ones.
+async fn find_or_simulate(store: &dyn SubjectKeys, wants: Vec<SubjectWant>) -> Result<Vec<Vec<KeyRow>>, StoreError> {
     let mut all = Vec::with_capacity(wants.len());
     for want in wants {
         let there = store.find(want.space, want.token).await?;
@@ -135,7 +137,7 @@ async fn imagine(store: &dyn KeyStore, wants: Vec<SubjectWant>) -> Result<Vec<Ve
     Ok(all)
 }
 
-/// Random bytes of the operating system.
+/// Returns random bytes of the operating system.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(KeyError::Random)?;

@@ -1,4 +1,4 @@
-//! Who the records of a batch are about: from a cache, and else from the key store.
+//! Resolves the subjects of a batch's records: from a cache, or else from the key store.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -8,81 +8,82 @@ use lethe_core::{
     record::IncomingBatch,
     subject::{Subject, SubjectCache},
 };
-use lethe_stores::{Vault, key_store::KeyRow};
+use lethe_stores::{KeyRow, Vault};
 use tokio::runtime::Handle;
 
 use super::{
-    Job, KeyError, Watch,
-    subject_keys::{Absent, Needs, fetch_subjects},
+    Job, KeyError, RunHandle,
+    subject_keys::{MissingKey, SubjectSpec, fetch_subjects},
     transform::record,
 };
-use crate::observe::Heart;
+use crate::observe::Heartbeat;
 
-/// Subjects whose keys are kept at hand, at most: about 1 KiB each.
-const CACHED: usize = 100_000;
+/// Cached subjects, at most. Each takes about 1 KiB.
+const CACHE_SIZE: usize = 100_000;
 
-/// Subjects met lately, and the way to the others.
+/// A cache of subjects in front of the key store.
 pub(super) struct Subjects {
     engine: Arc<Engine>,
     vault: Arc<dyn Vault>,
-    watch: Arc<Watch>,
+    handle: Arc<RunHandle>,
     runtime: Handle,
-    absent: Absent,
+    missing: MissingKey,
     cache: SubjectCache,
     scratch: Scratch,
-    /// How often one was at hand since this was last told, and how often not.
+    /// Cache hits and misses since the last report.
     hits: u64,
     misses: u64,
 }
 
 impl Subjects {
-    pub(super) fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>) -> Self {
+    pub(super) fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, handle: Arc<RunHandle>) -> Self {
         Self {
             engine,
             vault: Arc::clone(&job.vault),
-            watch,
+            handle,
             runtime,
-            absent: Absent::Make,
-            cache: SubjectCache::new(CACHED),
+            missing: MissingKey::Create,
+            cache: SubjectCache::new(CACHE_SIZE),
             scratch: Scratch::default(),
             hits: 0,
             misses: 0,
         }
     }
 
-    /// The same, but the key store stays as it is.
-    pub(super) fn dry(self) -> Self {
-        Self { absent: Absent::Imagine, ..self }
+    /// Returns the same resolver, but it leaves the key store unchanged.
+    pub(super) fn dry_run(self) -> Self {
+        Self { missing: MissingKey::Simulate, ..self }
     }
 
-    /// The subject of the record at `at`, in which `who` was read. Where it is not at hand, the rest of the
-    /// batch is looked through, so that all new subjects cost one question; the heart rests until it is answered.
-    pub(super) fn of(
+    /// Returns the subject of the record at `at`, whose identifier is `who`. On a cache miss, looks
+    /// through the rest of the batch and fetches all new subjects in one call. Pauses the heartbeat
+    /// during that call.
+    pub(super) fn resolve(
         &mut self,
         who: &[u8],
         batch: &IncomingBatch,
         at: usize,
-        heart: &Heart,
+        heartbeat: &Heartbeat,
     ) -> Result<Option<Arc<Subject>>, KeyError> {
         if let Some(subject) = self.cache.get(who) {
             self.hits += 1;
             return Ok(Some(subject));
         }
         self.misses += 1;
-        let (keys, wants) = self.unknown(batch, at);
-        heart.rest();
+        let (keys, wants) = self.uncached(batch, at);
+        heartbeat.pause();
         let engine = &*self.engine;
-        let needs = Needs { engine, classes: engine.classes(), audiences: engine.audiences() };
-        let fetched = self.runtime.block_on(fetch_subjects(&self.watch, &*self.vault, &needs, &wants, self.absent))?;
-        heart.beat();
+        let spec = SubjectSpec { engine, classes: engine.classes(), audiences: engine.audiences() };
+        let fetched = self.runtime.block_on(fetch_subjects(&self.handle, &*self.vault, &spec, &wants, self.missing))?;
+        heartbeat.beat();
         for (key, subject) in keys.iter().zip(fetched) {
             self.cache.insert(key, Arc::new(subject));
         }
         Ok(self.cache.get(who))
     }
 
-    /// Subjects of the rest of a batch that are not at hand.
-    fn unknown(&mut self, batch: &IncomingBatch, from: usize) -> (Vec<Vec<u8>>, Vec<Identity>) {
+    /// Returns the subjects of the rest of a batch that are not cached.
+    fn uncached(&mut self, batch: &IncomingBatch, from: usize) -> (Vec<Vec<u8>>, Vec<Identity>) {
         let mut seen = HashSet::new();
         let mut keys = Vec::new();
         let mut wants = Vec::new();
@@ -103,15 +104,15 @@ impl Subjects {
         (keys, wants)
     }
 
-    /// Whether somebody's keys were destroyed; the key store is asked.
+    /// Asks the key store whether a key of a subject was destroyed.
     pub(super) fn is_erased(&self, token: Token) -> Result<bool, KeyError> {
         let entries = self.runtime.block_on(self.vault.find(self.engine.space().to_owned(), token))?;
         Ok(entries.iter().any(|entry| entry.row == KeyRow::Shredded))
     }
 
-    /// Shows how many are at hand, and how often one was.
-    pub(super) fn tell(&mut self) {
+    /// Updates the metrics of the cache.
+    pub(super) fn report_metrics(&mut self) {
         let (hits, misses) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses));
-        self.watch.shown.metrics.subjects(self.cache.len(), hits, misses);
+        self.handle.instruments.metrics.subjects(self.cache.len(), hits, misses);
     }
 }

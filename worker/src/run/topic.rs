@@ -1,5 +1,5 @@
-//! The thread that polls a topic: it polls at all times, whether or not there is room for what
-//! comes, so that the group never takes it for dead.
+//! The thread that polls a topic. It polls at all times, even if the queue is full, so that the
+//! group never evicts it.
 
 use std::{
     collections::BTreeMap,
@@ -9,39 +9,39 @@ use std::{
 
 use lethe_stores::{
     StoreError,
-    connection::KafkaConnection,
     kafka::{Assigned, Change, ConsumerOptions, Flow, Gathered, History, KafkaConsumer, Limits},
+    open::KafkaConnection,
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
-    BATCH, RunError, Watch,
-    part::{Feed, Part, Receipt},
-    strangers,
+    BATCH, RunError, RunHandle, foreign_members,
+    message::{CommitTarget, Message, SourceBatch},
 };
 use crate::observe::Partition;
 
-/// What is gathered before it sets out, at most. Where a store is slow, everything under way lies before what comes
-/// next, and a partition that was taken over waits for it: less than the batches of files, which nobody waits for.
+/// Records that are gathered into one batch, at most. If a store is slow, a revoked partition waits
+/// for everything in flight, so these batches are smaller than those of files.
 const LIMITS: Limits = Limits { records: BATCH / 2, bytes: 4 << 20 };
-/// How long an empty topic is waited on before the signals are looked at.
-const IDLE: Duration = Duration::from_millis(50);
-/// The same while something waits for room.
-const CROWDED: Duration = Duration::from_millis(2);
-/// How long room is waited for before fetching stops: that throws away what was fetched and not taken, and to go
-/// on takes the client a second.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How often it is told how far the partitions have come.
-const TELL: Duration = Duration::from_millis(500);
-/// The thread is stuck when it has not turned for so long. A rebalance lasts as long as what is under
-/// way takes, and a broker may take its time to answer.
-const STUCK: Duration = Duration::from_secs(60);
-/// How long a broker may refuse a user or a topic that it knew, or will know.
-const REFUSED: Duration = Duration::from_secs(30);
+/// How long a poll of an empty topic blocks before signals are checked.
+const IDLE_POLL: Duration = Duration::from_millis(50);
+/// The same while gathered records wait for room in the queue.
+const FULL_POLL: Duration = Duration::from_millis(2);
+/// How long to wait for room in the queue before fetching is paused. A pause discards records that
+/// were fetched and not taken, and resuming takes the client a second.
+const ROOM_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often the progress of partitions is reported.
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+/// The thread is stuck if it makes no progress for this long. A rebalance waits for the batches in
+/// flight, and a broker may be slow to answer.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How long errors of authorisation and unknown topics are retried once partitions were assigned:
+/// brokers report them for a while during restarts.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where a topic is, and how it is read.
+/// A topic, and how it is read.
 #[derive(Clone, Debug)]
-pub struct TopicOrigin {
+pub struct TopicSource {
     /// The cluster.
     pub connection: KafkaConnection,
     /// The topic and its group.
@@ -50,42 +50,42 @@ pub struct TopicOrigin {
 
 /// Reads a topic.
 pub(super) struct TopicReader {
-    pub(super) origin: TopicOrigin,
+    pub(super) source: TopicSource,
     pub(super) flow: Arc<Flow>,
     pub(super) follow: bool,
-    /// Ids that are remembered, where they are.
+    /// Ids that dedupe remembers, at most. `None` without dedupe.
     pub(super) dedupe_ids: Option<usize>,
-    pub(super) known: mpsc::Sender<Feed>,
-    pub(super) watch: Arc<Watch>,
-    /// Of a run that ends: offsets before which each partition is read.
+    pub(super) known: mpsc::Sender<Message>,
+    pub(super) handle: Arc<RunHandle>,
+    /// For a run until the end: offsets up to which each partition is read.
     pub(super) ends: BTreeMap<i32, u64>,
     pub(super) positions: BTreeMap<i32, u64>,
-    /// When it last said how far they are.
-    pub(super) told: Instant,
+    /// When the progress of partitions was last reported.
+    pub(super) last_report: Instant,
 }
 
 impl TopicReader {
-    pub(super) fn read(mut self, batches: &mpsc::Sender<Feed>) -> Result<(), RunError> {
-        let mut consumer = KafkaConsumer::join(&self.origin.connection, &self.origin.options, Arc::clone(&self.flow))?;
-        strangers::look(&self.origin, &self.watch);
-        let heart = self.watch.shown.pulse.heart("the thread that polls", STUCK);
+    pub(super) fn read(mut self, batches: &mpsc::Sender<Message>) -> Result<(), RunError> {
+        let mut consumer = KafkaConsumer::join(&self.source.connection, &self.source.options, Arc::clone(&self.flow))?;
+        foreign_members::spawn_check(&self.source, &self.handle);
+        let heartbeat = self.handle.instruments.liveness.register("the poll thread", DEADLINE);
         let mut gathered = Gathered::default();
-        let mut refused: Option<Instant> = None;
+        let mut refused_since: Option<Instant> = None;
         let mut assigned = false;
-        while !self.watch.stops() {
-            heart.beat();
-            let wait = if gathered.is_empty() { IDLE } else { CROWDED };
+        while !self.handle.is_stopping() {
+            heartbeat.beat();
+            let wait = if gathered.is_empty() { IDLE_POLL } else { FULL_POLL };
             match consumer.poll(&mut gathered, LIMITS, wait) {
                 Ok(()) => {
                     if !gathered.is_empty() {
-                        refused = None;
-                        self.watch.shown.board.connected(true);
+                        refused_since = None;
+                        self.handle.instruments.run_state.set_connected(true);
                     }
                 }
                 Err(error) => {
-                    self.watch.shown.board.connected(false);
-                    let since = *refused.get_or_insert_with(Instant::now);
-                    if error.is_transient() || (assigned && since.elapsed() < REFUSED) {
+                    self.handle.instruments.run_state.set_connected(false);
+                    let since = *refused_since.get_or_insert_with(Instant::now);
+                    if error.is_transient() || (assigned && since.elapsed() < REFUSAL_TIMEOUT) {
                         continue;
                     }
                     return Err(error.into());
@@ -93,25 +93,25 @@ impl TopicReader {
             }
             for change in consumer.changes() {
                 assigned = true;
-                self.changed(change, &mut gathered, batches);
+                self.on_rebalance(change, &mut gathered, batches);
             }
             if gathered.is_empty() {
-                // What waited for room has gone with its partitions.
+                // The records that waited for room were dropped with their revoked partitions.
                 consumer.pause(false);
             } else {
                 match batches.try_reserve() {
                     Ok(room) => {
                         consumer.pause(false);
-                        room.send(Feed::New(self.set_out(gathered.take())));
+                        room.send(Message::Batches(self.start_delivery(gathered.take())));
                     }
                     Err(TrySendError::Full(())) if gathered.is_full(LIMITS) => {
-                        consumer.pause(consumer.is_paused() || !self.finds_room(batches));
+                        consumer.pause(consumer.is_paused() || !self.wait_for_room(batches));
                     }
                     Err(TrySendError::Full(())) => consumer.pause(false),
                     Err(TrySendError::Closed(())) => break,
                 }
             }
-            self.tell(&consumer);
+            self.report_progress(&consumer);
             if !self.follow && assigned && gathered.is_empty() && self.at_end() {
                 break;
             }
@@ -123,144 +123,146 @@ impl TopicReader {
         Ok(())
     }
 
-    /// Waits for room for a moment.
-    fn finds_room(&self, batches: &mpsc::Sender<Feed>) -> bool {
+    /// Waits a moment for room in the queue. Returns whether there is any.
+    fn wait_for_room(&self, batches: &mpsc::Sender<Message>) -> bool {
         let started = Instant::now();
-        while batches.capacity() == 0 && !self.watch.stops() {
-            if started.elapsed() > PATIENCE {
+        while batches.capacity() == 0 && !self.handle.is_stopping() {
+            if started.elapsed() > ROOM_TIMEOUT {
                 return false;
             }
-            std::thread::sleep(CROWDED);
+            std::thread::sleep(FULL_POLL);
         }
         true
     }
 
-    fn set_out(&mut self, gathered: Gathered) -> Vec<Part> {
-        let mut parts = Vec::new();
+    fn start_delivery(&mut self, gathered: Gathered) -> Vec<SourceBatch> {
+        let mut batches = Vec::new();
         for (partition, batch) in gathered.into_batches() {
             self.positions.insert(partition, batch.next_offset);
             if let Some(ticket) = self.flow.begin(partition, batch.next_offset) {
-                parts.push(Part { batch, receipt: Receipt::Group(ticket) });
+                batches.push(SourceBatch { batch, commit_to: CommitTarget::Group(ticket) });
             }
         }
-        parts
+        batches
     }
 
-    fn changed(&mut self, change: Change, gathered: &mut Gathered, batches: &mpsc::Sender<Feed>) {
+    fn on_rebalance(&mut self, change: Change, gathered: &mut Gathered, batches: &mpsc::Sender<Message>) {
         match change {
             Change::Assigned(assigned) => {
                 let partitions: Vec<i32> = assigned.iter().map(|at| at.partition).collect();
-                tracing::info!(topic = self.origin.options.topic, ?partitions, "partitions came");
+                tracing::info!(topic = self.source.options.topic, ?partitions, "partitions assigned");
                 for at in &assigned {
-                    self.came(*at);
+                    self.on_assigned(*at);
                 }
-                self.watch.shown.board.connected(true);
-                self.watch.shown.board.assign(partitions);
-                self.watch.shown.metrics.rebalanced();
+                self.handle.instruments.run_state.set_connected(true);
+                self.handle.instruments.run_state.assign(partitions);
+                self.handle.instruments.metrics.rebalanced();
                 self.refill(&assigned);
             }
             Change::Revoked { partitions, undelivered } => {
-                tracing::info!(topic = self.origin.options.topic, ?partitions, undelivered, "partitions went");
+                tracing::info!(topic = self.source.options.topic, ?partitions, undelivered, "partitions revoked");
                 gathered.forget(&partitions);
                 for partition in &partitions {
                     self.positions.remove(partition);
                 }
-                self.watch.shown.board.revoke(partitions.iter().copied());
+                self.handle.instruments.run_state.revoke(partitions.iter().copied());
                 let streams = partitions.iter().map(|partition| self.stream(*partition)).collect();
-                // In line with the records: they are forgotten after what is under way was processed.
-                if batches.try_send(Feed::Gone(streams)).is_err() {
+                // In order with the records: the ids are forgotten after everything in flight was
+                // processed.
+                if batches.try_send(Message::Revoked(streams)).is_err() {
                     tracing::debug!("the ids of partitions that went stay remembered for a while");
                 }
             }
         }
     }
 
-    fn came(&mut self, at: Assigned) {
+    fn on_assigned(&mut self, at: Assigned) {
         self.positions.insert(at.partition, at.position);
         self.ends.entry(at.partition).or_insert(at.high);
         if at.expired_unread > 0 {
             tracing::error!(
-                topic = self.origin.options.topic,
+                topic = self.source.options.topic,
                 partition = at.partition,
                 records = at.expired_unread,
                 "the source's retention removed records before they were read: lengthen its retention.ms, or find out \
                  why the group was behind"
             );
-            self.watch.shown.metrics.expired_unread(at.expired_unread);
+            self.handle.instruments.metrics.expired_unread(at.expired_unread);
         }
     }
 
-    /// Whether a run that ends has read and delivered what there was when it began.
+    /// Returns whether a run until the end has read and delivered everything that the topic held at
+    /// the start.
     fn at_end(&self) -> bool {
         let read = self.positions.iter().all(|(partition, at)| self.ends.get(partition).is_none_or(|end| at >= end));
         read && !self.positions.is_empty() && self.flow.in_flight() == 0
     }
 
-    /// Reads the ids of records before the assignment, beside the work.
+    /// Reads the ids of records before the assigned offsets, on a separate thread.
     fn refill(&self, assigned: &[Assigned]) {
         let Some(max_ids) = self.dedupe_ids else { return };
         let max_ids = max_ids as u64;
-        let parts: Vec<(i32, u64, u64)> = assigned
+        let ranges: Vec<(i32, u64, u64)> = assigned
             .iter()
             .map(|at| (at.partition, at.low.max(at.position.saturating_sub(max_ids)), at.position))
             .filter(|(_, from, to)| from < to)
             .collect();
-        if parts.is_empty() {
+        if ranges.is_empty() {
             return;
         }
-        let (origin, known, watch) = (self.origin.clone(), self.known.clone(), Arc::clone(&self.watch));
-        let warming: Vec<i32> = parts.iter().map(|(partition, ..)| *partition).collect();
-        watch.shown.board.warming(warming.iter().copied(), true);
+        let (source, known, handle) = (self.source.clone(), self.known.clone(), Arc::clone(&self.handle));
+        let warming: Vec<i32> = ranges.iter().map(|(partition, ..)| *partition).collect();
+        handle.instruments.run_state.set_warming(warming.iter().copied(), true);
         let refilled = warming.clone();
         let refilling = move || {
-            if let Err(error) = remember(&origin, &parts, &known, &watch) {
+            if let Err(error) = read_history(&source, &ranges, &known, &handle) {
                 tracing::warn!(%error, "ids of earlier records are not remembered: a repetition of one may pass");
             }
-            watch.shown.board.warming(refilled, false);
+            handle.instruments.run_state.set_warming(refilled, false);
         };
         if let Err(error) = std::thread::Builder::new().name("refill".to_owned()).spawn(refilling) {
             tracing::warn!(%error, "no thread to read ids of earlier records");
-            self.watch.shown.board.warming(warming, false);
+            self.handle.instruments.run_state.set_warming(warming, false);
         }
     }
 
     fn stream(&self, partition: i32) -> Arc<str> {
-        Arc::from(format!("{}|{partition}", self.origin.options.topic))
+        Arc::from(format!("{}|{partition}", self.source.options.topic))
     }
 
-    fn tell(&mut self, consumer: &KafkaConsumer) {
-        if self.told.elapsed() < TELL {
+    fn report_progress(&mut self, consumer: &KafkaConsumer) {
+        if self.last_report.elapsed() < REPORT_INTERVAL {
             return;
         }
-        self.told = Instant::now();
+        self.last_report = Instant::now();
         let views = consumer.views();
-        let notes = self.positions.iter().map(|(partition, position)| {
+        let progress = self.positions.iter().map(|(partition, position)| {
             let committed = self.flow.committed(*partition).unwrap_or(*position);
-            // Before its first fetch, librdkafka doesn't know where a partition ends.
+            // Before its first fetch, librdkafka doesn't know the end of a partition.
             let high = views.get(partition).and_then(|view| u64::try_from(view.high).ok());
             let high = high.or(self.ends.get(partition).copied());
-            let note = Partition {
+            let progress = Partition {
                 committed: Some(committed),
                 position: Some(*position),
                 high_watermark: high.map(|high| high.max(committed)),
                 paused: consumer.is_paused(),
             };
-            (*partition, note)
+            (*partition, progress)
         });
-        self.watch.shown.board.partitions(notes);
+        self.handle.instruments.run_state.update_partitions(progress);
     }
 }
 
-fn remember(
-    origin: &TopicOrigin,
-    parts: &[(i32, u64, u64)],
-    known: &mpsc::Sender<Feed>,
-    watch: &Watch,
+fn read_history(
+    source: &TopicSource,
+    ranges: &[(i32, u64, u64)],
+    known: &mpsc::Sender<Message>,
+    handle: &RunHandle,
 ) -> Result<(), StoreError> {
-    let mut history = History::open(&origin.connection, &origin.options.topic, parts)?;
+    let mut history = History::open(&source.connection, &source.options.topic, ranges)?;
     while let Some(gathered) = history.gather(LIMITS)? {
         for (_, batch) in gathered.into_batches() {
-            if watch.stops() || known.blocking_send(Feed::Known(batch)).is_err() {
+            if handle.is_stopping() || known.blocking_send(Message::History(batch)).is_err() {
                 return Ok(());
             }
         }

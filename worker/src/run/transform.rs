@@ -1,4 +1,4 @@
-//! The transform thread: from records of a source to records for each sink.
+//! The transform thread: turns source records into records for each sink.
 
 use std::{
     collections::HashMap,
@@ -16,88 +16,93 @@ use lethe_core::{
     subject::Subject,
     version::IdDigest,
 };
-use lethe_stores::dead_letter::Letter;
+use lethe_stores::Letter;
 use tokio::runtime::Handle;
 
 use super::{
-    Counts, Job, RunError, SinkCounts, Watch,
-    letters::{LetterSealer, Refused},
-    part::Part,
+    Job, RunError, RunHandle,
+    letters::{LetterSealer, RejectedRecord},
+    message::SourceBatch,
     subjects::Subjects,
 };
-use crate::{clock::now, observe::Heart};
+use crate::{
+    clock::now,
+    counts::{Counts, SinkCounts},
+    observe::Heartbeat,
+};
 
-/// The thread is stuck when a batch takes longer, waiting for stores aside.
-const STUCK: Duration = Duration::from_secs(60);
+/// The thread is stuck if a batch takes longer, not counting waits for stores.
+const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Ids of events that a sink refused after they had set out, with their streams.
-pub(super) type Refusals = Arc<Mutex<Vec<(Arc<str>, IdDigest)>>>;
+/// Streams and ids of events that a sink rejected after they were sent.
+pub(super) type RejectedIds = Arc<Mutex<Vec<(Arc<str>, IdDigest)>>>;
 
-/// A batch on its way to the sinks.
+/// A transformed batch.
 pub struct Transformed {
-    /// What it was made of, with whom to tell.
-    pub parts: Vec<Part>,
+    /// The batches it was made from.
+    pub batches: Vec<SourceBatch>,
     /// Records for each sink.
     pub outgoing: Vec<OutgoingBatch>,
-    /// For each part the number of records of each sink up to its end.
+    /// For each source batch, the number of records per sink up to its end.
     pub ends: Vec<Vec<usize>>,
     /// Dead letters.
     pub letters: Vec<Letter>,
-    /// What was decided before any sink saw it.
+    /// Outcomes that were decided before the batch was sent.
     pub counts: Counts,
 }
 
-/// Transforms batches. One a thread.
+/// Transforms batches on one thread.
 pub struct Transformer {
     engine: Arc<Engine>,
-    watch: Arc<Watch>,
+    handle: Arc<RunHandle>,
     runtime: Handle,
     sinks: Vec<String>,
     dedupe_rules: Option<DedupeRules>,
     dedupe: HashMap<Arc<str>, Dedupe>,
-    refused: Refusals,
+    rejected_ids: RejectedIds,
     subjects: Subjects,
     sealer: LetterSealer,
     scratch: Scratch,
-    /// Bytes and records of the last batch of each sink: about as many are to come.
-    room: Vec<(usize, usize)>,
-    heart: Heart,
+    /// Bytes and records of the last batch of each sink, as the capacity of the next one.
+    last_sizes: Vec<(usize, usize)>,
+    heartbeat: Heartbeat,
 }
 
 impl Transformer {
-    /// Makes one for a job.
-    pub fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>) -> Self {
+    /// Returns a transformer for a job.
+    pub fn new(job: &Job, engine: Arc<Engine>, runtime: Handle, handle: Arc<RunHandle>) -> Self {
         Self {
-            subjects: Subjects::new(job, Arc::clone(&engine), runtime.clone(), Arc::clone(&watch)),
-            sealer: LetterSealer::new(job, Arc::clone(&engine), Arc::clone(&watch)),
+            subjects: Subjects::new(job, Arc::clone(&engine), runtime.clone(), Arc::clone(&handle)),
+            sealer: LetterSealer::new(job, Arc::clone(&engine), Arc::clone(&handle)),
             engine,
-            heart: watch.shown.pulse.heart("the thread that transforms", STUCK),
-            watch,
+            heartbeat: handle.instruments.liveness.register("the transform thread", DEADLINE),
+            handle,
             runtime,
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             dedupe_rules: job.pipeline.dedupe,
             dedupe: HashMap::new(),
-            refused: Refusals::default(),
+            rejected_ids: RejectedIds::default(),
             scratch: Scratch::default(),
-            room: vec![(0, 0); job.pipeline.sinks.len()],
+            last_sizes: vec![(0, 0); job.pipeline.sinks.len()],
         }
     }
 
-    /// The same, but the key store stays as it is: what it writes is for nobody.
-    pub(crate) fn dry(self) -> Self {
-        Self { subjects: self.subjects.dry(), ..self }
+    /// Returns the same transformer, but it leaves the key store unchanged. Its output must not be
+    /// written.
+    pub(crate) fn dry_run(self) -> Self {
+        Self { subjects: self.subjects.dry_run(), ..self }
     }
 
-    /// Remembers the ids of a batch that an earlier run delivered: the same verdict again, and what
-    /// it writes is for nobody. An event that was rejected is not remembered, so that its correction
-    /// passes.
+    /// Remembers the ids of a batch that an earlier run delivered. Processes the records to reach
+    /// the same verdicts, and discards the output. The id of a rejected event is not remembered, so
+    /// that a corrected event passes.
     pub fn remember(&mut self, batch: &IncomingBatch) -> Result<(), RunError> {
         if self.dedupe_rules.is_none() {
             return Ok(());
         }
         let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
         let now = now();
-        self.heart.beat();
+        self.heartbeat.beat();
         for (at, incoming) in batch.records.iter().enumerate() {
             let _verdict = self.process(batch, at, &record(batch, incoming), now, &mut outgoing)?;
             for written in &mut outgoing {
@@ -105,16 +110,17 @@ impl Transformer {
                 written.records.clear();
             }
         }
-        self.tell();
+        self.report_metrics();
         Ok(())
     }
 
-    /// Where sinks say which events they refused: those ids may come again.
-    pub(super) fn refusals(&self) -> Refusals {
-        Arc::clone(&self.refused)
+    /// Returns the list to which ids of events are added that a sink rejected. They may be sent
+    /// again.
+    pub(super) fn rejected_ids(&self) -> RejectedIds {
+        Arc::clone(&self.rejected_ids)
     }
 
-    /// Forgets the ids of streams that went to somebody else.
+    /// Forgets the ids of revoked streams.
     #[cfg(feature = "kafka")]
     pub(super) fn forget(&mut self, streams: &[Arc<str>]) {
         for stream in streams {
@@ -122,20 +128,20 @@ impl Transformer {
         }
     }
 
-    /// Transforms parts, in their order.
-    pub fn transform(&mut self, parts: Vec<Part>) -> Result<Transformed, RunError> {
-        self.forget_refused();
+    /// Transforms batches in order.
+    pub fn transform(&mut self, batches: Vec<SourceBatch>) -> Result<Transformed, RunError> {
+        self.forget_rejected();
         let mut counts = Counts {
             sinks: self.sinks.iter().map(|sink| (sink.clone(), SinkCounts::default())).collect(),
             ..Counts::default()
         };
-        let roomy = |(bytes, records)| OutgoingBatch::with_room(bytes + bytes / 8, records + records / 8);
-        let mut outgoing: Vec<OutgoingBatch> = self.room.iter().copied().map(roomy).collect();
-        let mut refused = Vec::new();
-        let mut ends = Vec::with_capacity(parts.len());
+        let sized = |(bytes, records)| OutgoingBatch::with_room(bytes + bytes / 8, records + records / 8);
+        let mut outgoing: Vec<OutgoingBatch> = self.last_sizes.iter().copied().map(sized).collect();
+        let mut rejected = Vec::new();
+        let mut ends = Vec::with_capacity(batches.len());
         let now = now();
-        self.heart.beat();
-        for Part { batch, .. } in &parts {
+        self.heartbeat.beat();
+        for SourceBatch { batch, .. } in &batches {
             for (at, incoming) in batch.records.iter().enumerate() {
                 let record = record(batch, incoming);
                 counts.events += 1;
@@ -143,53 +149,53 @@ impl Transformer {
                 match self.process(batch, at, &record, now, &mut outgoing)? {
                     Ok(Outcome::Delivered) => {
                         for (sink, written) in self.sinks.iter().zip(self.scratch.written()) {
-                            // What was appended is counted by what its sink answers.
+                            // Appended records are counted by the answer of their sink.
                             if let (Written::Expired, Some(counts)) = (written, counts.sinks.get_mut(sink)) {
                                 counts.add(Outcome::Expired, 1);
                             }
                         }
                     }
                     Ok(outcome) => counts.everywhere(outcome),
-                    Err(rejection) => refused.push(self.refuse(&record, rejection)),
+                    Err(rejection) => rejected.push(self.rejected_record(&record, rejection)),
                 }
             }
             ends.push(outgoing.iter().map(|batch| batch.records.len()).collect());
         }
-        self.room = outgoing.iter().map(|batch| (batch.bytes.len(), batch.records.len())).collect();
-        self.heart.rest();
-        let sealed = self.runtime.block_on(self.sealer.seal(&refused, now))?;
-        for (one, letter) in refused.iter().zip(&sealed) {
+        self.last_sizes = outgoing.iter().map(|batch| (batch.bytes.len(), batch.records.len())).collect();
+        self.heartbeat.pause();
+        let sealed = self.runtime.block_on(self.sealer.seal(&rejected, now))?;
+        for (record, letter) in rejected.iter().zip(&sealed) {
             match letter {
-                Some(_) => counts.reject(one.reason()),
+                Some(_) => counts.reject(record.reason()),
                 None => counts.everywhere(Outcome::Fenced),
             }
         }
         let letters = sealed.into_iter().flatten().collect();
-        self.watch.shown.metrics.read(counts.events, counts.bytes);
-        self.tell();
-        Ok(Transformed { parts, outgoing, ends, letters, counts })
+        self.handle.instruments.metrics.read(counts.events, counts.bytes);
+        self.report_metrics();
+        Ok(Transformed { batches, outgoing, ends, letters, counts })
     }
 
-    /// Shows how it went, and that it waits for the next batch.
-    fn tell(&mut self) {
-        self.subjects.tell();
-        let metrics = &self.watch.shown.metrics;
+    /// Updates the metrics, and pauses the heartbeat until the next batch.
+    fn report_metrics(&mut self) {
+        self.subjects.report_metrics();
+        let metrics = &self.handle.instruments.metrics;
         metrics.dedupe_ids(self.dedupe.values().map(Dedupe::len).sum());
-        self.heart.rest();
+        self.heartbeat.pause();
     }
 
-    fn forget_refused(&mut self) {
-        let refused = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        for (stream, id) in refused {
+    fn forget_rejected(&mut self) {
+        let rejected = std::mem::take(&mut *self.rejected_ids.lock().unwrap_or_else(PoisonError::into_inner));
+        for (stream, id) in rejected {
             if let Some(dedupe) = self.dedupe.get_mut(&stream) {
                 dedupe.forget(&id);
             }
         }
     }
 
-    /// Transforms the record at `at` alone, and makes no dead letter of it. `Delivered` means that
-    /// it was appended to the batches of the sinks that [`Transformer::written`] names.
-    pub(crate) fn one(
+    /// Transforms the record at `at`. A rejection makes no dead letter. `Delivered` means that a
+    /// record was appended to the batches of the sinks that [`Transformer::written`] names.
+    pub(crate) fn transform_one(
         &mut self,
         batch: &IncomingBatch,
         at: usize,
@@ -199,13 +205,13 @@ impl Transformer {
         self.process(batch, at, &record(batch, &batch.records[at]), now, outgoing)
     }
 
-    /// What became of the record that was just written, at each sink.
+    /// Returns what was written of the last record, for each sink.
     pub(crate) fn written(&self) -> &[Written] {
         self.scratch.written()
     }
 
-    /// Whether the record that was just read is of somebody whose keys were destroyed, although it
-    /// was rejected.
+    /// Returns whether the last record, although rejected, belongs to a subject whose keys were
+    /// destroyed.
     pub(crate) fn is_erased(&mut self, batch: &IncomingBatch, at: usize) -> Result<bool, RunError> {
         if self.scratch.who().is_none() {
             return Ok(false);
@@ -216,7 +222,7 @@ impl Transformer {
         }
     }
 
-    /// What becomes of one record; `Delivered` means that it was appended to the sinks' batches.
+    /// Processes one record. `Delivered` means that it was appended to the sinks' batches.
     fn process(
         &mut self,
         batch: &IncomingBatch,
@@ -235,7 +241,7 @@ impl Transformer {
             Reading::Rejected(rejection) => return Ok(Err(rejection)),
         };
         let subject = match self.scratch.who() {
-            Some(who) => self.subjects.of(who, batch, at, &self.heart)?,
+            Some(who) => self.subjects.resolve(who, batch, at, &self.heartbeat)?,
             None => None,
         };
         let Some(subject) = subject else {
@@ -269,13 +275,13 @@ impl Transformer {
         Ok(Outcome::Delivered)
     }
 
-    /// What a dead letter of the record that was just read needs to know.
-    fn refuse(&mut self, record: &Record<'_>, rejection: Rejection) -> Refused {
+    /// Returns the data for a dead letter of the last record.
+    fn rejected_record(&mut self, record: &Record<'_>, rejection: Rejection) -> RejectedRecord {
         let identity = match self.scratch.who() {
             Some(_) => self.engine.identify(record, &mut self.scratch).ok(),
             None => None,
         };
-        Refused::new(record, rejection, identity)
+        RejectedRecord::new(record, rejection, identity)
     }
 }
 

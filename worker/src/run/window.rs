@@ -1,48 +1,54 @@
-//! Batches under way: a few at once, so that one store's answer is not what the next batch waits for.
+//! Batches in flight. Several are in flight at once, so that a slow store doesn't delay the next
+//! batch.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use lethe_stores::Answer;
 
-use super::{Transformed, part::Receipt};
+use super::{Transformed, message::CommitTarget};
 
-/// Batches under way to the sinks, at most; of small ones more, as long as they hold few events.
-const WINDOW: usize = 4;
-pub(super) const SMALL: usize = 32;
-const FEW: u64 = 1_000;
+/// Batches in flight, at most. More small ones are allowed, up to a total number of events.
+const MAX_BATCHES: usize = 4;
+pub(super) const MAX_SMALL_BATCHES: usize = 32;
+const MAX_SMALL_EVENTS: u64 = 1_000;
 
-/// A batch on its way.
-pub(super) struct UnderWay {
-    pub of: Arc<Transformed>,
-    /// What each sink answered.
+/// A batch in flight.
+pub(super) struct InFlightBatch {
+    pub transformed: Arc<Transformed>,
+    /// The answers of each sink.
     pub answers: Vec<Option<Vec<Answer>>>,
-    /// Where each sink ends with it, if it says so.
+    /// The mark of each sink after the batch, for sinks that have marks.
     pub marks: Vec<Option<u64>>,
     /// Whether its dead letters are written.
-    pub lettered: bool,
+    pub dead_letters_written: bool,
 }
 
-impl UnderWay {
-    /// One that no sink of so many holds yet.
-    pub(super) fn new(of: Arc<Transformed>, sinks: usize) -> Self {
-        Self { answers: vec![None; sinks], marks: vec![None; sinks], lettered: of.letters.is_empty(), of }
+impl InFlightBatch {
+    /// Returns a batch that no sink has acknowledged yet.
+    pub(super) fn new(transformed: Arc<Transformed>, sinks: usize) -> Self {
+        Self {
+            answers: vec![None; sinks],
+            marks: vec![None; sinks],
+            dead_letters_written: transformed.letters.is_empty(),
+            transformed,
+        }
     }
 
-    fn is_done(&self) -> bool {
-        self.lettered && self.answers.iter().all(Option::is_some)
+    fn is_written(&self) -> bool {
+        self.dead_letters_written && self.answers.iter().all(Option::is_some)
     }
 
-    /// Whether it may be committed before what came before it: a group's offsets are put in order where
-    /// they are acknowledged, marks and the offsets of files are not.
-    fn has_no_order(&self) -> bool {
-        let in_books = self.of.parts.iter().any(|part| matches!(part.receipt, Receipt::Books));
-        !in_books && self.marks.iter().all(Option::is_none)
+    /// Returns whether it may be committed before earlier batches. The offsets of a group are
+    /// ordered when they are acknowledged; marks and the offsets of files are not.
+    fn may_commit_out_of_order(&self) -> bool {
+        let in_vault = self.transformed.batches.iter().any(|part| matches!(part.commit_to, CommitTarget::Vault));
+        !in_vault && self.marks.iter().all(Option::is_none)
     }
 }
 
-/// Batches under way, by their numbers.
+/// Batches in flight, by number.
 #[derive(Default)]
-pub(super) struct Window(BTreeMap<u64, UnderWay>);
+pub(super) struct Window(BTreeMap<u64, InFlightBatch>);
 
 impl Window {
     pub(super) fn is_empty(&self) -> bool {
@@ -54,23 +60,24 @@ impl Window {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        let few = || self.0.values().map(|under_way| under_way.of.counts.events).sum::<u64>() < FEW;
-        self.0.len() < WINDOW || self.0.len() < SMALL && few()
+        let is_small =
+            || self.0.values().map(|in_flight| in_flight.transformed.counts.events).sum::<u64>() < MAX_SMALL_EVENTS;
+        self.0.len() < MAX_BATCHES || self.0.len() < MAX_SMALL_BATCHES && is_small()
     }
 
-    pub(super) fn insert(&mut self, number: u64, batch: UnderWay) {
+    pub(super) fn insert(&mut self, number: u64, batch: InFlightBatch) {
         self.0.insert(number, batch);
     }
 
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut UnderWay> {
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut InFlightBatch> {
         self.0.get_mut(&number)
     }
 
-    /// Takes out one that every sink holds, the oldest that may be committed now.
-    pub(super) fn done(&mut self) -> Option<UnderWay> {
+    /// Takes out the oldest batch that every sink has acknowledged and that may be committed now.
+    pub(super) fn take_written(&mut self) -> Option<InFlightBatch> {
         let mut all = self.0.iter().enumerate();
         let (_, (&number, _)) =
-            all.find(|(place, (_, batch))| batch.is_done() && (*place == 0 || batch.has_no_order()))?;
+            all.find(|(place, (_, batch))| batch.is_written() && (*place == 0 || batch.may_commit_out_of_order()))?;
         self.0.remove(&number)
     }
 }
@@ -82,35 +89,49 @@ mod tests {
     use lethe_core::record::IncomingBatch;
 
     use super::*;
-    use crate::run::{Counts, part::Part};
+    use crate::{counts::Counts, run::message::SourceBatch};
 
-    fn under_way(events: u64, in_books: bool, is_done: bool) -> UnderWay {
+    fn in_flight(events: u64, in_vault: bool, is_written: bool) -> InFlightBatch {
         let batch = IncomingBatch { stream: Arc::from("in.ndjson"), bytes: vec![], records: vec![], next_offset: 1 };
-        let parts = if in_books { vec![Part { batch, receipt: Receipt::Books }] } else { vec![] };
+        let batches = if in_vault { vec![SourceBatch { batch, commit_to: CommitTarget::Vault }] } else { vec![] };
         let counts = Counts { events, ..Counts::default() };
-        let of = Transformed { parts, outgoing: vec![], ends: vec![], letters: vec![], counts };
-        UnderWay { of: Arc::new(of), answers: vec![is_done.then(Vec::new)], marks: vec![None], lettered: true }
+        let transformed = Transformed { batches, outgoing: vec![], ends: vec![], letters: vec![], counts };
+        InFlightBatch {
+            transformed: Arc::new(transformed),
+            answers: vec![is_written.then(Vec::new)],
+            marks: vec![None],
+            dead_letters_written: true,
+        }
     }
 
     #[test]
     fn what_every_sink_holds_waits_for_others_only_where_its_offsets_do() {
         let mut window = Window::default();
         for (number, batch) in [(1, (5, true, false)), (2, (6, false, true)), (3, (7, true, true))] {
-            window.insert(number, under_way(batch.0, batch.1, batch.2));
+            window.insert(number, in_flight(batch.0, batch.1, batch.2));
         }
-        assert_eq!(window.done().unwrap().of.counts.events, 6);
-        assert!(window.done().is_none(), "its offset would be committed before that of the one that came first");
+        assert_eq!(window.take_written().unwrap().transformed.counts.events, 6);
+        assert!(
+            window.take_written().is_none(),
+            "its offset would be committed before that of the one that came first"
+        );
         window.get_mut(1).unwrap().answers[0] = Some(Vec::new());
-        assert_eq!([window.done().unwrap().of.counts.events, window.done().unwrap().of.counts.events], [5, 7]);
-        assert!(window.done().is_none());
+        assert_eq!(
+            [
+                window.take_written().unwrap().transformed.counts.events,
+                window.take_written().unwrap().transformed.counts.events
+            ],
+            [5, 7]
+        );
+        assert!(window.take_written().is_none());
     }
 
     #[test]
     fn a_mark_keeps_its_order() {
         let mut window = Window::default();
-        window.insert(1, under_way(1, false, false));
-        window.insert(2, UnderWay { marks: vec![Some(40)], ..under_way(1, false, true) });
-        assert!(window.done().is_none());
+        window.insert(1, in_flight(1, false, false));
+        window.insert(2, InFlightBatch { marks: vec![Some(40)], ..in_flight(1, false, true) });
+        assert!(window.take_written().is_none());
     }
 
     #[test]
@@ -118,10 +139,10 @@ mod tests {
         let most = |events: u64| {
             let mut window = Window::default();
             while window.has_room() {
-                window.insert(window.len() as u64, under_way(events, false, false));
+                window.insert(window.len() as u64, in_flight(events, false, false));
             }
             window.len()
         };
-        assert_eq!([most(1_000), most(200), most(1)], [WINDOW, 5, SMALL]);
+        assert_eq!([most(1_000), most(200), most(1)], [MAX_BATCHES, 5, MAX_SMALL_BATCHES]);
     }
 }

@@ -4,7 +4,7 @@
 //! data themselves (see `names`), and no more than so many, whatever the events hold.
 
 mod names;
-mod places;
+mod path_tree;
 mod report;
 mod suggest;
 mod walk;
@@ -15,10 +15,10 @@ mod tests;
 use lethe_core::detect::{DetectKind, Detector, Finding};
 use serde::Serialize;
 
-pub use report::{Found, Report, Whereabouts};
+pub use report::{Detection, Location, Report};
 pub use suggest::{Protection, Suggestion};
 
-use places::{Places, ROOT};
+use path_tree::{PathTree, ROOT};
 
 /// Every kind that detection knows.
 const KINDS: [DetectKind; 6] =
@@ -58,13 +58,13 @@ pub struct Survey {
     detector: Detector,
     /// What was found in one text; kept for its room.
     found: Vec<Finding>,
-    places: Places,
+    tree: PathTree,
     counts: Counts,
 }
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { detector: Detector::new(&[]), found: Vec::new(), places: Places::default(), counts: Counts::default() }
+        Self { detector: Detector::new(&[]), found: Vec::new(), tree: PathTree::default(), counts: Counts::default() }
     }
 }
 
@@ -82,7 +82,7 @@ impl Survey {
             self.counts.text += 1;
             self.look(ROOT, text);
         }
-        self.counts.crowded += u64::from(self.places.is_crowded());
+        self.counts.crowded += u64::from(self.tree.has_overflowed());
     }
 
     /// Counts an event that can't be read.
@@ -93,31 +93,31 @@ impl Survey {
 
     /// What was found so far.
     pub fn report(&self) -> Report {
-        Report::new(self.counts, &self.places)
+        Report::new(self.counts, &self.tree)
     }
 
     fn begin(&mut self) {
         self.counts.events += 1;
-        self.places.begin(self.counts.events);
+        self.tree.begin(self.counts.events);
     }
 
-    /// Looks through a text at a place.
-    fn look(&mut self, place: usize, text: &str) {
+    /// Looks through a text at a node.
+    fn look(&mut self, node: usize, text: &str) {
         self.detector.find(text, &mut self.found);
-        self.places.add_text(place, text, &self.found);
+        self.tree.add_text(node, text, &self.found);
     }
 
-    /// The place of a member of an object.
-    fn member(&mut self, place: usize, key: &str) -> usize {
-        if let Some(known) = self.places.known(place, key) {
+    /// The node of a member of an object.
+    fn member(&mut self, node: usize, key: &str) -> usize {
+        if let Some(known) = self.tree.known(node, key) {
             return known;
         }
         self.detector.find(key, &mut self.found);
         if !self.found.is_empty() || names::is_data(key) {
-            self.places.open(place);
+            self.tree.open(node);
         }
-        let member = self.places.member(place, key);
-        self.places.add_key(member, &self.found);
+        let member = self.tree.member(node, key);
+        self.tree.add_key(member, &self.found);
         member
     }
 }

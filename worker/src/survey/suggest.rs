@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     KINDS, kind_name,
-    places::{Place, Places},
+    path_tree::{Node, PathTree},
     report::declarable,
 };
 
@@ -69,13 +69,13 @@ impl Protection {
 }
 
 /// What to declare, by path.
-pub(super) fn suggestions(places: &Places) -> Vec<Suggestion> {
-    let mut all: Vec<Suggestion> = places
+pub(super) fn suggestions(tree: &PathTree) -> Vec<Suggestion> {
+    let mut all: Vec<Suggestion> = tree
         .all()
-        .filter(|(_, place)| place.found.iter().chain(&place.in_key).any(|tally| tally.events > 0))
-        .filter_map(|(at, place)| {
-            let (path, map) = declarable(places, at)?;
-            Some(if map { of_map(path) } else { of_texts(path, place) })
+        .filter(|(_, node)| node.found.iter().chain(&node.in_key).any(|tally| tally.events > 0))
+        .filter_map(|(at, node)| {
+            let (path, map) = declarable(tree, at)?;
+            Some(if map { of_map(path) } else { of_texts(path, node) })
         })
         .collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
@@ -101,23 +101,23 @@ fn of_map(path: String) -> Suggestion {
     }
 }
 
-fn of_texts(path: String, place: &Place) -> Suggestion {
-    let whole: u64 = place.found.iter().map(|tally| tally.whole).sum();
+fn of_texts(path: String, node: &Node) -> Suggestion {
+    let whole: u64 = node.found.iter().map(|tally| tally.whole).sum();
     let (main, most) = KINDS
         .into_iter()
-        .zip(place.found)
+        .zip(node.found)
         .max_by_key(|(kind, tally)| (tally.whole, tally.events, std::cmp::Reverse(*kind as u8)))
-        .unwrap_or((DetectKind::Email, place.found[0]));
-    let why = place
+        .unwrap_or((DetectKind::Email, node.found[0]));
+    let why = node
         .found
         .iter()
         .zip(KINDS)
         .filter(|(tally, _)| tally.events > 0)
-        .map(|(tally, kind)| format!("{} in {} of {} events", kind_name(kind), tally.events, place.events))
+        .map(|(tally, kind)| format!("{} in {} of {} events", kind_name(kind), tally.events, node.events))
         .collect::<Vec<_>>()
         .join(", ");
     // Values that are nothing else, or a text that holds it among other things?
-    if whole * 2 < place.texts {
+    if whole * 2 < node.texts {
         return Suggestion { path, category: "user.content", clean: &[], protect: Protection::RedactDetected, why };
     }
     let pure = most.whole == whole;
@@ -129,7 +129,7 @@ fn of_texts(path: String, place: &Place) -> Suggestion {
         DetectKind::Card => ("user.financial.credit_card", &["Trim"], Protection::Encrypt),
         DetectKind::Iban => ("user.financial.bank_account", &["Trim"], Protection::Encrypt),
         // What is no address can't be made less precise: the event would be rejected.
-        DetectKind::Ipv4 | DetectKind::Ipv6 if whole == place.texts && only_addresses(place) => {
+        DetectKind::Ipv4 | DetectKind::Ipv6 if whole == node.texts && only_addresses(node) => {
             ("user.device.ip_address", &["Trim"], Protection::Network)
         }
         DetectKind::Ipv4 | DetectKind::Ipv6 => ("user.device.ip_address", &["Trim"], Protection::Encrypt),
@@ -137,8 +137,8 @@ fn of_texts(path: String, place: &Place) -> Suggestion {
     Suggestion { path, category, clean, protect, why }
 }
 
-fn only_addresses(place: &Place) -> bool {
-    KINDS.iter().zip(place.found).all(|(kind, tally)| match kind {
+fn only_addresses(node: &Node) -> bool {
+    KINDS.iter().zip(node.found).all(|(kind, tally)| match kind {
         DetectKind::Ipv4 | DetectKind::Ipv6 => true,
         DetectKind::Email | DetectKind::Phone | DetectKind::Card | DetectKind::Iban => tally.events == 0,
     })

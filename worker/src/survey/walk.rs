@@ -1,23 +1,23 @@
-//! One walk over the JSON of an event: every string is looked through at its place.
+//! One walk over the JSON of an event: every string is looked through at its node.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Survey, places::ROOT};
+use super::{Survey, path_tree::ROOT};
 
 /// Walks through an event. Without a survey it only tells whether that works, so that nothing is
 /// counted of what ends half-way.
 pub(super) fn through(survey: Option<&mut Survey>, text: &str) -> Result<(), serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    Value { survey, place: ROOT }.deserialize(&mut reader)?;
+    Value { survey, node: ROOT }.deserialize(&mut reader)?;
     reader.end()
 }
 
-/// A value at a place.
+/// A value at a node.
 struct Value<'s> {
     survey: Option<&'s mut Survey>,
-    place: usize,
+    node: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_> {
@@ -37,20 +37,20 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         if let Some(survey) = self.survey {
-            survey.look(self.place, text);
+            survey.look(self.node, text);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
-        let place = self.survey.as_mut().map_or(ROOT, |survey| survey.places.element(self.place));
-        while elements.next_element_seed(Value { survey: self.survey.as_deref_mut(), place })?.is_some() {}
+        let node = self.survey.as_mut().map_or(ROOT, |survey| survey.tree.element(self.node));
+        while elements.next_element_seed(Value { survey: self.survey.as_deref_mut(), node })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
-        while let Some(place) = members.next_key_seed(Key { survey: self.survey.as_deref_mut(), place: self.place })? {
-            members.next_value_seed(Value { survey: self.survey.as_deref_mut(), place })?;
+        while let Some(node) = members.next_key_seed(Key { survey: self.survey.as_deref_mut(), node: self.node })? {
+            members.next_value_seed(Value { survey: self.survey.as_deref_mut(), node })?;
         }
         Ok(())
     }
@@ -76,10 +76,10 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 }
 
-/// A key of the object at a place: answers the place of its value.
+/// A key of the object at a node: answers the node of its value.
 struct Key<'s> {
     survey: Option<&'s mut Survey>,
-    place: usize,
+    node: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -98,6 +98,6 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<usize, E> {
-        Ok(self.survey.map_or(ROOT, |survey| survey.member(self.place, key)))
+        Ok(self.survey.map_or(ROOT, |survey| survey.member(self.node, key)))
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use clap::Args;
 use lethe_core::{keys::KeyRing, pipeline::KEY_DATABASE as DATABASE};
 use lethe_crds::load::{Resources, Secret};
-use lethe_stores::{StoreError, Vault, key_store::KeyCheck};
+use lethe_stores::{ErrorKind, KeyCheck, StoreError, Vault};
 
 use crate::{
     cli::{Failure, files::Files, spaces::namespace},
@@ -154,12 +154,13 @@ impl Keyring<'_> {
 }
 
 fn not_there(name: &str, why: &str) -> StoreError {
-    StoreError::Mismatch {
-        store: name.to_owned(),
-        message: format!(
+    StoreError::new(
+        ErrorKind::Mismatch,
+        name,
+        format!(
             "it is not there yet, but {why}; of an embedded store, run the command in the folder where the pipeline runs"
         ),
-    }
+    )
 }
 
 impl OpenKeyStore {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use lethe_core::keys::{KeyName, KeyRing};
-use lethe_stores::key_store::KeyCheck;
+use lethe_stores::KeyCheck;
 use serde::Serialize;
 use serde_json::json;
 

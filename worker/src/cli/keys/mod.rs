@@ -5,17 +5,17 @@ mod check;
 mod create;
 mod edit;
 mod manifest;
-mod person;
 mod retire;
 mod rewrap;
 mod rotate;
 mod save;
 mod secret_file;
+mod user;
 
 use clap::{Args, Subcommand};
 use lethe_core::keys::{KeyRing, KeyRingError};
 
-use super::{Failure, Output, wait_for};
+use super::{Failure, Output, block_on};
 
 /// Make keys, and look after them.
 ///
@@ -44,9 +44,9 @@ impl Keys {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
         match self.command {
             Command::Create(command) => command.execute(output),
-            Command::Check(command) => wait_for(command.execute(output)),
-            Command::Rotate(command) => wait_for(command.execute(output)),
-            Command::Retire(command) => wait_for(command.execute(output)),
+            Command::Check(command) => block_on(command.execute(output)),
+            Command::Rotate(command) => block_on(command.execute(output)),
+            Command::Retire(command) => block_on(command.execute(output)),
         }
     }
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 use lethe_core::keys::{KeyName, KeyRing};
-use lethe_stores::key_store::KeyCheck;
+use lethe_stores::KeyCheck;
 use serde_json::json;
 
 use super::{
     access::{Access, OpenKeyStore},
-    person::person,
     rewrap::{Wrapped, count},
     save::{Saved, Target},
+    user::current_user,
 };
 use crate::cli::{Failure, Output, answer, table::number};
 
@@ -82,7 +82,7 @@ impl Retire {
         }
         let target = Target::find(&resources, keyring.secret, self.to)?;
         let attestation = json!({"act": "keys retire", "key": name, "check": check, "at": Timestamp::now().to_string(),
-            "by": person(), "ground": ground, "attests": ATTESTS});
+            "by": current_user(), "ground": ground, "attests": ATTESTS});
         for open in &stores {
             record(open, &name, &check, &attestation.to_string()).await?;
         }

@@ -3,7 +3,7 @@
 
 use indicatif::ProgressBar;
 use lethe_core::keys::{KeyRing, WrapContext, WrappedKey};
-use lethe_stores::{Vault, key_store::KeyRow};
+use lethe_stores::{KeyRow, Vault};
 
 use super::{access::OpenKeyStore, random};
 use crate::cli::Failure;

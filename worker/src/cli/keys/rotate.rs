@@ -18,9 +18,9 @@ use serde_json::json;
 use super::{
     access::{Access, Keyring, OpenKeyStore},
     draw,
-    person::person,
     rewrap::{Wrapped, any_by_others, count, rewrap},
     save::{Saved, Target},
+    user::current_user,
 };
 use crate::cli::{Failure, Output, answer, table::number};
 
@@ -117,7 +117,7 @@ async fn wrap_all(ring: &KeyRing, stores: &[&OpenKeyStore]) -> Result<Wrapped, F
     for open in stores {
         let rewrapped = rewrap(ring, open, &bar).await?;
         let (keys, days, master) = (rewrapped.subjects, rewrapped.days, ring.current_master());
-        let line = json!({"act": "keys rotate", "at": Timestamp::now().to_string(), "by": person(),
+        let line = json!({"act": "keys rotate", "at": Timestamp::now().to_string(), "by": current_user(),
             "master": master, "subjectKeys": keys, "dayKeys": days});
         open.store.audit(line.to_string()).await?;
         done.add(rewrapped);

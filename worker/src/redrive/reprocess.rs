@@ -10,19 +10,20 @@ use lethe_core::{
 };
 use tokio::runtime::Handle;
 
-use super::Opened;
+use super::OpenedLetter;
 use crate::{
     clock::now,
-    run::{Counts, Job, RunError, SinkCounts, Transformer, Watch},
+    counts::{Counts, SinkCounts},
+    run::{Job, RunError, RunHandle, Transformer},
 };
 
 /// Runs originals through the pipeline again.
-pub(super) struct Retry {
+pub(super) struct Reprocessor {
     /// Its sinks are elsewhere.
     job: Job,
     engine: Arc<Engine>,
     runtime: Handle,
-    watch: Arc<Watch>,
+    handle: Arc<RunHandle>,
     dry_run: bool,
     /// One for each set of sinks that lack something: an id that was delivered to some sinks in this
     /// redrive is no duplicate to the others.
@@ -31,7 +32,7 @@ pub(super) struct Retry {
 
 /// What came of a page.
 #[derive(Default)]
-pub(super) struct Tried {
+pub(super) struct PageResult {
     /// Records for each sink.
     pub(super) outgoing: Vec<OutgoingBatch>,
     /// What was decided before any sink saw it, at the sinks that lack it.
@@ -44,43 +45,45 @@ pub(super) struct Tried {
     pub(super) fenced: u64,
 }
 
-impl Retry {
-    pub(super) fn new(job: Job, engine: Arc<Engine>, runtime: Handle, watch: Arc<Watch>, dry_run: bool) -> Self {
-        Self { job, engine, runtime, watch, dry_run, transformers: BTreeMap::new() }
+impl Reprocessor {
+    pub(super) fn new(job: Job, engine: Arc<Engine>, runtime: Handle, handle: Arc<RunHandle>, dry_run: bool) -> Self {
+        Self { job, engine, runtime, handle, dry_run, transformers: BTreeMap::new() }
     }
 
     /// Runs a page again, in the order of the source. Blocks.
-    pub(super) fn page(&mut self, mut page: Vec<Opened>) -> Result<Tried, RunError> {
+    pub(super) fn page(&mut self, mut page: Vec<OpenedLetter>) -> Result<PageResult, RunError> {
         page.sort_by(|a, b| {
-            let key = |one: &Opened| (Arc::clone(&one.letter.position.stream), one.letter.position.offset);
+            let key = |one: &OpenedLetter| (Arc::clone(&one.letter.position.stream), one.letter.position.offset);
             a.wanted.cmp(&b.wanted).then_with(|| key(a).cmp(&key(b)))
         });
         let sinks = self.job.pipeline.sinks.len();
-        let mut tried = Tried { outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(), ..Tried::default() };
-        let same =
-            |a: &Opened, b: &Opened| a.wanted == b.wanted && a.letter.position.stream == b.letter.position.stream;
+        let mut result =
+            PageResult { outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(), ..PageResult::default() };
+        let same = |a: &OpenedLetter, b: &OpenedLetter| {
+            a.wanted == b.wanted && a.letter.position.stream == b.letter.position.stream
+        };
         for chunk in page.chunk_by(same) {
-            self.chunk(chunk, &mut tried)?;
+            self.chunk(chunk, &mut result)?;
         }
-        Ok(tried)
+        Ok(result)
     }
 
     /// Originals of one stream that the same sinks lack.
-    fn chunk(&mut self, chunk: &[Opened], tried: &mut Tried) -> Result<(), RunError> {
-        let Some(Opened { wanted, .. }) = chunk.first() else { return Ok(()) };
+    fn chunk(&mut self, chunk: &[OpenedLetter], result: &mut PageResult) -> Result<(), RunError> {
+        let Some(OpenedLetter { wanted, .. }) = chunk.first() else { return Ok(()) };
         let transformer = self.transformers.entry(wanted.clone()).or_insert_with(|| {
             let transformer =
-                Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone(), Arc::clone(&self.watch));
-            if self.dry_run { transformer.dry() } else { transformer }
+                Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone(), Arc::clone(&self.handle));
+            if self.dry_run { transformer.dry_run() } else { transformer }
         });
         let names = || self.job.pipeline.sinks.iter().map(|sink| sink.name.as_str());
         let batch = batch(chunk);
         let now = now();
-        for (at, Opened { letter, wanted, .. }) in chunk.iter().enumerate() {
-            let answer = transformer.one(&batch, at, now, &mut tried.outgoing)?;
+        for (at, OpenedLetter { letter, wanted, .. }) in chunk.iter().enumerate() {
+            let answer = transformer.transform_one(&batch, at, now, &mut result.outgoing)?;
             let mut everywhere = |outcome| {
                 for (name, _) in names().zip(wanted).filter(|(_, wanted)| **wanted) {
-                    count(&mut tried.counts, name, outcome);
+                    count(&mut result.counts, name, outcome);
                 }
             };
             match answer {
@@ -88,30 +91,30 @@ impl Retry {
                     for (sink, (name, wanted)) in names().zip(wanted).enumerate() {
                         match (transformer.written()[sink], wanted) {
                             (Written::Appended, false) => {
-                                tried.outgoing[sink].records.pop();
+                                result.outgoing[sink].records.pop();
                             }
                             (Written::Appended, true) if self.dry_run => {
-                                count(&mut tried.counts, name, Outcome::Delivered);
+                                count(&mut result.counts, name, Outcome::Delivered);
                             }
                             // It is counted by what its sink answers.
                             (Written::Appended, true) | (Written::Expired, false) => {}
-                            (Written::Expired, true) => count(&mut tried.counts, name, Outcome::Expired),
+                            (Written::Expired, true) => count(&mut result.counts, name, Outcome::Expired),
                         }
                     }
-                    tried.redriven += 1;
+                    result.redriven += 1;
                 }
-                Ok(Outcome::Fenced) => tried.fenced += 1,
+                Ok(Outcome::Fenced) => result.fenced += 1,
                 Ok(outcome) => {
                     everywhere(outcome);
-                    tried.redriven += 1;
+                    result.redriven += 1;
                 }
-                Err(_) if transformer.is_erased(&batch, at)? => tried.fenced += 1,
+                Err(_) if transformer.is_erased(&batch, at)? => result.fenced += 1,
                 Err(rejection) => {
-                    *tried.counts.rejected.entry(rejection.reason.code()).or_default() += 1;
+                    *result.counts.rejected.entry(rejection.reason.code()).or_default() += 1;
                     continue;
                 }
             }
-            tried.removed.push((letter.key, letter.position.offset));
+            result.removed.push((letter.key, letter.position.offset));
         }
         Ok(())
     }
@@ -129,7 +132,7 @@ fn count(counts: &mut Counts, sink: &str, outcome: Outcome) {
 }
 
 /// Originals as the source gave them.
-fn batch(chunk: &[Opened]) -> IncomingBatch {
+fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
     let mut bytes = Vec::new();
     let mut push = |part: &Vec<u8>| {
         let start = bytes.len();
@@ -138,7 +141,7 @@ fn batch(chunk: &[Opened]) -> IncomingBatch {
     };
     let records = chunk
         .iter()
-        .map(|Opened { letter, record, .. }| Incoming {
+        .map(|OpenedLetter { letter, record, .. }| Incoming {
             value: record.value.as_ref().map(&mut push),
             key: record.key.as_ref().map(&mut push),
             offset: letter.position.offset,

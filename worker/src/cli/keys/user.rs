@@ -1,7 +1,7 @@
 //! Who acts, for what is recorded of it.
 
 /// The user of the operating system, as `name (uid 1000)`.
-pub(super) fn person() -> String {
+pub(super) fn current_user() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let named = named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned());
     // A name can be set to anything, the number can't.

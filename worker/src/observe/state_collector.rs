@@ -1,4 +1,4 @@
-//! Gauges that say what is on the board: read from it when they are asked for, so that nobody keeps
+//! Gauges that say what is on the run_state: read from it when they are asked for, so that nobody keeps
 //! them twice.
 
 use std::{collections::BTreeMap, fmt::Error, sync::Arc};
@@ -10,46 +10,46 @@ use prometheus_client::{
 };
 
 use super::{
-    board::{Board, Partition, SHOWN, Source},
-    table::{ASSIGNED, Described, LAG, PAUSED, STALLED, WARMING},
+    metric_defs::{ASSIGNED, LAG, MetricDef, PAUSED, STALLED, WARMING},
+    run_state::{MAX_LISTED, Partition, RunState, SourceInfo},
 };
 
 /// Gauges of partitions and of stores that are waited for.
 #[derive(Debug)]
-pub(super) struct Places {
-    pub(super) board: Arc<Board>,
+pub(super) struct StateCollector {
+    pub(super) run_state: Arc<RunState>,
     /// Sinks, and the other stores that can be waited for.
     pub(super) stores: Vec<String>,
 }
 
-impl Collector for Places {
+impl Collector for StateCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
-        let facts = self.board.facts();
-        let stalled = |name: &String| facts.troubles.get(name).is_some_and(|trouble| trouble.since.is_some());
+        let state = self.run_state.snapshot();
+        let stalled = |name: &String| state.outages.get(name).is_some_and(|outage| outage.since.is_some());
         let rows = self.stores.iter().map(|name| ([("sink", name.as_str())], i64::from(stalled(name))));
         gauge(&mut encoder, &STALLED, rows)?;
-        let (Source::Kafka { topic, .. }, Some(assigned)) = (&facts.source, &facts.assigned) else { return Ok(()) };
+        let (SourceInfo::Kafka { topic, .. }, Some(assigned)) = (&state.source, &state.assigned) else { return Ok(()) };
         gauge(&mut encoder, &ASSIGNED, [([("", ""); 0], assigned.len() as i64)])?;
         let shown = shown(assigned);
-        let mut each = |described, value: &dyn Fn(i32, &Partition) -> Option<i64>| {
+        let mut each = |def, value: &dyn Fn(i32, &Partition) -> Option<i64>| {
             let rows = shown.iter().filter_map(|(name, partitions)| {
                 // What isn't known of a partition isn't said of it.
                 let known: Vec<i64> = partitions.iter().filter_map(|(at, partition)| value(*at, partition)).collect();
                 let labels = [("topic", topic.as_str()), ("partition", name.as_str())];
                 (!known.is_empty()).then(|| (labels, known.iter().sum()))
             });
-            gauge(&mut encoder, described, rows)
+            gauge(&mut encoder, def, rows)
         };
         each(&LAG, &|_, partition| partition.lag().map(|lag| i64::try_from(lag).unwrap_or(i64::MAX)))?;
         each(&PAUSED, &|_, partition| Some(i64::from(partition.paused)))?;
-        each(&WARMING, &|at, _| Some(i64::from(facts.warming.contains(&at))))
+        each(&WARMING, &|at, _| Some(i64::from(state.warming.contains(&at))))
     }
 }
 
 /// Partitions by the label they are shown with: the first ones alone, the rest as `other`.
 fn shown(assigned: &BTreeMap<i32, Partition>) -> Vec<(String, Vec<(i32, Partition)>)> {
     let mut all = assigned.iter().map(|(at, partition)| (*at, *partition));
-    let mut out: Vec<_> = all.by_ref().take(SHOWN).map(|one| (one.0.to_string(), vec![one])).collect();
+    let mut out: Vec<_> = all.by_ref().take(MAX_LISTED).map(|one| (one.0.to_string(), vec![one])).collect();
     let rest: Vec<_> = all.collect();
     if !rest.is_empty() {
         out.push(("other".to_owned(), rest));
@@ -59,10 +59,10 @@ fn shown(assigned: &BTreeMap<i32, Partition>) -> Vec<(String, Vec<(i32, Partitio
 
 fn gauge<'l, const N: usize>(
     encoder: &mut DescriptorEncoder,
-    described: &Described,
+    def: &MetricDef,
     rows: impl IntoIterator<Item = ([(&'l str, &'l str); N], i64)>,
 ) -> Result<(), Error> {
-    let mut metric = encoder.encode_descriptor(described.family(), described.meaning, None, MetricType::Gauge)?;
+    let mut metric = encoder.encode_descriptor(def.family(), def.meaning, None, MetricType::Gauge)?;
     for (labels, value) in rows {
         ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
     }

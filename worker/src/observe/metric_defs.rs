@@ -2,7 +2,7 @@
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows, and begins at 0 when the worker starts.
     Counter,
     /// It goes up and down.
@@ -13,38 +13,38 @@ pub enum Kind {
     Info,
 }
 
-impl Kind {
+impl MetricKind {
     /// As in the exposition.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-            Kind::Info => "info",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+            MetricKind::Info => "info",
         }
     }
 }
 
 /// One metric.
 #[derive(Clone, Copy, Debug)]
-pub struct Described {
+pub struct MetricDef {
     /// As it is asked for in PromQL, in base units.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Its labels beside `pipeline`.
     pub labels: &'static [&'static str],
     /// What it says, in a sentence.
     pub meaning: &'static str,
 }
 
-impl Described {
+impl MetricDef {
     /// Its name without the suffix that the exposition adds by its kind.
     pub fn family(&self) -> &'static str {
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
+            MetricKind::Gauge | MetricKind::Histogram => "",
         };
         self.name.strip_suffix(suffix).unwrap_or(self.name)
     }
@@ -55,8 +55,8 @@ impl Described {
     }
 
     /// Whether it is about the process, not about its pipeline.
-    pub fn is_of_the_process(&self) -> bool {
-        self.name.starts_with("process_") || self.kind == Kind::Info
+    pub fn is_process_metric(&self) -> bool {
+        self.name.starts_with("process_") || self.kind == MetricKind::Info
     }
 }
 
@@ -64,16 +64,16 @@ macro_rules! metrics {
     ($(#[doc = $meaning:literal] $constant:ident = $kind:ident $name:literal [$($label:ident),*],)*) => {
         $(
             #[doc = $meaning]
-            pub const $constant: Described = Described {
+            pub const $constant: MetricDef = MetricDef {
                 name: $name,
-                kind: Kind::$kind,
+                kind: MetricKind::$kind,
                 labels: &[$(stringify!($label)),*],
                 meaning: $meaning.trim_ascii(),
             };
         )*
 
         /// Every metric, in the order they are shown.
-        pub const ALL: &[Described] = &[$($constant),*];
+        pub const ALL: &[MetricDef] = &[$($constant),*];
     };
 }
 
@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn a_counter_ends_in_total_and_a_time_in_seconds() {
         for metric in ALL {
-            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
-            if metric.kind == Kind::Histogram {
+            assert_eq!(metric.kind == MetricKind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            if metric.kind == MetricKind::Histogram {
                 assert!(metric.name.ends_with("_seconds"), "{}", metric.name);
             }
         }

@@ -9,9 +9,9 @@ use std::{
 use crate::clock::now;
 
 /// Partitions that are shown one by one; the rest is summed.
-pub(super) const SHOWN: usize = 1_000;
+pub(super) const MAX_LISTED: usize = 1_000;
 /// Milliseconds between two log lines about the same store.
-const QUIET: i64 = 30_000;
+const LOG_INTERVAL: i64 = 30_000;
 
 /// How far the life of a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ pub enum State {
 
 /// Where events come from, in words of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SourceInfo {
     /// A topic.
     Kafka {
         /// The topic.
@@ -84,7 +84,7 @@ impl Partition {
 
 /// A store that is waited for, or was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct StoreOutage {
     /// Since when; `None` once it answered again.
     pub(super) since: Option<i64>,
     /// How often it was asked since.
@@ -94,49 +94,49 @@ pub(super) struct Trouble {
     /// What it said. A store's message holds no values.
     pub(super) message: String,
     /// When the log last had a line about it.
-    said: Option<i64>,
+    last_logged: Option<i64>,
     /// Whether the log knows that it is waited for.
-    told: bool,
+    logged: bool,
 }
 
 /// What a line in the log says of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct RetryLog {
     /// How long it is waited for.
     pub(super) seconds: i64,
     /// How often it was asked.
     pub(super) tries: u64,
 }
 
-/// What is on the board.
+/// What is on the run_state.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
-    pub(super) source: Source,
+pub(super) struct StateSnapshot {
+    pub(super) source: SourceInfo,
     pub(super) phase: Phase,
     pub(super) opened: bool,
     pub(super) connected: bool,
     /// Members of the consumer group that work for somebody else; `None` before it was looked at.
-    pub(super) strangers: Option<usize>,
+    pub(super) foreign_members: Option<usize>,
     /// `None` before the first assignment.
     pub(super) assigned: Option<BTreeMap<i32, Partition>>,
     /// Partitions for which ids of earlier events are still being read.
     pub(super) warming: BTreeSet<i32>,
     pub(super) bytes_read: u64,
     pub(super) bytes_total: u64,
-    pub(super) troubles: BTreeMap<String, Trouble>,
+    pub(super) outages: BTreeMap<String, StoreOutage>,
     pub(super) unclassified: Vec<String>,
     pub(super) state: State,
     pub(super) since: i64,
 }
 
-impl Facts {
+impl StateSnapshot {
     /// The store that is waited for longest.
     pub(super) fn stalled(&self) -> Option<(&str, i64)> {
-        let stalled = self.troubles.iter().filter_map(|(name, trouble)| Some((name.as_str(), trouble.since?)));
+        let stalled = self.outages.iter().filter_map(|(name, outage)| Some((name.as_str(), outage.since?)));
         stalled.min_by_key(|(_, since)| *since)
     }
 
-    fn derive(&self) -> State {
+    fn current_state(&self) -> State {
         match self.phase {
             Phase::Stopped => State::Stopped,
             Phase::Draining => State::Draining,
@@ -150,70 +150,70 @@ impl Facts {
 
 /// What a pipeline is doing now.
 #[derive(Debug)]
-pub struct Board(Mutex<Facts>);
+pub struct RunState(Mutex<StateSnapshot>);
 
-impl Board {
-    pub(super) fn new(source: Source, now: i64) -> Self {
-        Self(Mutex::new(Facts {
+impl RunState {
+    pub(super) fn new(source: SourceInfo, now: i64) -> Self {
+        Self(Mutex::new(StateSnapshot {
             source,
             phase: Phase::default(),
             opened: false,
             connected: false,
-            strangers: None,
+            foreign_members: None,
             assigned: None,
             warming: BTreeSet::new(),
             bytes_read: 0,
             bytes_total: 0,
-            troubles: BTreeMap::new(),
+            outages: BTreeMap::new(),
             unclassified: Vec::new(),
             state: State::default(),
             since: now,
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Facts> {
+    fn lock(&self) -> MutexGuard<'_, StateSnapshot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, now: i64, change: impl FnOnce(&mut Facts)) {
-        let mut facts = self.lock();
-        change(&mut facts);
-        let state = facts.derive();
-        if state != facts.state {
-            (facts.state, facts.since) = (state, now);
+    fn change(&self, now: i64, change: impl FnOnce(&mut StateSnapshot)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let current = state.current_state();
+        if current != state.state {
+            (state.state, state.since) = (current, now);
         }
     }
 
-    pub(super) fn facts(&self) -> Facts {
+    pub(super) fn snapshot(&self) -> StateSnapshot {
         self.lock().clone()
     }
 
     /// How far the life of the run is; it doesn't go back.
-    pub fn phase(&self, phase: Phase) {
-        self.change(now(), |facts| facts.phase = facts.phase.max(phase));
+    pub fn set_phase(&self, phase: Phase) {
+        self.change(now(), |state| state.phase = state.phase.max(phase));
     }
 
     /// Every store is open: the key store, the sinks, the dead letter.
-    pub fn opened(&self) {
-        self.change(now(), |facts| facts.opened = true);
+    pub fn stores_opened(&self) {
+        self.change(now(), |state| state.opened = true);
     }
 
     /// Whether a broker answers.
-    pub fn connected(&self, connected: bool) {
-        self.change(now(), |facts| facts.connected = connected);
+    pub fn set_connected(&self, connected: bool) {
+        self.change(now(), |state| state.connected = connected);
     }
 
     /// Members of the consumer group that work for somebody else; answers whether their number is news.
-    pub fn strangers(&self, strangers: usize) -> bool {
-        let before = self.lock().strangers;
-        self.change(now(), |facts| facts.strangers = Some(strangers));
-        before != Some(strangers)
+    pub fn set_foreign_members(&self, foreign_members: usize) -> bool {
+        let before = self.lock().foreign_members;
+        self.change(now(), |state| state.foreign_members = Some(foreign_members));
+        before != Some(foreign_members)
     }
 
     /// These partitions are read from now on, too; none is an assignment as well.
     pub fn assign(&self, partitions: impl IntoIterator<Item = i32>) {
-        self.change(now(), |facts| {
-            let assigned = facts.assigned.get_or_insert_default();
+        self.change(now(), |state| {
+            let assigned = state.assigned.get_or_insert_default();
             for partition in partitions {
                 assigned.entry(partition).or_default();
             }
@@ -222,10 +222,10 @@ impl Board {
 
     /// These partitions are read no more.
     pub fn revoke(&self, partitions: impl IntoIterator<Item = i32>) {
-        self.change(now(), |facts| {
+        self.change(now(), |state| {
             for partition in partitions {
-                facts.warming.remove(&partition);
-                if let Some(assigned) = &mut facts.assigned {
+                state.warming.remove(&partition);
+                if let Some(assigned) = &mut state.assigned {
                     assigned.remove(&partition);
                 }
             }
@@ -233,64 +233,64 @@ impl Board {
     }
 
     /// Notes how far partitions are. One that was revoked meanwhile stays away.
-    pub fn partitions(&self, notes: impl IntoIterator<Item = (i32, Partition)>) {
-        self.change(now(), |facts| {
-            for (partition, note) in notes {
-                if let Some(known) = facts.assigned.as_mut().and_then(|assigned| assigned.get_mut(&partition)) {
-                    *known = note;
+    pub fn update_partitions(&self, progress: impl IntoIterator<Item = (i32, Partition)>) {
+        self.change(now(), |state| {
+            for (partition, progress) in progress {
+                if let Some(known) = state.assigned.as_mut().and_then(|assigned| assigned.get_mut(&partition)) {
+                    *known = progress;
                 }
             }
         });
     }
 
     /// Whether ids of earlier events of these partitions are still being read for dedupe.
-    pub fn warming(&self, partitions: impl IntoIterator<Item = i32>, warming: bool) {
-        self.change(now(), |facts| {
+    pub fn set_warming(&self, partitions: impl IntoIterator<Item = i32>, warming: bool) {
+        self.change(now(), |state| {
             for partition in partitions {
                 if warming {
-                    facts.warming.insert(partition)
+                    state.warming.insert(partition)
                 } else {
-                    facts.warming.remove(&partition)
+                    state.warming.remove(&partition)
                 };
             }
         });
     }
 
     /// Notes how far files are read; a total of 0 is one that nobody knows.
-    pub fn file(&self, bytes_read: u64, bytes_total: u64) {
-        self.change(now(), |facts| (facts.bytes_read, facts.bytes_total) = (bytes_read, bytes_total));
+    pub fn set_file_progress(&self, bytes_read: u64, bytes_total: u64) {
+        self.change(now(), |state| (state.bytes_read, state.bytes_total) = (bytes_read, bytes_total));
     }
 
-    /// How far files are read, as [`Board::file`] noted it.
-    pub fn bytes(&self) -> (u64, u64) {
-        let facts = self.lock();
-        (facts.bytes_read, facts.bytes_total)
+    /// How far files are read, as [`RunState::file`] noted it.
+    pub fn file_progress(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.bytes_read, state.bytes_total)
     }
 
     /// Stores that are waited for, and for how many seconds.
-    pub fn waits(&self) -> Vec<(String, i64)> {
-        let (facts, now) = (self.lock(), now());
+    pub fn waiting_stores(&self) -> Vec<(String, i64)> {
+        let (state, now) = (self.lock(), now());
         let seconds = |since: i64| (now - since).max(0) / 1_000;
-        let waits = facts.troubles.iter().filter_map(|(name, trouble)| Some((name.clone(), seconds(trouble.since?))));
+        let waits = state.outages.iter().filter_map(|(name, outage)| Some((name.clone(), seconds(outage.since?))));
         waits.collect()
     }
 
     /// Paths that were seen and no field declares, made of declared segments and `*`.
-    pub fn unclassified(&self, paths: Vec<String>) {
-        self.change(now(), |facts| facts.unclassified = paths);
+    pub fn set_unclassified(&self, paths: Vec<String>) {
+        self.change(now(), |state| state.unclassified = paths);
     }
 
     /// A store doesn't answer. What the log should say of it, if it is time to say something.
-    pub(super) fn stalled(&self, now: i64, name: &str, message: String) -> Option<Line> {
+    pub(super) fn store_failed(&self, now: i64, name: &str, message: String) -> Option<RetryLog> {
         let mut line = None;
-        self.change(now, |facts| {
-            let trouble = facts.troubles.entry(name.to_owned()).or_default();
-            let since = *trouble.since.get_or_insert(now);
-            trouble.tries += 1;
-            (trouble.at, trouble.message) = (now, message);
-            if trouble.said.is_none_or(|said| now - said >= QUIET) {
-                (trouble.said, trouble.told) = (Some(now), true);
-                line = Some(Line { seconds: (now - since).max(0) / 1_000, tries: trouble.tries });
+        self.change(now, |state| {
+            let outage = state.outages.entry(name.to_owned()).or_default();
+            let since = *outage.since.get_or_insert(now);
+            outage.tries += 1;
+            (outage.at, outage.message) = (now, message);
+            if outage.last_logged.is_none_or(|last| now - last >= LOG_INTERVAL) {
+                (outage.last_logged, outage.logged) = (Some(now), true);
+                line = Some(RetryLog { seconds: (now - since).max(0) / 1_000, tries: outage.tries });
             }
         });
         line
@@ -298,18 +298,18 @@ impl Board {
 
     /// A store answers. What it said last stays to be read. A log that said that it is waited for
     /// says that it is back.
-    pub(super) fn resumed(&self, now: i64, name: &str) -> Option<Line> {
+    pub(super) fn store_recovered(&self, now: i64, name: &str) -> Option<RetryLog> {
         // Nearly always there is nothing to change.
-        if self.lock().troubles.get(name).is_none_or(|trouble| trouble.since.is_none()) {
+        if self.lock().outages.get(name).is_none_or(|outage| outage.since.is_none()) {
             return None;
         }
         let mut line = None;
-        self.change(now, |facts| {
-            let Some(trouble) = facts.troubles.get_mut(name) else { return };
-            let Some(since) = trouble.since.take() else { return };
-            let tries = std::mem::take(&mut trouble.tries);
-            if std::mem::take(&mut trouble.told) {
-                line = Some(Line { seconds: (now - since).max(0) / 1_000, tries });
+        self.change(now, |state| {
+            let Some(outage) = state.outages.get_mut(name) else { return };
+            let Some(since) = outage.since.take() else { return };
+            let tries = std::mem::take(&mut outage.tries);
+            if std::mem::take(&mut outage.logged) {
+                line = Some(RetryLog { seconds: (now - since).max(0) / 1_000, tries });
             }
         });
         line
@@ -322,23 +322,23 @@ impl Board {
     }
 
     pub(super) fn ready_at(&self, now: i64) -> Result<String, String> {
-        let facts = self.lock();
-        match facts.phase {
+        let state = self.lock();
+        match state.phase {
             Phase::Draining => return Err("draining: what is under way is delivered, nothing new is read".to_owned()),
             Phase::Stopped => return Err("stopped".to_owned()),
             Phase::Starting | Phase::Running => {}
         }
         let waits =
-            facts.stalled().map(|(name, since)| format!("waiting for {name} since {} s", (now - since).max(0) / 1_000));
-        if !facts.opened {
+            state.stalled().map(|(name, since)| format!("waiting for {name} since {} s", (now - since).max(0) / 1_000));
+        if !state.opened {
             return Err(waits.map_or_else(
                 || "starting: the stores are not open yet".to_owned(),
                 |waits| format!("starting: {waits}"),
             ));
         }
-        if let Source::Kafka { topic, .. } = &facts.source
-            && facts.assigned.is_none()
-            && !facts.connected
+        if let SourceInfo::Kafka { topic, .. } = &state.source
+            && state.assigned.is_none()
+            && !state.connected
         {
             return Err(format!("starting: no broker has answered for topic {topic} yet"));
         }
@@ -350,82 +350,85 @@ impl Board {
 mod tests {
     use super::*;
 
-    fn kafka() -> Board {
-        Board::new(Source::Kafka { topic: "user_profiles".to_owned(), group: "lethe.shop.profiles".to_owned() }, 0)
+    fn kafka() -> RunState {
+        RunState::new(
+            SourceInfo::Kafka { topic: "user_profiles".to_owned(), group: "lethe.shop.profiles".to_owned() },
+            0,
+        )
     }
 
-    fn state(board: &Board) -> State {
-        board.facts().state
+    fn state_of(run_state: &RunState) -> State {
+        run_state.snapshot().state
     }
 
     #[test]
     fn a_worker_is_ready_once_its_stores_are_open_and_a_broker_answers() {
-        let board = kafka();
-        assert_eq!(board.ready(), Err("starting: the stores are not open yet".to_owned()));
-        board.opened();
-        board.phase(Phase::Running);
-        assert_eq!(board.ready(), Err("starting: no broker has answered for topic user_profiles yet".to_owned()));
-        board.connected(true);
-        assert_eq!(board.ready(), Ok("ready".to_owned()));
+        let run_state = kafka();
+        assert_eq!(run_state.ready(), Err("starting: the stores are not open yet".to_owned()));
+        run_state.stores_opened();
+        run_state.set_phase(Phase::Running);
+        assert_eq!(run_state.ready(), Err("starting: no broker has answered for topic user_profiles yet".to_owned()));
+        run_state.set_connected(true);
+        assert_eq!(run_state.ready(), Ok("ready".to_owned()));
     }
 
     #[test]
     fn a_worker_without_a_partition_is_ready() {
-        let board = kafka();
-        board.opened();
-        board.assign([]);
-        assert_eq!(board.ready(), Ok("ready".to_owned()));
+        let run_state = kafka();
+        run_state.stores_opened();
+        run_state.assign([]);
+        assert_eq!(run_state.ready(), Ok("ready".to_owned()));
     }
 
     #[test]
     fn a_store_that_goes_down_leaves_a_worker_ready_and_shows() {
-        let board = kafka();
-        board.opened();
-        board.assign([0]);
-        board.phase(Phase::Running);
-        board.stalled(1_000, "profiles", "cassandra is not available: no host answers".to_owned());
-        board.stalled(61_000, "profiles", "cassandra is not available: no host answers".to_owned());
-        assert_eq!(board.ready_at(76_500), Ok("ready; waiting for profiles since 75 s".to_owned()));
-        assert_eq!(state(&board), State::Stalled);
-        board.resumed(77_000, "profiles");
-        assert_eq!((board.ready(), state(&board)), (Ok("ready".to_owned()), State::Running));
-        assert_eq!(board.facts().troubles["profiles"].at, 61_000, "what it said last stays");
+        let run_state = kafka();
+        run_state.stores_opened();
+        run_state.assign([0]);
+        run_state.set_phase(Phase::Running);
+        run_state.store_failed(1_000, "profiles", "cassandra is not available: no host answers".to_owned());
+        run_state.store_failed(61_000, "profiles", "cassandra is not available: no host answers".to_owned());
+        assert_eq!(run_state.ready_at(76_500), Ok("ready; waiting for profiles since 75 s".to_owned()));
+        assert_eq!(state_of(&run_state), State::Stalled);
+        run_state.store_recovered(77_000, "profiles");
+        assert_eq!((run_state.ready(), state_of(&run_state)), (Ok("ready".to_owned()), State::Running));
+        assert_eq!(run_state.snapshot().outages["profiles"].at, 61_000, "what it said last stays");
     }
 
     #[test]
     fn a_store_that_can_t_be_opened_keeps_a_worker_unready_and_is_named() {
-        let board = kafka();
-        board.stalled(0, "profiles", String::new());
-        assert_eq!(board.ready_at(9_000), Err("starting: waiting for profiles since 9 s".to_owned()));
+        let run_state = kafka();
+        run_state.store_failed(0, "profiles", String::new());
+        assert_eq!(run_state.ready_at(9_000), Err("starting: waiting for profiles since 9 s".to_owned()));
     }
 
     #[test]
     fn a_worker_that_drains_is_not_ready() {
-        let board = kafka();
-        board.opened();
-        board.assign([0]);
-        board.phase(Phase::Draining);
-        assert!(board.ready().is_err_and(|why| why.starts_with("draining")));
+        let run_state = kafka();
+        run_state.stores_opened();
+        run_state.assign([0]);
+        run_state.set_phase(Phase::Draining);
+        assert!(run_state.ready().is_err_and(|why| why.starts_with("draining")));
     }
 
     #[test]
     fn a_worker_warms_while_any_of_its_partitions_does() {
-        let board = kafka();
-        board.assign([0, 1]);
-        board.phase(Phase::Running);
-        board.warming([1], true);
-        assert_eq!(state(&board), State::Warming);
-        board.revoke([1]);
-        assert_eq!(state(&board), State::Running);
+        let run_state = kafka();
+        run_state.assign([0, 1]);
+        run_state.set_phase(Phase::Running);
+        run_state.set_warming([1], true);
+        assert_eq!(state_of(&run_state), State::Warming);
+        run_state.revoke([1]);
+        assert_eq!(state_of(&run_state), State::Running);
     }
 
     #[test]
     fn what_is_noted_of_a_revoked_partition_is_dropped() {
-        let board = kafka();
-        board.assign([0]);
-        board.revoke([0]);
-        board.partitions([(0, Partition { position: Some(7), ..Partition::default() })]);
-        assert_eq!(board.facts().assigned, Some(BTreeMap::new()));
+        let run_state = kafka();
+        run_state.assign([0]);
+        run_state.revoke([0]);
+        run_state.update_partitions([(0, Partition { position: Some(7), ..Partition::default() })]);
+        assert_eq!(run_state.snapshot().assigned, Some(BTreeMap::new()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{places::MOST_PLACES, *};
+use super::{path_tree::MAX_NODES, *};
 
 fn survey(events: &[Value]) -> Report {
     let mut survey = Survey::default();
@@ -17,17 +17,17 @@ fn survey(events: &[Value]) -> Report {
 }
 
 fn rows(report: &Report) -> Vec<(String, &'static str, u64, u64)> {
-    let place = |place: &Whereabouts| match place {
-        Whereabouts::Line => "line".to_owned(),
-        Whereabouts::Path(path) => path.clone(),
-        Whereabouts::Keys(path) => format!("keys of {path}"),
-        Whereabouts::Elsewhere => "elsewhere".to_owned(),
+    let node = |node: &Location| match node {
+        Location::Line => "line".to_owned(),
+        Location::Path(path) => path.clone(),
+        Location::Keys(path) => format!("keys of {path}"),
+        Location::Other => "elsewhere".to_owned(),
     };
-    report.found.iter().map(|found| (place(&found.place), found.kind, found.events, found.of)).collect()
+    report.found.iter().map(|found| (node(&found.location), found.kind, found.events, found.of)).collect()
 }
 
-fn row(place: &str, kind: &'static str, events: u64, of: u64) -> (String, &'static str, u64, u64) {
-    (place.to_owned(), kind, events, of)
+fn row(node: &str, kind: &'static str, events: u64, of: u64) -> (String, &'static str, u64, u64) {
+    (node.to_owned(), kind, events, of)
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn memory_is_bounded_and_what_has_no_room_is_counted_without_its_path() {
         }
     }
     let report = survey.report();
-    assert!(survey.places.all().count() <= MOST_PLACES);
+    assert!(survey.tree.all().count() <= MAX_NODES);
     assert!(report.counts.crowded > 0);
     assert_eq!(report.found.iter().map(|found| found.events).sum::<u64>(), 40_000);
-    let elsewhere = report.found.iter().find(|found| found.place == Whereabouts::Elsewhere).unwrap();
+    let elsewhere = report.found.iter().find(|found| found.location == Location::Other).unwrap();
     assert!(elsewhere.events >= report.counts.crowded.min(1) && elsewhere.suggestion.is_none());
 }
 
@@ -203,7 +203,7 @@ proptest! {
         events in proptest::collection::vec(any_event(), 1..12),
     ) {
         let report = survey(&events);
-        let all: BTreeSet<_> = report.found.iter().map(|found| (&found.place, found.kind)).collect();
+        let all: BTreeSet<_> = report.found.iter().map(|found| (&found.location, found.kind)).collect();
         prop_assert_eq!(all.len(), report.found.len());
         prop_assert_eq!(report.counts.json + report.counts.text, events.len() as u64);
         for field in &report.fields {

@@ -1,4 +1,4 @@
-//! The places that events have, as a tree, and what was found at each. Its size is bounded.
+//! The tree that events have, as a tree, and what was found at each. Its size is bounded.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use super::KINDS;
 
 /// The event itself.
 pub(super) const ROOT: usize = 0;
-/// Every place there was no room for, and whatever lies below it.
-pub(super) const ELSEWHERE: usize = 1;
+/// Every node there was no room for, and whatever lies below it.
+pub(super) const OVERFLOW: usize = 1;
 
-/// Places that are kept apart.
-pub(super) const MOST_PLACES: usize = 10_000;
+/// PathTree that are kept apart.
+pub(super) const MAX_NODES: usize = 10_000;
 /// An object with more keys than this is a map: what has so many is data.
-pub(super) const MOST_KEYS: usize = 256;
+pub(super) const MAX_KEYS: usize = 256;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Step {
     Member,
 }
 
-/// How much of a kind was found at a place.
+/// How much of a kind was found at a node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     /// Events that hold it.
@@ -47,15 +47,15 @@ impl Tally {
     }
 }
 
-/// A place.
+/// A node.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Node {
     pub(super) parent: usize,
     pub(super) step: Step,
-    /// By key, and whether this is a map, whose members are all one place.
+    /// By key, and whether this is a map, whose members are all one node.
     members: HashMap<Box<str>, usize>,
     map: bool,
-    /// The place of every element, or of every member of a map.
+    /// The node of every element, or of every member of a map.
     element: Option<usize>,
     member: Option<usize>,
     /// Texts that stand here, the events that hold them, and the last of those.
@@ -67,7 +67,7 @@ pub(super) struct Place {
     pub(super) in_key: [Tally; 6],
 }
 
-impl Place {
+impl Node {
     fn new(parent: usize, step: Step) -> Self {
         Self {
             parent,
@@ -85,21 +85,21 @@ impl Place {
     }
 }
 
-/// All places.
+/// All tree.
 #[derive(Debug)]
-pub(super) struct Places {
-    all: Vec<Place>,
-    /// Places that were merged into another.
+pub(super) struct PathTree {
+    all: Vec<Node>,
+    /// PathTree that were merged into another.
     free: Vec<usize>,
-    /// The number of the event that is read, and whether it had places there was no room for.
+    /// The number of the event that is read, and whether it had tree there was no room for.
     event: u64,
     crowded: bool,
 }
 
-impl Default for Places {
+impl Default for PathTree {
     fn default() -> Self {
         Self {
-            all: vec![Place::new(ROOT, Step::None), Place::new(ELSEWHERE, Step::None)],
+            all: vec![Node::new(ROOT, Step::None), Node::new(OVERFLOW, Step::None)],
             free: Vec::new(),
             event: 0,
             crowded: false,
@@ -107,109 +107,109 @@ impl Default for Places {
     }
 }
 
-impl Places {
+impl PathTree {
     /// The next event begins.
     pub(super) fn begin(&mut self, event: u64) {
         self.event = event;
         self.crowded = false;
     }
 
-    /// Whether the event had places there was no room for.
-    pub(super) fn is_crowded(&self) -> bool {
+    /// Whether the event had tree there was no room for.
+    pub(super) fn has_overflowed(&self) -> bool {
         self.crowded
     }
 
-    /// A place.
-    pub(super) fn get(&self, place: usize) -> &Place {
-        &self.all[place]
+    /// A node.
+    pub(super) fn get(&self, node: usize) -> &Node {
+        &self.all[node]
     }
 
-    /// Every place; one that was merged into another holds nothing.
-    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Place)> {
+    /// Every node; one that was merged into another holds nothing.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Node)> {
         self.all.iter().enumerate()
     }
 
-    /// The place of a member with a key that was there before; none in a map, whose keys are looked
+    /// The node of a member with a key that was there before; none in a map, whose keys are looked
     /// at each time.
-    pub(super) fn known(&self, place: usize, key: &str) -> Option<usize> {
-        if place == ELSEWHERE { None } else { self.all[place].members.get(key).copied() }
+    pub(super) fn known(&self, node: usize, key: &str) -> Option<usize> {
+        if node == OVERFLOW { None } else { self.all[node].members.get(key).copied() }
     }
 
-    /// The place of a member.
-    pub(super) fn member(&mut self, place: usize, key: &str) -> usize {
-        if !self.all[place].map && self.all[place].members.len() >= MOST_KEYS {
-            self.open(place);
+    /// The node of a member.
+    pub(super) fn member(&mut self, node: usize, key: &str) -> usize {
+        if !self.all[node].map && self.all[node].members.len() >= MAX_KEYS {
+            self.open(node);
         }
-        if self.all[place].map {
-            return match self.all[place].member {
+        if self.all[node].map {
+            return match self.all[node].member {
                 Some(member) => member,
                 None => {
-                    let member = self.add(place, Step::Member);
-                    self.all[place].member = Some(member).filter(|member| *member != ELSEWHERE);
+                    let member = self.add(node, Step::Member);
+                    self.all[node].member = Some(member).filter(|member| *member != OVERFLOW);
                     member
                 }
             };
         }
-        let member = self.add(place, Step::Key(key.into()));
-        if member != ELSEWHERE {
-            self.all[place].members.insert(key.into(), member);
+        let member = self.add(node, Step::Key(key.into()));
+        if member != OVERFLOW {
+            self.all[node].members.insert(key.into(), member);
         }
         member
     }
 
-    /// The place of every element of an array.
-    pub(super) fn element(&mut self, place: usize) -> usize {
-        match self.all[place].element {
+    /// The node of every element of an array.
+    pub(super) fn element(&mut self, node: usize) -> usize {
+        match self.all[node].element {
             Some(element) => element,
             None => {
-                let element = self.add(place, Step::Element);
-                self.all[place].element = Some(element).filter(|element| *element != ELSEWHERE);
+                let element = self.add(node, Step::Element);
+                self.all[node].element = Some(element).filter(|element| *element != OVERFLOW);
                 element
             }
         }
     }
 
     fn add(&mut self, parent: usize, step: Step) -> usize {
-        if parent == ELSEWHERE {
-            return ELSEWHERE;
+        if parent == OVERFLOW {
+            return OVERFLOW;
         }
-        let place = Place::new(parent, step);
+        let node = Node::new(parent, step);
         if let Some(at) = self.free.pop() {
-            self.all[at] = place;
+            self.all[at] = node;
             return at;
         }
-        if self.all.len() >= MOST_PLACES {
+        if self.all.len() >= MAX_NODES {
             self.crowded = true;
-            return ELSEWHERE;
+            return OVERFLOW;
         }
-        self.all.push(place);
+        self.all.push(node);
         self.all.len() - 1
     }
 
-    /// From now on the object at a place is a map: what was kept apart by key becomes one.
-    pub(super) fn open(&mut self, place: usize) {
-        if place == ELSEWHERE || self.all[place].map {
+    /// From now on the object at a node is a map: what was kept apart by key becomes one.
+    pub(super) fn open(&mut self, node: usize) {
+        if node == OVERFLOW || self.all[node].map {
             return;
         }
-        self.all[place].map = true;
-        let mut members: Vec<usize> = std::mem::take(&mut self.all[place].members).into_values().collect();
+        self.all[node].map = true;
+        let mut members: Vec<usize> = std::mem::take(&mut self.all[node].members).into_values().collect();
         // In the order in which they came, so that nothing depends on that of a hash map.
         members.sort_unstable();
         let mut members = members.into_iter();
         let Some(first) = members.next() else { return };
         self.all[first].step = Step::Member;
-        self.all[place].member = Some(first);
+        self.all[node].member = Some(first);
         for member in members {
             self.merge(member, first);
         }
     }
 
-    /// Moves everything of one place into another. An event that had both counts twice; it can't be
+    /// Moves everything of one node into another. An event that had both counts twice; it can't be
     /// known any more.
     fn merge(&mut self, from: usize, into: usize) {
         let parent = self.all[into].parent;
-        let Place { members, element, member, texts, events, last, found, in_key, map, .. } =
-            std::mem::replace(&mut self.all[from], Place::new(parent, Step::None));
+        let Node { members, element, member, texts, events, last, found, in_key, map, .. } =
+            std::mem::replace(&mut self.all[from], Node::new(parent, Step::None));
         self.free.push(from);
         let target = &mut self.all[into];
         target.texts += texts;
@@ -238,7 +238,7 @@ impl Places {
         }
     }
 
-    /// Takes over the elements, and the members of a map, that a place has none of its own of.
+    /// Takes over the elements, and the members of a map, that a node has none of its own of.
     fn adopt(&mut self, into: usize, element: Option<usize>, member: Option<usize>) {
         if let (None, Some(element)) = (self.all[into].element, element) {
             self.all[into].element = Some(element);
@@ -251,7 +251,7 @@ impl Places {
     }
 
     fn merge_member(&mut self, into: usize, key: Box<str>, from: usize) {
-        if !self.all[into].map && self.all[into].members.len() >= MOST_KEYS {
+        if !self.all[into].map && self.all[into].members.len() >= MAX_KEYS {
             self.open(into);
         }
         let target = &self.all[into];
@@ -269,25 +269,25 @@ impl Places {
         }
     }
 
-    /// Counts a text at a place, and what was found in it.
-    pub(super) fn add_text(&mut self, place: usize, text: &str, found: &[Finding]) {
+    /// Counts a text at a node, and what was found in it.
+    pub(super) fn add_text(&mut self, node: usize, text: &str, found: &[Finding]) {
         let event = self.event;
-        let place = &mut self.all[place];
-        place.texts += 1;
-        place.events += u64::from(place.last != event);
-        place.last = event;
+        let node = &mut self.all[node];
+        node.texts += 1;
+        node.events += u64::from(node.last != event);
+        node.last = event;
         let trimmed = text.trim();
         for finding in found {
-            let tally = &mut place.found[kind(finding)];
+            let tally = &mut node.found[kind(finding)];
             tally.add(event);
             tally.whole += u64::from(text[finding.range.clone()].len() == trimmed.len());
         }
     }
 
-    /// Counts what was found in the key that leads to a place.
-    pub(super) fn add_key(&mut self, place: usize, found: &[Finding]) {
+    /// Counts what was found in the key that leads to a node.
+    pub(super) fn add_key(&mut self, node: usize, found: &[Finding]) {
         for finding in found {
-            self.all[place].in_key[kind(finding)].add(self.event);
+            self.all[node].in_key[kind(finding)].add(self.event);
         }
     }
 }

@@ -2,33 +2,33 @@
 
 use std::sync::Arc;
 
-use super::{About, Instruments, Source};
+use super::super::{Instruments, PipelineInfo, SourceInfo};
 
 /// Those of a pipeline from a topic to two sinks.
-pub(super) fn kafka() -> Arc<Instruments> {
-    Instruments::new(About {
-        source: Source::Kafka { topic: "user_profiles".to_owned(), group: "lethe.shop.profiles".to_owned() },
-        ..about()
+pub(in crate::observe) fn kafka() -> Arc<Instruments> {
+    Instruments::new(PipelineInfo {
+        source: SourceInfo::Kafka { topic: "user_profiles".to_owned(), group: "lethe.shop.profiles".to_owned() },
+        ..info()
     })
 }
 
 /// Those of a pipeline from files to two sinks.
-pub(super) fn file() -> Arc<Instruments> {
-    Instruments::new(about())
+pub(in crate::observe) fn file() -> Arc<Instruments> {
+    Instruments::new(info())
 }
 
-fn about() -> About {
-    About {
+fn info() -> PipelineInfo {
+    PipelineInfo {
         pipeline: "shop.profiles".to_owned(),
         sinks: vec!["profiles".to_owned(), "history".to_owned()],
         config_hash: "5d41402abc4b".to_owned(),
         revision: 0,
-        source: Source::File { path: "in/*.ndjson".to_owned() },
+        source: SourceInfo::File { path: "in/*.ndjson".to_owned() },
     }
 }
 
 /// Labels of a line of an exposition. No value in tests holds a comma, a quote or a brace.
-pub(super) fn labels(line: &str) -> Vec<(&str, &str)> {
+pub(in crate::observe) fn labels(line: &str) -> Vec<(&str, &str)> {
     if line.starts_with('#') {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! Counters that add up: every event has exactly one outcome per sink.
+//! Counters of outcomes. Every event has exactly one outcome per sink, so that they add up.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 pub struct SinkCounts([u64; Outcome::ALL.len()]);
 
 impl SinkCounts {
-    /// Counts an outcome.
+    /// Counts events with an outcome.
     pub fn add(&mut self, outcome: Outcome, events: u64) {
         self.0[outcome as usize] += events;
     }
 
-    /// How many events had this outcome.
+    /// Returns how many events had this outcome.
     pub fn get(&self, outcome: Outcome) -> u64 {
         self.0[outcome as usize]
     }
 
-    /// How many events there were.
+    /// Returns how many events there were.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -36,13 +36,13 @@ impl Serialize for SinkCounts {
     }
 }
 
-/// What became of the events of a run.
+/// Outcomes of the events of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Events read.
     pub events: u64,
-    /// Bytes of their values.
+    /// Bytes of the events' values.
     pub bytes: u64,
     /// Outcomes by sink.
     pub sinks: BTreeMap<String, SinkCounts>,

@@ -1,0 +1,39 @@
+//! What the reading threads send to the transform thread.
+
+use std::sync::Arc;
+
+use lethe_core::record::IncomingBatch;
+
+/// Where the offset of a batch is committed once every sink and the dead letter have acknowledged
+/// it.
+#[derive(Clone, Debug)]
+pub enum CommitTarget {
+    /// In the key store's bookkeeping, as the batch's next offset.
+    Vault,
+    /// In the consumer group of a topic.
+    #[cfg(feature = "kafka")]
+    Group(lethe_core::ack::Ticket),
+}
+
+/// Records of one stream, and where their offset is committed.
+#[derive(Clone, Debug)]
+pub struct SourceBatch {
+    /// The records.
+    pub batch: IncomingBatch,
+    /// Where the offset is committed.
+    pub commit_to: CommitTarget,
+}
+
+/// A message to the transform thread.
+pub(super) enum Message {
+    /// Records to process.
+    Batches(Vec<SourceBatch>),
+    /// Records that an earlier run delivered. Only their ids are remembered, for dedupe.
+    History(IncomingBatch),
+    /// Streams whose partitions were revoked.
+    #[cfg(feature = "kafka")]
+    Revoked(Vec<Arc<str>>),
+}
+
+#[cfg(not(feature = "kafka"))]
+const _: Option<Arc<str>> = None;

@@ -1,0 +1,76 @@
+//! Dead letters of events that one sink rejected after they were sent to all. The other sinks hold
+//! the event, and the letter names the sinks that lack it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
+
+use lethe_core::{
+    engine::{Engine, Reading, Scratch},
+    reason::Rejection,
+};
+use lethe_stores::Letter;
+
+use super::{
+    LetterError, Transformed,
+    letters::{LetterSealer, RejectedRecord},
+    transform::{RejectedIds, record},
+};
+use crate::clock::now;
+
+/// Seals records that sinks rejected.
+pub(super) struct SinkRejections {
+    engine: Arc<Engine>,
+    sealer: LetterSealer,
+    rejected_ids: RejectedIds,
+    scratch: Scratch,
+}
+
+impl SinkRejections {
+    pub(super) fn new(engine: Arc<Engine>, sealer: LetterSealer, rejected_ids: RejectedIds) -> Self {
+        Self { engine, sealer, rejected_ids, scratch: Scratch::default() }
+    }
+
+    /// Returns a letter for each rejection (index of the sink, index of its record, reason), or
+    /// `None` if the subject was erased meanwhile. Rejections of one record by several sinks share
+    /// one letter.
+    pub(super) async fn seal(
+        &mut self,
+        transformed: &Transformed,
+        rejected: &[(usize, usize, Rejection)],
+    ) -> Result<Vec<Option<Letter>>, LetterError> {
+        // By origin: index of the source batch, and of the record in it.
+        let mut origins: BTreeMap<(usize, usize), (Vec<usize>, &Rejection)> = BTreeMap::new();
+        let mut origin_of_rejection = Vec::with_capacity(rejected.len());
+        for (sink, at, rejection) in rejected {
+            let origin = find_origin(transformed, *sink, *at);
+            origins.entry(origin).or_insert_with(|| (Vec::new(), rejection)).0.push(*sink);
+            origin_of_rejection.push(origin);
+        }
+        let mut records = Vec::with_capacity(origins.len());
+        for ((batch_index, at), (sinks, rejection)) in &origins {
+            let batch = &transformed.batches[*batch_index].batch;
+            let record = record(batch, &batch.records[*at]);
+            let reading = self.engine.read(&record, &mut self.scratch);
+            if let Reading::Process(facts) = &reading {
+                let mut rejected_ids = self.rejected_ids.lock().unwrap_or_else(PoisonError::into_inner);
+                rejected_ids.push((Arc::clone(&batch.stream), facts.digest));
+            }
+            let identity = self.engine.identify(&record, &mut self.scratch).ok();
+            records.push(RejectedRecord::new(&record, (*rejection).clone(), identity).missing_in(sinks.clone()));
+        }
+        let sealed = self.sealer.seal(&records, now()).await?;
+        let sealed: BTreeMap<_, _> = origins.keys().copied().zip(sealed).collect();
+        Ok(origin_of_rejection.into_iter().map(|origin| sealed.get(&origin).cloned().flatten()).collect())
+    }
+}
+
+/// Returns which source record a sink's record was made from: index of the source batch, and of the
+/// record in it.
+fn find_origin(transformed: &Transformed, sink: usize, at: usize) -> (usize, usize) {
+    let batch_index = transformed.ends.iter().position(|ends| at < ends[sink]).unwrap_or(0);
+    let offset = transformed.outgoing[sink].records[at].offset;
+    let records = &transformed.batches[batch_index].batch.records;
+    (batch_index, records.iter().position(|record| record.offset == offset).unwrap_or(0))
+}
