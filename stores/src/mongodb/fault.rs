@@ -219,11 +219,12 @@ mod tests {
 
     #[test]
     fn a_type_of_rustls_and_its_text_lead_to_the_same_answer() {
-        use rustls::{AlertDescription, CertificateError, Error as Tls, InvalidMessage};
+        use rustls::{AlertDescription, CertificateError, Error as Tls, InvalidMessage, pki_types::UnixTime};
+        let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         for error in [
             Tls::InvalidCertificate(CertificateError::NotValidForName),
             Tls::InvalidCertificate(CertificateError::UnknownIssuer),
-            Tls::InvalidCertificate(CertificateError::Expired),
+            Tls::InvalidCertificate(CertificateError::ExpiredContext { time: at(2), not_after: at(1) }),
             Tls::InvalidCertificate(CertificateError::BadSignature),
             Tls::AlertReceived(AlertDescription::CertificateRequired),
             Tls::InvalidMessage(InvalidMessage::InvalidContentType),
