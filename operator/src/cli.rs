@@ -14,12 +14,12 @@ use crate::{
 #[derive(Parser)]
 #[command(name = "lethe-operator", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
-    /// How much is said on standard error: error, warn, info, debug, trace, or a filter such as
+    /// Log level on standard error: error, warn, info, debug, trace, or a filter such as
     /// `info,kube=debug`.
     #[arg(long, global = true, env = "LETHE_LOG", default_value = "info")]
     log: String,
 
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 
@@ -48,11 +48,11 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Run {
-    /// Namespaces to watch, separated by commas or given several times. Left out: all of the cluster.
+    /// Namespaces to watch, separated by commas or given several times. Left out: all of them.
     #[arg(short, long = "namespace", env = "LETHE_NAMESPACES", value_delimiter = ',')]
     namespaces: Vec<String>,
 
-    /// Namespace of the operator itself: its Lease lies there.
+    /// Namespace of the operator itself, which holds its Lease.
     #[arg(long, env = "LETHE_OPERATOR_NAMESPACE", default_value = "lethe-system")]
     operator_namespace: String,
 
@@ -64,19 +64,19 @@ struct Run {
     #[arg(long, env = "LETHE_WORKER_IMAGE_PULL_POLICY", value_parser = ["Always", "IfNotPresent", "Never"])]
     worker_image_pull_policy: Option<String>,
 
-    /// Answer /livez, /readyz and /metrics here; port 0 takes any that is free.
+    /// Address that serves /livez, /readyz and /metrics; port 0 takes any free port.
     #[arg(long, env = "LETHE_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
 
-    /// Seconds between two questions to a DataStore whether it answers.
+    /// Seconds between two probes of a DataStore.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=3600))]
     store_interval: u64,
 
-    /// Seconds between two looks at workers and Secrets.
+    /// Seconds between two checks of the workers' status and of Secrets.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=3600))]
     look_interval: u64,
 
-    /// Objects of a kind that are reconciled at a time.
+    /// Objects of a kind that are reconciled concurrently.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
 }
@@ -100,13 +100,13 @@ pub fn main() -> ExitCode {
         }
         Command::Run(run) => run,
     };
-    if let Err(error) = logs(&cli.log, cli.log_format) {
+    if let Err(error) = init_logs(&cli.log, cli.log_format) {
         eprintln!("error: {error}");
         return ExitCode::from(2);
     }
-    // Kubernetes, Cassandra and MongoDB bring a client each, and one provider of cryptography is enough for all.
+    // The clients of Kubernetes, Cassandra and MongoDB share one provider of cryptography.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a provider of cryptography was there");
+        tracing::debug!("a provider of cryptography is installed already");
     }
     let options = Options {
         settings: Settings {
@@ -121,8 +121,8 @@ pub fn main() -> ExitCode {
         listen: run.listen,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        // Drivers may be in the middle of a question, and nobody waits for its answer: it ends with the process. Taken
-        // down before, it would end tasks of MongoDB's driver in an order that makes others of them panic.
+        // Never dropped: requests of drivers that are in flight end with the process. Dropping it
+        // would end tasks of MongoDB's driver in an order that makes others of them panic.
         Ok(runtime) => ManuallyDrop::new(runtime),
         Err(error) => {
             eprintln!("error: {error}");
@@ -130,8 +130,8 @@ pub fn main() -> ExitCode {
         }
     };
     match runtime.block_on(process::run(options)) {
-        Ok(Ended::Asked) => ExitCode::SUCCESS,
-        Ok(Ended::Lost) => ExitCode::from(3),
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::LostLeadership) => ExitCode::from(3),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -139,14 +139,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Drivers keep to warnings unless one is named; what they may say of data is nothing, as the operator reads none.
-fn logs(filter: &str, format: LogFormat) -> Result<(), String> {
+/// Sets up logging. A plain level applies to Lethe's own code, and other crates log warnings only.
+fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     let is_level = filter.parse::<tracing::level_filters::LevelFilter>().is_ok();
     let filter = if is_level { format!("warn,lethe={filter}") } else { filter.to_owned() };
     let filter = EnvFilter::try_new(&filter)
         .map_err(|error| format!("--log {filter:?} is no filter ({error}); try error, warn, info, debug or trace"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Colours are for eyes.
+    // Colours are for terminals only.
     let lines = lines.with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => lines.init(),

@@ -1,32 +1,32 @@
-//! Conditions and their reasons: what is said of an object in its status.
+//! Conditions of an object's status, and their reasons.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Whether what is declared is so: every worker runs the declared plan, the store answers.
+/// Condition: what is declared holds. Every worker runs the declared plan, or the store answers.
 pub const READY: &str = "Ready";
-/// Whether something is on its way (kstatus).
+/// Condition: a change is in progress (kstatus).
 pub const RECONCILING: &str = "Reconciling";
-/// Whether somebody must change something before it goes on (kstatus).
+/// Condition: a person must change something before the operator can continue (kstatus).
 pub const STALLED: &str = "Stalled";
-/// Whether the declared plan was written into the cluster.
+/// Condition: the declared plan is written into the cluster.
 pub const APPLIED: &str = "Applied";
-/// That others read in the pipeline's consumer group. Not there while nobody does.
+/// Condition: other members read in the pipeline's consumer group. Absent while there are none.
 pub const GROUP_SHARED: &str = "GroupShared";
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// Why a condition is as it is.
+        /// Why a condition has its status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[doc = $doc])+ $name,)+
         }
 
         impl Reason {
-            /// Every reason, with what it means.
+            /// Every reason and its meaning.
             pub const ALL: &'static [(Reason, &'static str)] = &[$((Reason::$name, concat!($($doc),+)),)+];
 
-            /// As it is written.
+            /// Returns the reason as it is written in a condition.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Reason::$name => stringify!($name),)+
@@ -63,13 +63,14 @@ reasons! {
     SecretNotAllowed,
     /// A ConfigMap that is referred to is not there, or lacks a key.
     ConfigMapNotFound,
-    /// Members of the consumer group are not workers of this pipeline: each gets a part of the events.
+    /// Members of the consumer group are not workers of this pipeline: each gets a part of the
+    /// events.
     StrangersInGroup,
     /// Files and embedded stores are for one machine.
     NotForClusters,
     /// The configuration does not fit into a ConfigMap.
     ConfigTooLarge,
-    /// An object of a name that is needed belongs to somebody else.
+    /// The name of an object that is needed is taken by another owner's object.
     NameConflict,
     /// The API server refused what the operator asked for.
     Refused,
@@ -77,7 +78,7 @@ reasons! {
     Reachable,
     /// A host's name is not known.
     NameNotResolved,
-    /// Nobody listens there, or nothing gets there.
+    /// No process listens at the address, or the network does not reach it.
     Unreachable,
     /// The store does not answer in time.
     TimedOut,
@@ -89,60 +90,65 @@ reasons! {
     Unusable,
 }
 
-/// A condition as it should be.
+/// A condition that the status should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// What is spoken of.
+pub struct DesiredCondition {
+    /// Its type, as [`READY`].
     pub kind: &'static str,
-    /// Whether it is so; `None`: unknown.
-    pub is: Option<bool>,
-    /// Why.
+    /// Its status; `None`: unknown.
+    pub status: Option<bool>,
+    /// Why it has this status.
     pub reason: Reason,
     /// The same for a person, with what to do.
     pub message: String,
 }
 
-impl Said {
-    /// That it is so, or not.
-    pub fn is(kind: &'static str, is: bool, reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind, is: Some(is), reason, message: message.into() }
+impl DesiredCondition {
+    /// Returns a condition that is true or false.
+    pub fn new(kind: &'static str, status: bool, reason: Reason, message: impl Into<String>) -> Self {
+        Self { kind, status: Some(status), reason, message: message.into() }
     }
 
-    /// That nobody knows yet.
+    /// Returns a condition whose status is unknown.
     pub fn unknown(kind: &'static str, reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind, is: None, reason, message: message.into() }
+        Self { kind, status: None, reason, message: message.into() }
     }
 }
 
-/// Longest message of a condition: the API server takes 32 KiB, a person less.
-const MESSAGE: usize = 2000;
+/// Most characters of a message. The API server takes 32 KiB; a person reads less.
+const MAX_MESSAGE: usize = 2000;
 
-/// The conditions as they are after this was said of `generation`. A condition keeps its time while its status stays
-/// the same, and one that nothing is said of goes.
-pub fn merge(before: &[Condition], said: &[Said], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
-    let condition = |said: &Said| {
-        let status = said.is.map_or("Unknown", |is| if is { "True" } else { "False" });
-        let kept = before.iter().find(|before| before.type_ == said.kind && before.status == status);
+/// Returns the conditions of the new status. A condition keeps its transition time while its status
+/// stays the same. A condition that is in `before` only is dropped.
+pub fn merge(
+    before: &[Condition],
+    desired: &[DesiredCondition],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let condition = |desired: &DesiredCondition| {
+        let status = desired.status.map_or("Unknown", |status| if status { "True" } else { "False" });
+        let kept = before.iter().find(|before| before.type_ == desired.kind && before.status == status);
         Condition {
-            type_: said.kind.to_owned(),
+            type_: desired.kind.to_owned(),
             status: status.to_owned(),
-            reason: said.reason.name().to_owned(),
-            message: cut(&said.message),
+            reason: desired.reason.name().to_owned(),
+            message: truncated(&desired.message),
             observed_generation: generation,
             last_transition_time: kept.map_or_else(|| Time(second(now)), |kept| kept.last_transition_time.clone()),
         }
     };
-    said.iter().map(condition).collect()
+    desired.iter().map(condition).collect()
 }
 
-fn cut(message: &str) -> String {
-    match message.char_indices().nth(MESSAGE) {
+fn truncated(message: &str) -> String {
+    match message.char_indices().nth(MAX_MESSAGE) {
         None => message.to_owned(),
         Some((at, _)) => format!("{} ...", &message[..at]),
     }
 }
 
-/// The API keeps whole seconds.
+/// Returns the time in whole seconds, as the API stores it.
 fn second(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
@@ -158,22 +164,25 @@ mod tests {
 
     #[test]
     fn a_condition_keeps_its_time_until_its_status_changes() {
-        let first = merge(&[], &[Said::unknown(READY, Reason::Observing, "")], Some(1), at(10));
+        let first = merge(&[], &[DesiredCondition::unknown(READY, Reason::Observing, "")], Some(1), at(10));
         assert_eq!((first[0].status.as_str(), first[0].last_transition_time.0), ("Unknown", at(10)));
-        let second = merge(&first, &[Said::is(READY, false, Reason::RollingOut, "0 of 2")], Some(1), at(20));
-        let third = merge(&second, &[Said::is(READY, false, Reason::WorkersNotReady, "1 of 2")], Some(2), at(30));
+        let second =
+            merge(&first, &[DesiredCondition::new(READY, false, Reason::RollingOut, "0 of 2")], Some(1), at(20));
+        let third =
+            merge(&second, &[DesiredCondition::new(READY, false, Reason::WorkersNotReady, "1 of 2")], Some(2), at(30));
         assert_eq!((third[0].last_transition_time.0, third[0].observed_generation), (at(20), Some(2)));
         assert_eq!(third[0].reason, "WorkersNotReady");
-        let fourth = merge(&third, &[Said::is(READY, true, Reason::WorkersReady, "2 of 2")], Some(2), at(40));
+        let fourth =
+            merge(&third, &[DesiredCondition::new(READY, true, Reason::WorkersReady, "2 of 2")], Some(2), at(40));
         assert_eq!(fourth[0].last_transition_time.0, at(40));
         assert!(merge(&fourth, &[], Some(2), at(50)).is_empty());
     }
 
     #[test]
-    fn a_message_is_cut_between_characters() {
-        let said = Said::is(READY, false, Reason::InvalidSpec, "ü".repeat(3000));
-        let message = &merge(&[], &[said], None, at(0))[0].message;
-        assert!(message.ends_with("ü ...") && message.chars().count() == MESSAGE + 4);
+    fn a_message_is_truncated_between_characters() {
+        let desired = DesiredCondition::new(READY, false, Reason::InvalidSpec, "ü".repeat(3000));
+        let message = &merge(&[], &[desired], None, at(0))[0].message;
+        assert!(message.ends_with("ü ...") && message.chars().count() == MAX_MESSAGE + 4);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What every reconcile works with.
+//! State and settings that every reconcile shares.
 
 use std::{
     collections::HashMap,
@@ -9,94 +9,100 @@ use std::{
 
 use kube::{Client, ResourceExt};
 
-use crate::{events::Recorder, fault, pace::Pace, process::metrics::Metrics, secrets::SecretLooks};
+use crate::{events::Recorder, fault, process::metrics::Metrics, rollout_limit::RolloutLimit, secrets::SecretLooks};
 
-/// How the operator works.
+/// Settings of the controllers, from the command line.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The workers' image.
+    /// Image of the workers.
     pub image: String,
-    /// When it is pulled; `None`: as Kubernetes does by default.
+    /// Pull policy of that image; `None`: Kubernetes' default.
     pub image_pull_policy: Option<String>,
-    /// How often a DataStore is asked whether it answers.
+    /// Interval between two probes of a DataStore.
     pub store_interval: Duration,
-    /// How often workers are asked how they are, and Secrets whether they changed.
+    /// Interval between two checks of the workers' status and of Secrets.
     pub look_interval: Duration,
-    /// Reconciles of a kind at a time, in a view.
+    /// Concurrent reconciles per kind and view.
     pub concurrency: u16,
 }
 
-/// What every reconcile works with.
+/// State and settings that every reconcile shares.
 pub struct Context {
-    /// The API server.
+    /// Client of the API server.
     pub client: Client,
-    /// How the operator works.
+    /// Settings of the controllers.
     pub settings: Settings,
-    /// What is counted.
+    /// Metrics of the operator.
     pub metrics: Arc<Metrics>,
-    /// Where Events go.
+    /// Publishes Events.
     pub recorder: Recorder,
-    /// How many pipelines roll.
-    pub pace: Pace,
+    /// Limits how many pipelines roll out at a time.
+    pub rollouts: RolloutLimit,
     /// What is known of Secrets.
     pub secrets: SecretLooks,
-    /// How often objects failed in a row.
+    /// Consecutive failures of each object.
     pub failures: Failures,
-    /// When objects were looked at.
-    pub asked: Asked,
+    /// When each object was polled last.
+    pub polls: Polls,
 }
 
-/// How often objects failed in a row, by kind, namespace and name.
+/// Consecutive failures by kind, namespace and name of an object.
 #[derive(Debug, Default)]
 pub struct Failures(Mutex<HashMap<String, u32>>);
 
 impl Failures {
-    /// It failed again: how long to wait before the next try.
-    pub fn failed(&self, object: &str) -> Duration {
+    /// Records a failure and returns the delay before the next try.
+    pub fn record(&self, object: &str) -> Duration {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failures = all.entry(object.to_owned()).or_insert(0);
         *failures = failures.saturating_add(1);
         fault::backoff(*failures - 1, random())
     }
 
-    /// It did not fail.
-    pub fn went_well(&self, object: &str) {
+    /// Records a success: the next failure is the first again.
+    pub fn reset(&self, object: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(object);
     }
 }
 
-/// When objects were looked at last, by UID, and at which generation and request: a look costs somebody else
-/// something, and comes on a schedule however often an object is reconciled.
+/// When each object was polled last, by UID, and at which generation and request. A poll puts load
+/// on a store or on workers, so it keeps to its interval however often the object is reconciled.
 #[derive(Debug, Default)]
-pub struct Asked(Mutex<HashMap<String, (Instant, String)>>);
+pub struct Polls(Mutex<HashMap<String, (Instant, String)>>);
 
-impl Asked {
-    /// How long to wait until it is to be looked at; `None`: now.
-    pub fn wait<K: ResourceExt>(&self, object: &K, request: Option<&String>, interval: Duration) -> Option<Duration> {
+impl Polls {
+    /// Returns the time until the next poll is due; `None` if it is due now: the interval has
+    /// passed, or the object's generation or its `request` is a new one.
+    pub fn until_due<K: ResourceExt>(
+        &self,
+        object: &K,
+        request: Option<&String>,
+        interval: Duration,
+    ) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, seen) = all.get(&object.uid().unwrap_or_default())?;
+        let (at, state) = all.get(&object.uid().unwrap_or_default())?;
         let wait = interval.saturating_sub(at.elapsed());
-        (*seen == seen_of(object, request) && !wait.is_zero()).then_some(wait)
+        (*state == polled_state(object, request) && !wait.is_zero()).then_some(wait)
     }
 
-    /// It was looked at.
-    pub fn note<K: ResourceExt>(&self, object: &K, request: Option<&String>) {
-        let seen = (Instant::now(), seen_of(object, request));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(object.uid().unwrap_or_default(), seen);
+    /// Records that the object was polled now.
+    pub fn record<K: ResourceExt>(&self, object: &K, request: Option<&String>) {
+        let poll = (Instant::now(), polled_state(object, request));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(object.uid().unwrap_or_default(), poll);
     }
 
-    /// It is gone.
+    /// Forgets a deleted object.
     pub fn forget<K: ResourceExt>(&self, object: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&object.uid().unwrap_or_default());
     }
 }
 
-fn seen_of<K: ResourceExt>(object: &K, request: Option<&String>) -> String {
+fn polled_state<K: ResourceExt>(object: &K, request: Option<&String>) -> String {
     let generation = object.meta().generation.unwrap_or_default();
     format!("{generation}/{}", request.map_or("", String::as_str))
 }
 
-/// Any number: for times that should not fall together, nothing else.
+/// Returns a random number: for jitter and unique names, not for secrets.
 pub fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().build_hasher().finish()

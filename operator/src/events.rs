@@ -8,41 +8,42 @@ use kube::{
 
 use crate::{conditions::Reason, names};
 
-/// Reason of the Event about an object that was made.
+/// Reason of the Event about a created object.
 pub const CREATED: &str = "Created";
-/// Reason of the Event about an object that was brought to what is declared: the declaration or the object changed.
+/// Reason of the Event about an object that was updated to what is declared, because the
+/// declaration or the object had changed.
 pub const CHANGED: &str = "Changed";
 
-/// The API takes a kilobyte.
-const NOTE: usize = 1000;
+/// Most characters of a note: the API takes a kilobyte.
+const MAX_NOTE: usize = 1000;
 
-/// Publishes Events. One that can't be published is told in the log: nothing waits for it.
+/// Publishes Events. A failure to publish is logged and ends no reconcile.
 #[derive(Clone)]
 pub struct Recorder(KubeRecorder);
 
 impl Recorder {
-    /// One that reports as the operator.
+    /// Returns a recorder that reports as the operator.
     pub fn new(client: Client, instance: Option<String>) -> Self {
         Self(KubeRecorder::new(client, Reporter { controller: names::OPERATOR.to_owned(), instance }))
     }
 
-    /// Says that a condition has another reason now.
-    pub async fn turned(&self, object: &ObjectReference, reason: Reason, is_good: bool, note: &str) {
+    /// Publishes that a condition's reason changed; a Warning unless `is_good`.
+    pub async fn reason_changed(&self, object: &ObjectReference, reason: Reason, is_good: bool, note: &str) {
         let kind = if is_good { EventType::Normal } else { EventType::Warning };
         self.publish(object, kind, reason.name(), note).await;
     }
 
-    /// Says that something was done.
-    pub async fn did(&self, object: &ObjectReference, what: &str, note: &str) {
-        self.publish(object, EventType::Normal, what, note).await;
+    /// Publishes what the operator did to an object of the pipeline.
+    pub async fn object_written(&self, object: &ObjectReference, reason: &str, note: &str) {
+        self.publish(object, EventType::Normal, reason, note).await;
     }
 
     async fn publish(&self, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
-        let note = note.char_indices().nth(NOTE).map_or(note, |(at, _)| &note[..at]).to_owned();
+        let note = note.char_indices().nth(MAX_NOTE).map_or(note, |(at, _)| &note[..at]).to_owned();
         let action = "Reconcile".to_owned();
         let event = Event { type_, reason: reason.to_owned(), note: Some(note), action, secondary: None };
         if let Err(error) = self.0.publish(&event, object).await {
-            tracing::warn!(%error, reason, "an Event could not be published");
+            tracing::warn!(%error, reason, "failed to publish Event");
         }
     }
 }

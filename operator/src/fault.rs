@@ -1,22 +1,22 @@
-//! What ends a reconcile early, and when it is tried again.
+//! Why a reconcile fails, and after how long it is retried.
 
 use std::time::Duration;
 
-/// Why a reconcile ended early.
+/// Why a reconcile failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// The API server did not do what it was asked for.
-    #[error("failed to {doing}: {}", said(source))]
+    /// A request to the API server failed.
+    #[error("failed to {doing}: {}", message(source))]
     Api {
-        /// What was asked for, as in `read the Secret lethe-keys`.
+        /// What the request was for, as in `read the Secret lethe-keys`.
         doing: String,
-        /// What it said. Errors of the API name objects and fields, never values of Secrets.
+        /// The error. Errors of the API name objects and fields, never values of Secrets.
         source: kube::Error,
     },
 }
 
-/// What an error says, without what it is made of.
-fn said(error: &kube::Error) -> String {
+/// Returns the message of an error without the details of its HTTP status.
+fn message(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         error => error.to_string(),
@@ -24,26 +24,26 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl Fault {
-    /// For `map_err`: what was being done.
+    /// Returns a function for `map_err` that adds what the request was for.
     pub fn api(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let doing = doing.into();
         move |source| Fault::Api { doing, source }
     }
 
-    /// Whether somebody must change something: trying again alone helps nothing.
+    /// Returns whether the API server refused the request for a reason that a retry does not cure.
     pub fn is_refusal(&self) -> bool {
         let Fault::Api { source, .. } = self;
         matches!(source, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
     }
 
-    /// Whether somebody else wrote first: the next try sees what was written.
+    /// Returns whether another client wrote first: the next try sees its write.
     pub fn is_conflict(&self) -> bool {
         let Fault::Api { source, .. } = self;
         matches!(source, kube::Error::Api(status) if status.code == 409)
     }
 
-    /// A word for metrics, from a short list.
-    pub fn word(&self) -> &'static str {
+    /// Returns the label for metrics, from a short list.
+    pub fn label(&self) -> &'static str {
         let Fault::Api { source, .. } = self;
         match source {
             kube::Error::Api(status) => match status.code {
@@ -62,17 +62,18 @@ impl Fault {
     }
 }
 
-/// The longest pause between tries.
-const LONGEST: Duration = Duration::from_secs(120);
+/// The longest delay between two tries, before jitter.
+const MAX_BACKOFF: Duration = Duration::from_secs(120);
 
-/// How long to wait before try number `failures` + 1: doubling from half a second, within half and whole of it as
-/// `random` (any number) falls, so that many objects don't come back at once.
+/// Returns the delay after `failures` + 1 consecutive failures. It doubles from half a second;
+/// `random` (any number) puts it between half of that and the whole, so that many objects do not
+/// retry at once.
 pub fn backoff(failures: u32, random: u64) -> Duration {
-    let whole = Duration::from_millis(500).saturating_mul(2_u32.saturating_pow(failures.min(16))).min(LONGEST);
+    let whole = Duration::from_millis(500).saturating_mul(2_u32.saturating_pow(failures.min(16))).min(MAX_BACKOFF);
     jittered(whole / 2, random)
 }
 
-/// A time between `least` and twice that.
+/// Returns a duration between `least` and twice `least`.
 pub fn jittered(least: Duration, random: u64) -> Duration {
     least + least.mul_f64((random % 1024) as f64 / 1024.0)
 }
@@ -82,9 +83,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tries_come_further_and_further_apart_and_never_together() {
+    fn the_delay_doubles_up_to_a_limit_and_is_jittered() {
         assert_eq!((backoff(0, 0), backoff(1, 0)), (Duration::from_millis(250), Duration::from_millis(500)));
         assert!(backoff(3, 1023) > backoff(3, 0) && backoff(3, 1023) < backoff(3, 0) * 2);
-        assert_eq!(backoff(u32::MAX, 0), LONGEST / 2);
+        assert_eq!(backoff(u32::MAX, 0), MAX_BACKOFF / 2);
     }
 }

@@ -1,20 +1,22 @@
-//! The control path: what is declared in a cluster becomes running, observed workers.
+//! The control path: turns the ProfilePipelines and DataStores of a cluster into running, observed
+//! workers.
 //!
-//! A folder per kind (`pipeline/`, `store/`), each with the same phases: dereference (reads), validate and build
-//! (pure), apply (writes), status. `process/` is what is around them: leadership, probes, metrics. What is written
-//! into the cluster by name (labels, conditions, reasons, events) is a constant in one file each.
+//! Each kind has a folder (`pipeline/`, `store/`) with the same phases: dereference (reads),
+//! validate and build (pure), apply (writes), status. `process/` holds leadership, probes and
+//! metrics. Names that are written into the cluster (labels, conditions, reasons, Events) are
+//! constants in one file each.
 #![forbid(unsafe_code)]
 
-pub mod cache;
 pub mod cli;
 pub mod conditions;
 pub mod context;
-mod control;
+mod controller;
 pub mod events;
 pub mod fault;
 pub mod names;
-pub mod pace;
 pub mod pipeline;
 pub mod process;
+pub mod rollout_limit;
 pub mod secrets;
 pub mod store;
+pub mod watches;

@@ -1,5 +1,5 @@
-//! Names that Lethe writes into a cluster: labels, annotations, field managers, objects. Each is a promise: people
-//! select by them.
+//! Names that Lethe writes into a cluster: labels, annotations, field managers, objects. They are a
+//! promise to users, who select by them.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,20 @@ use std::collections::BTreeMap;
 pub const PIPELINE: &str = "lethe.dev/pipeline";
 /// Label of every object that the operator makes, and its value.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "lethe-operator");
-/// Label: what the pods are.
+/// Label: the name of the application, and its value.
 pub const NAME: (&str, &str) = ("app.kubernetes.io/name", "lethe-worker");
-/// Label: their part.
+/// Label: the component of the application, and its value.
 pub const COMPONENT: (&str, &str) = ("app.kubernetes.io/component", "worker");
-/// Label: the ProfilePipeline again, where people of other tools look for it.
+/// Label: the ProfilePipeline again, under the key that other tools read.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 
-/// Annotation of a pod template: name of the ConfigMap that its workers read.
+/// Annotation of a pod template: the name of the ConfigMap that its workers read.
 pub const CONFIG: &str = "lethe.dev/config";
-/// Annotation of a pod template: a checksum of the UIDs and versions of the Secrets that it mounts, never of what they
-/// hold.
+/// Annotation of a pod template: a checksum of the UIDs and resource versions of the mounted
+/// Secrets, never of their values.
 pub const SECRETS: &str = "lethe.dev/secrets";
-/// Annotation that anybody may set on an object: a value that was not there before reconciles it at once.
+/// Annotation that a user sets on an object: a new value makes the operator reconcile it at once.
 pub const REQUESTED_AT: &str = "lethe.dev/reconcile-requested-at";
-/// Label of a Secret of any type that Lethe may read, where it is `"true"`.
-pub const ALLOW: &str = "lethe.dev/allow";
 
 /// Field manager of what the ProfilePipeline controller applies.
 pub const PIPELINE_MANAGER: &str = "lethe-pipeline-controller";
@@ -31,29 +29,30 @@ pub const STORE_MANAGER: &str = "lethe-store-controller";
 /// The Lease of the leader, and the reporter of Events.
 pub const OPERATOR: &str = "lethe-operator";
 
-/// Name of a pipeline's Deployment, ServiceAccount, Service, NetworkPolicy and PodDisruptionBudget.
+/// Returns the name of a pipeline's Deployment, ServiceAccount, Service, NetworkPolicy and
+/// PodDisruptionBudget.
 pub fn worker(pipeline: &str) -> String {
     format!("{pipeline}-worker")
 }
 
-/// Name of a pipeline's configuration.
+/// Returns the name of a pipeline's ConfigMap.
 pub fn config(pipeline: &str, hash: &str) -> String {
     format!("{pipeline}-{hash}")
 }
 
-/// Labels that select a pipeline's pods.
+/// Returns the labels that select a pipeline's pods.
 pub fn selector(pipeline: &str) -> BTreeMap<String, String> {
     [(NAME.0, NAME.1), (INSTANCE, pipeline)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// Labels of an object of a pipeline.
+/// Returns the labels of an object of a pipeline.
 pub fn labels(pipeline: &str) -> BTreeMap<String, String> {
     let mut labels = selector(pipeline);
     labels.extend([COMPONENT, MANAGED_BY, (PIPELINE, pipeline)].map(|(key, value)| (key.to_owned(), value.to_owned())));
     labels
 }
 
-/// The label selector of everything that the operator makes.
+/// Returns the label selector of everything that the operator makes.
 pub fn managed() -> String {
     format!("{}={}", MANAGED_BY.0, MANAGED_BY.1)
 }

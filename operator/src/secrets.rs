@@ -1,5 +1,5 @@
-//! What the operator knows of Secrets. It reads only those that were made for Lethe, and keeps no value: a look is at
-//! type, label, names of keys, and which version it is.
+//! What the operator knows of Secrets. It reads only those that Lethe may read, and keeps no value:
+//! only the type, the label, the names of the keys and the version.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -8,42 +8,39 @@ use std::{
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
-use lethe_crds::load::{Secret as LoadedSecret, SecretValue};
+use lethe_crds::load::{Secret as LoadedSecret, SecretPurpose, SecretValue, has_allow_label};
 
-use crate::{fault::Fault, names};
-
-/// Types of Secrets that Lethe may read.
-const TYPES: [&str; 3] = ["lethe.dev/store", "lethe.dev/keys", "lethe.dev/subject"];
+use crate::fault::Fault;
 
 /// What is known of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// There is none.
+    /// It does not exist.
     Absent,
-    /// It was not made for Lethe.
+    /// Lethe may not read it.
     NotAllowed {
         /// Its type.
         secret_type: String,
     },
-    /// It may be read.
+    /// Lethe may read it.
     Allowed {
         /// Its type.
         secret_type: String,
-        /// Whether the label allows it, whatever its type.
+        /// Whether its label allows it, whatever its type.
         labelled: bool,
-        /// UID and resource version: another when anything of it changed.
+        /// UID and resource version: they change whenever the Secret does.
         version: String,
         /// Names of its keys.
         keys: BTreeSet<String>,
     },
 }
 
-/// Looks at Secrets, and remembers what was seen of each version of them.
+/// Looks Secrets up, and caches the result for each version of them.
 #[derive(Debug, Default)]
 pub struct SecretLooks(Mutex<HashMap<(String, String), (String, Look)>>);
 
 impl SecretLooks {
-    /// Looks at a Secret. Its contents are asked for only when its version is a new one, and dropped.
+    /// Looks a Secret up. Reads its contents only if its version is new, and does not keep them.
     pub async fn look(&self, client: &Client, namespace: &str, name: &str) -> Result<Look, Fault> {
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let failed = || Fault::api(format!("read the Secret {name}"));
@@ -53,14 +50,14 @@ impl SecretLooks {
             return Ok(Look::Absent);
         };
         let version = version(&partial.metadata);
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some((_, look)) = known.filter(|(known, _)| *known == version) {
+        let cached = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some((_, look)) = cached.filter(|(cached, _)| *cached == version) {
             return Ok(look);
         }
         let Some(secret) = api.get_opt(name).await.map_err(failed())? else { return Ok(Look::Absent) };
         let look = look(&secret);
-        let seen = self::version(&secret.metadata);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (seen, look.clone()));
+        let read = self::version(&secret.metadata);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (read, look.clone()));
         Ok(look)
     }
 }
@@ -72,16 +69,16 @@ fn version(metadata: &kube::core::ObjectMeta) -> String {
 
 fn look(secret: &Secret) -> Look {
     let secret_type = secret.type_.clone().unwrap_or_else(|| "Opaque".to_owned());
-    let labelled = secret.metadata.labels.as_ref().and_then(|labels| labels.get(names::ALLOW));
-    let labelled = labelled.is_some_and(|value| value == "true");
-    if !labelled && !TYPES.contains(&secret_type.as_str()) {
+    let labels = secret.metadata.labels.clone().unwrap_or_default();
+    let labelled = has_allow_label(&labels);
+    if !SecretPurpose::ALL.iter().any(|purpose| purpose.allows(&secret_type, &labels)) {
         return Look::NotAllowed { secret_type };
     }
     let keys = secret.data.iter().flat_map(BTreeMap::keys).cloned().collect();
     Look::Allowed { secret_type, labelled, version: version(&secret.metadata), keys }
 }
 
-/// A Secret's values, to connect with. `None` where there is none.
+/// Reads a Secret with its values, to connect to a store. Returns `None` if it does not exist.
 pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<LoadedSecret>, Fault> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let found = api.get_opt(name).await.map_err(Fault::api(format!("read the Secret {name}")))?;
@@ -101,19 +98,21 @@ pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option
 
 #[cfg(test)]
 mod tests {
+    use lethe_crds::load::ALLOW_LABEL;
+
     use super::*;
 
     fn secret(secret_type: Option<&str>, label: Option<&str>) -> Secret {
         let mut secret = Secret { type_: secret_type.map(str::to_owned), ..Secret::default() };
-        secret.metadata.labels = label.map(|value| BTreeMap::from([(names::ALLOW.to_owned(), value.to_owned())]));
+        secret.metadata.labels = label.map(|value| BTreeMap::from([(ALLOW_LABEL.to_owned(), value.to_owned())]));
         secret
     }
 
     #[test]
-    fn a_secret_of_another_type_is_not_for_lethe_unless_its_label_says_so() {
+    fn a_secret_of_another_type_may_not_be_read_without_the_label() {
         let is_allowed = |secret: &Secret| matches!(look(secret), Look::Allowed { .. });
-        for allowed in TYPES {
-            assert!(is_allowed(&secret(Some(allowed), None)));
+        for purpose in SecretPurpose::ALL {
+            assert!(is_allowed(&secret(Some(purpose.secret_type()), None)));
         }
         assert!(is_allowed(&secret(None, Some("true"))));
         assert!(!is_allowed(&secret(Some("kubernetes.io/service-account-token"), None)));

@@ -1,5 +1,5 @@
-//! Writes what is wanted and not there. An object that belongs to somebody else is left alone, and so is one that is
-//! as it should be.
+//! Writes the objects of a pipeline that are missing or differ from what is wanted. An object that
+//! the pipeline does not own is left as it is.
 
 use std::sync::Arc;
 
@@ -22,67 +22,101 @@ use super::{
     diff::holds,
     validate::Refusal,
 };
-use crate::{cache::kind, conditions::Reason, context::Context, events, fault::Fault, names};
+use crate::{conditions::Reason, context::Context, events, fault::Fault, names, watches::kind};
 
-/// Configurations that are kept, the one in use included: an older pod that starts again finds its own.
-const KEPT: usize = 3;
+/// ConfigMaps that are kept per pipeline, the current one included: a pod of an older ReplicaSet
+/// that restarts needs its own.
+const KEPT_CONFIGS: usize = 3;
 
-/// What came of it.
+/// What was applied.
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// The Deployment as it is in the cluster.
     pub deployment: Option<Arc<Deployment>>,
-    /// Whether the workers keep their version for now, as others roll.
+    /// Whether the roll-out waits for those of other pipelines, and the workers keep their version.
     pub queued: bool,
-    /// Whether the Deployment was written just now: what is known of its pods is of before.
+    /// Whether the Deployment was written by this reconcile: its status is outdated then.
     pub written: bool,
-    /// What the author of the pipeline should know nevertheless.
-    pub notes: Vec<Mistake>,
+    /// Warnings for the author of the pipeline.
+    pub warnings: Vec<Mistake>,
 }
 
-/// A pipeline whose objects are written.
+impl Applied {
+    /// Returns the state of a pipeline for which nothing was applied.
+    pub fn nothing(applier: &Applier<'_>) -> Self {
+        Self { deployment: applier.deployment(), queued: false, written: false, warnings: Vec::new() }
+    }
+}
+
+/// Why a pipeline was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It can't be run as it is declared. The status reports it.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+    /// A request failed. The reconcile is retried.
+    #[error(transparent)]
+    Failed(#[from] Fault),
+}
+
+impl From<Refusal> for ApplyError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What became of one object.
+enum ObjectOutcome {
+    /// It was as it should be.
+    Unchanged,
+    /// It was created or updated.
+    Written,
+    /// Another owner's object has its name.
+    Conflict(Refusal),
+}
+
+/// Applies the objects of a pipeline.
 pub struct Applier<'a> {
     /// The pipeline.
     pub pipeline: &'a ProfilePipeline,
-    /// What is there.
+    /// The objects in the cluster.
     pub children: &'a Children,
-    /// Where it is written.
+    /// Client, metrics and limits.
     pub context: &'a Context,
 }
 
 impl Applier<'_> {
-    /// Writes everything. `Err` of the inner answer where somebody else has a name that is needed.
-    pub async fn apply(&self, wanted: Wanted) -> Result<Result<Applied, Refusal>, Fault> {
+    /// Applies all objects.
+    ///
+    /// # Errors
+    /// `Refused` if another owner's object has the name of one that is needed.
+    pub async fn apply(&self, wanted: Wanted) -> Result<Applied, ApplyError> {
         let Wanted { config_map, service_account, service, network_policy, disruption_budget, deployment } = wanted;
-        if let Some(conflict) = self.conflict(&deployment, &config_map).await? {
-            return Ok(Err(conflict));
-        }
+        // Checked first: without these two nothing at all is written.
+        self.refuse_foreign(&deployment).await?;
+        self.refuse_foreign(&config_map).await?;
         let config = config_map.name_any();
-        // The Deployment last: what its pods need is there before them.
-        let mut done = vec![self.ensure(config_map).await?, self.ensure(service).await?];
-        done.push(self.ensure(network_policy).await?);
+        // The Deployment last: its pods need the others.
+        let mut outcomes = vec![self.ensure(config_map).await?, self.ensure(service).await?];
+        outcomes.push(self.ensure(network_policy).await?);
         match service_account {
-            Some(account) => done.push(self.ensure(account).await?),
+            Some(account) => outcomes.push(self.ensure(account).await?),
             None => self.remove::<ServiceAccount>(|_| true).await?,
         }
         match disruption_budget {
-            Some(budget) => done.push(self.ensure(budget).await?),
+            Some(budget) => outcomes.push(self.ensure(budget).await?),
             None => self.remove::<PodDisruptionBudget>(|_| true).await?,
         }
-        if let Some(conflict) = done.into_iter().find_map(Result::err) {
-            return Ok(Err(conflict));
+        for outcome in outcomes {
+            outcome.written()?;
         }
         let queued = self.must_wait(&deployment);
-        let written = if queued { Ok(false) } else { self.ensure(deployment).await? };
-        let written = match written {
-            Ok(written) => written,
-            Err(conflict) => return Ok(Err(conflict)),
-        };
-        self.forget_configs(&config).await?;
-        Ok(Ok(Applied { deployment: self.deployment(), queued, written, notes: Vec::new() }))
+        let written = !queued && self.ensure(deployment).await?.written()?;
+        self.remove_old_configs(&config).await?;
+        Ok(Applied { deployment: self.deployment(), queued, written, warnings: Vec::new() })
     }
 
-    /// The Deployment as it is now.
+    /// Returns the pipeline's Deployment in the cluster.
     pub fn deployment(&self) -> Option<Arc<Deployment>> {
         let found = self.children.get::<Deployment>(&self.namespace(), &self.worker());
         found.filter(|found| owns(self.pipeline, &**found))
@@ -96,65 +130,61 @@ impl Applier<'_> {
         names::worker(&self.pipeline.name_any())
     }
 
-    /// Whether somebody else has the name of the workers or of their configuration: then nothing at all is written.
-    async fn conflict(&self, deployment: &Deployment, config: &ConfigMap) -> Result<Option<Refusal>, Fault> {
-        if let Some(conflict) = self.foreign(deployment).await? {
-            return Ok(Some(conflict));
-        }
-        self.foreign(config).await
-    }
-
-    /// The object of that name, whoever's it is.
+    /// Returns the object of that name, whatever its owner.
     async fn live<K: Child>(&self, name: &str) -> Result<Option<Arc<K>>, Fault> {
         if let Some(live) = self.children.get::<K>(&self.namespace(), name) {
             return Ok(Some(live));
         }
-        // One without the operator's label is not watched, and one that was just made is not seen yet.
+        // An object without the operator's label is not watched, and the watch may not have seen
+        // one that was just created.
         let api: Api<K> = Api::namespaced(self.context.client.clone(), &self.namespace());
         let doing = format!("look for the {} {name}", kind::<K>());
         Ok(api.get_opt(name).await.map_err(Fault::api(doing))?.map(Arc::new))
     }
 
-    /// Whether an object of that name is there and somebody else's.
-    async fn foreign<K: Child>(&self, wanted: &K) -> Result<Option<Refusal>, Fault> {
+    /// Refuses if an object with the name of `wanted` exists and has another owner.
+    async fn refuse_foreign<K: Child>(&self, wanted: &K) -> Result<(), ApplyError> {
         let name = wanted.name_any();
-        let live = self.live::<K>(&name).await?;
-        Ok(live.filter(|live| !owns(self.pipeline, &**live)).map(|_| conflict::<K>(&name)))
+        match self.live::<K>(&name).await? {
+            Some(live) if !owns(self.pipeline, &*live) => Err(conflict::<K>(&name).into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
-    /// Writes an object, where it is not as it should be; answers whether it did.
-    async fn ensure<K: Child>(&self, wanted: K) -> Result<Result<bool, Refusal>, Fault> {
+    /// Writes an object if it is missing or differs from `wanted`.
+    async fn ensure<K: Child>(&self, wanted: K) -> Result<ObjectOutcome, Fault> {
         let name = wanted.name_any();
         let live = self.live::<K>(&name).await?;
         if let Some(live) = &live {
             if !owns(self.pipeline, &**live) {
-                return Ok(Err(conflict::<K>(&name)));
+                return Ok(ObjectOutcome::Conflict(conflict::<K>(&name)));
             }
             if holds(&value(&**live), &value(&wanted)) {
-                return Ok(Ok(false));
+                return Ok(ObjectOutcome::Unchanged);
             }
         }
         let api: Api<K> = Api::namespaced(self.context.client.clone(), &self.namespace());
         let parameters = PatchParams::apply(names::PIPELINE_MANAGER).force();
         let doing = format!("apply the {} {name}", kind::<K>());
         api.patch(&name, &parameters, &Patch::Apply(&wanted)).await.map_err(Fault::api(doing))?;
-        // Six objects come at once where a pipeline does: one Event tells it.
+        // A new pipeline creates six objects; the Event about the Deployment covers them all.
         let is_deployment = kind::<K>() == kind::<Deployment>();
         if live.is_some() || is_deployment {
             let reference = kube::Resource::object_ref(self.pipeline, &());
-            let what = if live.is_some() { events::CHANGED } else { events::CREATED };
-            self.context.recorder.did(&reference, what, &format!("{} {name}", kind::<K>())).await;
+            let reason = if live.is_some() { events::CHANGED } else { events::CREATED };
+            let note = format!("{} {name}", kind::<K>());
+            self.context.recorder.object_written(&reference, reason, &note).await;
         }
-        Ok(Ok(true))
+        Ok(ObjectOutcome::Written)
     }
 
-    /// Whether the workers must keep their version for now: the plan and the Secrets are those that run, only the
-    /// rest is new, and five others roll.
+    /// Returns whether the roll-out must wait: it is an upgrade only (the configuration and the
+    /// Secrets are those that run), and as many others roll out as may.
     fn must_wait(&self, wanted: &Deployment) -> bool {
         let Some(live) = self.children.get::<Deployment>(&self.namespace(), &wanted.name_any()) else { return false };
         let is_upgrade = template(&live) != template(wanted) && plan(&live) == plan(wanted);
         let rolls = is_upgrade && !holds(&value(&*live)["spec"]["template"], &value(wanted)["spec"]["template"]);
-        rolls && !self.context.pace.may_roll(&format!("{}/{}", self.namespace(), self.pipeline.name_any()))
+        rolls && !self.context.rollouts.try_start(&format!("{}/{}", self.namespace(), self.pipeline.name_any()))
     }
 
     async fn remove<K: Child>(&self, which: impl Fn(&K) -> bool) -> Result<(), Fault> {
@@ -172,17 +202,33 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn forget_configs(&self, used: &str) -> Result<(), Fault> {
+    /// Removes all ConfigMaps but the current one, the one that the Deployment names, and the
+    /// newest of the others.
+    async fn remove_old_configs(&self, current: &str) -> Result<(), Fault> {
         let mut all = self.children.owned::<ConfigMap>(self.pipeline);
-        all.retain(|config| config.name_any() != used);
+        all.retain(|config| config.name_any() != current);
         all.sort_by_key(|config| std::cmp::Reverse(config.creation_timestamp().map(|time| time.0)));
         let running = self.deployment().as_deref().and_then(plan).and_then(|(config, _)| config);
-        let old: Vec<String> = all.iter().skip(KEPT - 1).map(|config| config.name_any()).collect();
+        let old: Vec<String> = all.iter().skip(KEPT_CONFIGS - 1).map(|config| config.name_any()).collect();
         self.remove::<ConfigMap>(|config| {
             let name = config.name_any();
             old.contains(&name) && Some(&name) != running.as_ref()
         })
         .await
+    }
+}
+
+impl ObjectOutcome {
+    /// Returns whether the object was written.
+    ///
+    /// # Errors
+    /// The refusal, if another owner's object has its name.
+    fn written(self) -> Result<bool, Refusal> {
+        match self {
+            Self::Unchanged => Ok(false),
+            Self::Written => Ok(true),
+            Self::Conflict(refusal) => Err(refusal),
+        }
     }
 }
 
@@ -203,7 +249,7 @@ fn template(deployment: &Deployment) -> Option<&k8s_openapi::api::core::v1::PodT
     deployment.spec.as_ref().map(|spec| &spec.template)
 }
 
-/// Configuration and Secrets that a Deployment's pods read.
+/// Returns the annotations that name the configuration and the Secrets of a Deployment's pods.
 fn plan(deployment: &Deployment) -> Option<(Option<String>, Option<String>)> {
     let annotations = template(deployment)?.metadata.as_ref()?.annotations.as_ref()?;
     Some((annotations.get(names::CONFIG).cloned(), annotations.get(names::SECRETS).cloned()))

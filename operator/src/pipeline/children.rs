@@ -1,4 +1,4 @@
-//! The objects of pipelines that are in the cluster, as they are watched.
+//! The objects of pipelines in the cluster, as the watches see them.
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
@@ -18,18 +18,18 @@ use lethe_crds::ProfilePipeline;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    cache::{Watched, Watches, beside},
     names,
     process::scope::View,
+    watches::{Watched, Watches, sibling_ref},
 };
 
-/// A kind that a pipeline becomes.
+/// A kind of object that a pipeline owns.
 pub trait Child: Watched + kube::Resource<Scope = NamespaceResourceScope> + Serialize + DeserializeOwned {
-    /// Those that are watched.
+    /// Returns the watched objects of this kind.
     fn of(children: &Children) -> &Store<Self>;
 }
 
-/// The objects of pipelines that are in the cluster.
+/// The objects of pipelines in the cluster.
 pub struct Children {
     config_maps: Store<ConfigMap>,
     service_accounts: Store<ServiceAccount>,
@@ -48,20 +48,21 @@ macro_rules! children {
         })+
 
         impl Children {
-            /// Watches all of them; a change reconciles the pipeline that the object is of.
+            /// Watches all kinds. A change of an object requests a reconcile of the pipeline that
+            /// its label names.
             pub fn watch(watches: &mut Watches<'_, ProfilePipeline>, view: &View, client: &Client) -> Self {
-                Self { $($member: keep::<$kind>(watches, view, client),)+ }
+                Self { $($member: watch::<$kind>(watches, view, client),)+ }
             }
 
-            /// Those of a list, as if they had been watched.
+            /// Returns the children in a list of objects, as watches would.
             #[cfg(test)]
-            pub fn holding(objects: &[serde_json::Value]) -> Self {
-                Self { $($member: crate::cache::holding::<$kind>(objects),)+ }
+            pub fn of_objects(objects: &[serde_json::Value]) -> Self {
+                Self { $($member: crate::watches::store_of::<$kind>(objects),)+ }
             }
 
-            /// Waits until all of them were listed once.
-            pub async fn listed(&self) {
-                // A watch that has ended ends the controller, too.
+            /// Waits until every watch has listed its objects once.
+            pub async fn wait_until_listed(&self) {
+                // Fails only when the watch has ended, and with it the controller.
                 $(let _ = self.$member.wait_until_ready().await;)+
             }
         }
@@ -78,12 +79,12 @@ children! {
 }
 
 impl Children {
-    /// The object of this name, if it has the operator's label.
+    /// Returns the object of this name, if it exists and has the operator's label.
     pub fn get<K: Child>(&self, namespace: &str, name: &str) -> Option<std::sync::Arc<K>> {
         K::of(self).get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// All of a kind that a pipeline owns.
+    /// Returns the objects of a kind that a pipeline owns, ordered by name.
     pub fn owned<K: Child>(&self, pipeline: &ProfilePipeline) -> Vec<std::sync::Arc<K>> {
         let namespace = pipeline.namespace();
         let mut owned = K::of(self).state_filter(|object| object.namespace() == namespace && owns(pipeline, object));
@@ -92,7 +93,8 @@ impl Children {
     }
 }
 
-/// Whether an object is this pipeline's own: by UID, so that one of a former pipeline of that name is not.
+/// Returns whether a pipeline owns an object. Compares UIDs, so that an object of a former pipeline
+/// with the same name does not count.
 pub fn owns<K: kube::Resource>(pipeline: &ProfilePipeline, object: &K) -> bool {
     let uid = pipeline.metadata.uid.as_deref();
     uid.is_some()
@@ -102,10 +104,10 @@ pub fn owns<K: kube::Resource>(pipeline: &ProfilePipeline, object: &K) -> bool {
             .any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
 }
 
-fn keep<K: Child>(watches: &mut Watches<'_, ProfilePipeline>, view: &View, client: &Client) -> Store<K> {
+fn watch<K: Child>(watches: &mut Watches<'_, ProfilePipeline>, view: &View, client: &Client) -> Store<K> {
     let api: Api<DeserializeGuard<K>> = view.api(client);
-    watches.keep(api, watcher::Config::default().labels(&names::managed()), |object: &K| {
+    watches.watch(api, watcher::Config::default().labels(&names::managed()), |object: &K| {
         let pipeline = object.labels().get(names::PIPELINE);
-        pipeline.map(|pipeline| beside(object, pipeline)).into_iter().collect()
+        pipeline.map(|pipeline| sibling_ref(object, pipeline)).into_iter().collect()
     })
 }

@@ -1,42 +1,46 @@
-//! What workers read: the pipeline and its DataStores in one canonical form, so that the same plan has the same name.
-//! What changes no event (replicas, how pods are made, the record of processing) is left out. Pure.
+//! The configuration of workers: the pipeline and its DataStores in canonical form, so that the
+//! same plan has the same name. Fields that change no event (replicas, pod settings, the record of
+//! processing) are left out. Pure.
 
 use lethe_crds::{DataStore, ProfilePipeline};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{dereference::Found, validate::Refusal};
+use super::{dereference::References, validate::Refusal};
 use crate::conditions::Reason;
 
-/// A ConfigMap has a mebibyte; its other parts need a little.
-const MOST: usize = 1_000_000;
+/// Most bytes of a configuration: a ConfigMap holds a mebibyte, and its metadata needs some of it.
+const MAX_BYTES: usize = 1_000_000;
 
-/// A configuration.
+/// The configuration of a pipeline's workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The pipeline, a JSON document.
+    /// The pipeline as a JSON document.
     pub pipeline: String,
-    /// Its DataStores, a JSON document.
+    /// Its DataStores as a JSON document.
     pub stores: String,
-    /// Ten hexadecimal digits that change when anything of it does.
+    /// Ten hexadecimal digits of a hash over both.
     pub hash: String,
 }
 
 impl Config {
-    /// The configuration of a pipeline that was validated.
-    pub fn of(pipeline: &ProfilePipeline, found: &Found) -> Result<Self, Refusal> {
-        let stores: Vec<Value> = found.stores.values().map(canonical_store).collect();
+    /// Returns the configuration of a validated pipeline.
+    ///
+    /// # Errors
+    /// It does not fit into a ConfigMap.
+    pub fn of(pipeline: &ProfilePipeline, references: &References) -> Result<Self, Refusal> {
+        let stores: Vec<Value> = references.stores.values().map(canonical_store).collect();
         let stores = pretty(&json!({"apiVersion": "v1", "kind": "List", "items": stores}));
-        let pipeline = pretty(&canonical_pipeline(pipeline, found));
+        let pipeline = pretty(&canonical_pipeline(pipeline, references));
         let size = pipeline.len() + stores.len();
-        if size > MOST {
+        if size > MAX_BYTES {
             let message = format!(
-                "the configuration has {size} bytes, and a ConfigMap holds {MOST}: shorten the schema, or split the pipeline"
+                "the configuration has {size} bytes, and a ConfigMap holds {MAX_BYTES}: shorten the schema, or split the pipeline"
             );
             return Err(Refusal { reason: Reason::ConfigTooLarge, message });
         }
         let mut hash = Sha256::new();
-        // Lengths between them: no two configurations run together alike.
+        // The lengths keep parts apart: two configurations never hash the same bytes.
         for part in [&pipeline, &stores] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
@@ -46,13 +50,13 @@ impl Config {
     }
 }
 
-fn canonical_pipeline(pipeline: &ProfilePipeline, found: &Found) -> Value {
+fn canonical_pipeline(pipeline: &ProfilePipeline, references: &References) -> Value {
     let mut spec = pipeline.spec.clone();
     (spec.replicas, spec.workers, spec.processing, spec.suspend) = (None, None, None, None);
     if let Some(schema) = &mut spec.event.schema
         && let Some(reference) = schema.config_map_key_ref.take()
     {
-        schema.inline = found.schema.as_ref().and_then(|texts| texts.get(&reference.key)).cloned();
+        schema.inline = references.schema.as_ref().and_then(|texts| texts.get(&reference.key)).cloned();
     }
     json!({
         "apiVersion": "lethe.dev/v1alpha1",
@@ -72,7 +76,7 @@ fn canonical_store(store: &DataStore) -> Value {
 }
 
 fn pretty(value: &Value) -> String {
-    // Members of a `Value` are in the order of their names, and a `Value` can always be written.
+    // Members of a `Value` are ordered by name, and a `Value` always serializes.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
@@ -85,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    fn example() -> (ProfilePipeline, Found) {
+    fn example() -> (ProfilePipeline, References) {
         let text = concat!(
             include_str!("../../../examples/streaming/store.yaml"),
             "\n---\n",
@@ -94,7 +98,7 @@ mod tests {
         let resources = read_text("example.yaml", text).unwrap();
         let pipeline = resources.pipelines().next().unwrap().clone();
         let stores = resources.data_stores().map(|store| (store.metadata.name.clone().unwrap(), store.clone()));
-        (pipeline, Found { stores: stores.collect(), ..Found::default() })
+        (pipeline, References { stores: stores.collect(), ..References::default() })
     }
 
     fn loaded(config: &Config) -> (Resources, Resources) {
@@ -102,10 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn workers_read_what_was_declared_but_for_what_changes_no_event() {
-        let (mut pipeline, found) = example();
+    fn workers_read_the_declaration_without_the_fields_that_change_no_event() {
+        let (mut pipeline, references) = example();
         pipeline.spec.replicas = Some(7);
-        let (read, stores) = loaded(&Config::of(&pipeline, &found).unwrap());
+        let (read, stores) = loaded(&Config::of(&pipeline, &references).unwrap());
         let namespace = pipeline.metadata.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         let read = read.pipeline(&namespace, "profiles").unwrap();
         let spec = &pipeline.spec;
@@ -115,25 +119,25 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_has_one_name_and_another_plan_another() {
-        let (mut pipeline, found) = example();
-        let first = Config::of(&pipeline, &found).unwrap().hash;
+    fn the_hash_changes_with_the_plan_and_only_with_it() {
+        let (mut pipeline, references) = example();
+        let first = Config::of(&pipeline, &references).unwrap().hash;
         (pipeline.spec.replicas, pipeline.spec.suspend) = (Some(9), Some(true));
-        assert_eq!(Config::of(&pipeline, &found).unwrap().hash, first);
+        assert_eq!(Config::of(&pipeline, &references).unwrap().hash, first);
         pipeline.spec.revision = Some(1);
-        assert_ne!(Config::of(&pipeline, &found).unwrap().hash, first);
+        assert_ne!(Config::of(&pipeline, &references).unwrap().hash, first);
     }
 
     #[test]
-    fn the_text_of_a_schema_is_in_it_and_one_that_is_too_large_is_refused() {
-        let (mut pipeline, mut found) = example();
+    fn a_referenced_schema_is_inlined_and_one_that_is_too_large_is_refused() {
+        let (mut pipeline, mut references) = example();
         let reference = lethe_crds::reference::ConfigMapKeyRef { name: "schemas".to_owned(), key: "a".to_owned() };
         let schema = pipeline.spec.event.schema.as_mut().unwrap();
         (schema.inline, schema.config_map_key_ref) = (None, Some(reference));
-        found.schema = Some(BTreeMap::from([("a".to_owned(), "{\"type\": \"object\"}".to_owned())]));
-        let config = Config::of(&pipeline, &found).unwrap();
+        references.schema = Some(BTreeMap::from([("a".to_owned(), "{\"type\": \"object\"}".to_owned())]));
+        let config = Config::of(&pipeline, &references).unwrap();
         assert!(config.pipeline.contains(r#""inline": "{\"type\": \"object\"}""#), "{}", config.pipeline);
-        found.schema = Some(BTreeMap::from([("a".to_owned(), "x".repeat(MOST))]));
-        assert_eq!(Config::of(&pipeline, &found).unwrap_err().reason, Reason::ConfigTooLarge);
+        references.schema = Some(BTreeMap::from([("a".to_owned(), "x".repeat(MAX_BYTES))]));
+        assert_eq!(Config::of(&pipeline, &references).unwrap_err().reason, Reason::ConfigTooLarge);
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that a pipeline refers to, looked up in its own namespace. Reads only.
+//! Looks up everything that a pipeline refers to, in its own namespace. Reads only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,76 +9,55 @@ use kube::{
 };
 use lethe_core::pipeline::{KEYS_SECRET_TYPE, SecretSight, StoreKind, Surroundings};
 use lethe_crds::{DataStore, ProfilePipeline};
-use lethe_stores::reach;
-use serde_json::Value;
+use lethe_stores::open::secrets_of;
 
 use crate::{context::Context, fault::Fault, secrets::Look};
 
-/// What was found.
+/// The objects that a pipeline refers to.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// DataStores that are referred to and there, by name.
+pub struct References {
+    /// Referenced DataStores that exist, by name.
     pub stores: BTreeMap<String, DataStore>,
-    /// Names of all DataStores of the namespace: for "did you mean".
+    /// Names of all DataStores of the namespace, for messages about a missing one.
     pub store_names: Vec<String>,
-    /// Of the ConfigMap that holds the schema: its texts, if it is there.
+    /// Data of the referenced ConfigMap with the schema, if it exists.
     pub schema: Option<BTreeMap<String, String>>,
-    /// The Secrets that are referred to, by the pipeline and by its DataStores.
+    /// Secrets that the pipeline and its DataStores refer to, by name.
     pub secrets: BTreeMap<String, Look>,
 }
 
-/// Looks everything up.
+/// Looks up the references of a pipeline. A missing object is no error here.
 pub async fn dereference(
     pipeline: &ProfilePipeline,
     stores: &Store<DataStore>,
     context: &Context,
-) -> Result<Found, Fault> {
+) -> Result<References, Fault> {
     let namespace = pipeline.namespace().unwrap_or_default();
-    let mut found = Found::default();
+    let mut references = References::default();
     let here = |store: &DataStore| store.metadata.namespace.as_deref() == Some(&namespace);
-    found.store_names = stores.state().iter().filter(|store| here(store)).map(|store| store.name_any()).collect();
-    for name in stores_of(pipeline) {
+    references.store_names = stores.state().iter().filter(|store| here(store)).map(|store| store.name_any()).collect();
+    for name in store_names(pipeline) {
         if let Some(store) = stores.get(&ObjectRef::new(&name).within(&namespace)) {
-            found.stores.insert(name, (*store).clone());
+            references.stores.insert(name, (*store).clone());
         }
     }
     if let Some(name) = schema_of(pipeline) {
         let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
         let map = api.get_opt(name).await.map_err(Fault::api(format!("read the ConfigMap {name}")))?;
-        found.schema = map.map(|map| map.data.unwrap_or_default());
+        references.schema = map.map(|map| map.data.unwrap_or_default());
     }
-    let mut names: BTreeSet<String> = found.stores.values().flat_map(reach::secrets_of).map(|(name, _)| name).collect();
+    let mut names: BTreeSet<String> = references.stores.values().flat_map(secrets_of).map(|(name, _)| name).collect();
     names.insert(pipeline.spec.keys.secret_ref.name.clone());
     for name in names {
         let look = context.secrets.look(&context.client, &namespace, &name).await?;
-        found.secrets.insert(name, look);
+        references.secrets.insert(name, look);
     }
-    Ok(found)
+    Ok(references)
 }
 
-/// Names of the DataStores that a pipeline refers to, wherever in its spec.
-pub fn stores_of(pipeline: &ProfilePipeline) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    // What was read from JSON can be written as JSON.
-    if let Ok(spec) = serde_json::to_value(&pipeline.spec) {
-        gather(&spec, &mut names);
-    }
-    names
-}
-
-fn gather(value: &Value, names: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            for (key, value) in members {
-                match value["name"].as_str() {
-                    Some(name) if key == "storeRef" => drop(names.insert(name.to_owned())),
-                    _ => gather(value, names),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| gather(item, names)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+/// Returns the names of the DataStores that a pipeline refers to, each once.
+pub fn store_names(pipeline: &ProfilePipeline) -> BTreeSet<String> {
+    pipeline.spec.store_refs().into_iter().map(|reference| reference.name.clone()).collect()
 }
 
 fn schema_of(pipeline: &ProfilePipeline) -> Option<&str> {
@@ -86,7 +65,7 @@ fn schema_of(pipeline: &ProfilePipeline) -> Option<&str> {
     Some(&reference.name)
 }
 
-impl Surroundings for Found {
+impl Surroundings for References {
     fn store_kind(&self, name: &str) -> Option<StoreKind> {
         StoreKind::try_from(&self.stores.get(name)?.spec).ok()
     }
@@ -99,7 +78,7 @@ impl Surroundings for Found {
         match self.secrets.get(name) {
             None => SecretSight::NotVisible,
             Some(Look::Absent) => SecretSight::Absent,
-            // The label lets Lethe read a Secret of another type; what it holds is checked when it is read.
+            // The label allows a Secret of any type. Its contents are checked when it is read.
             Some(Look::Allowed { labelled: true, .. }) => SecretSight::OfType(KEYS_SECRET_TYPE.to_owned()),
             Some(Look::Allowed { secret_type, .. } | Look::NotAllowed { secret_type }) => {
                 SecretSight::OfType(secret_type.clone())

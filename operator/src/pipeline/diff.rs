@@ -1,9 +1,9 @@
-//! Whether an object in the cluster is what is wanted: everything that is wanted is in it. What the API server and
-//! others added stays theirs. Pure.
+//! Compares an object in the cluster with what is wanted. It may have more than that: defaults of
+//! the API server, and fields of other clients. Pure.
 
 use serde_json::{Map, Value};
 
-/// Whether `live` has everything that `wanted` has.
+/// Returns whether `live` has everything that `wanted` has.
 pub fn holds(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => has_members(live, wanted),
@@ -15,12 +15,12 @@ pub fn holds(live: &Value, wanted: &Value) -> bool {
 fn has_members(live: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
     wanted.iter().all(|(key, wanted)| match live.get(key) {
         Some(live) => holds(live, wanted),
-        // The API server drops what says nothing.
+        // The API server drops empty members.
         None => is_empty(wanted),
     })
 }
 
-/// Lists of named things may have more of them; others are as they are.
+/// Lists whose items have a name or UID may have more items; other lists must be equal.
 fn has_items(live: &[Value], wanted: &[Value]) -> bool {
     let key =
         ["name", "uid"].into_iter().find(|key| !wanted.is_empty() && wanted.iter().all(|item| item[key].is_string()));
@@ -41,13 +41,13 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The API server writes `1000m` as `1`.
+/// Returns whether both are the same quantity: the API server writes `1000m` as `1`.
 fn is_same_quantity(live: &Value, wanted: &Value) -> bool {
     let (Some(live), Some(wanted)) = (live.as_str(), wanted.as_str()) else { return false };
     matches!((quantity(live), quantity(wanted)), (Some(live), Some(wanted)) if (live - wanted).abs() <= 1e-9 * live.abs())
 }
 
-/// A quantity of Kubernetes: a number with a suffix, or an exponent.
+/// Parses a quantity of Kubernetes: a number with a suffix or an exponent.
 fn quantity(text: &str) -> Option<f64> {
     const SUFFIXES: [(&str, f64); 15] = [
         ("Ki", 1024.0),
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_add_is_theirs_and_what_they_change_is_not() {
+    fn additions_by_others_are_ignored_and_changes_are_not() {
         let wanted = json!({"spec": {"replicas": 2, "containers": [{"name": "worker", "args": ["run", "-f"]}]}});
         let defaulted = json!({"spec": {"replicas": 2, "progressDeadlineSeconds": 600,
             "containers": [{"name": "sidecar"}, {"name": "worker", "args": ["run", "-f"], "imagePullPolicy": "Always"}]}});
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantity_is_the_same_however_it_is_written_and_a_name_is_none() {
+    fn quantities_are_compared_as_numbers_and_names_as_text() {
         for (live, wanted) in [("1", "1000m"), ("1Gi", "1024Mi"), ("1e3", "1k"), ("500m", "0.5")] {
             assert!(holds(&json!(live), &json!(wanted)), "{live} {wanted}");
         }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_may_be_absent() {
+    fn an_empty_member_may_be_absent() {
         assert!(holds(&json!({}), &json!({"labels": {}, "tolerations": [], "affinity": null})));
         assert!(!holds(&json!({}), &json!({"labels": {"a": "b"}})));
     }

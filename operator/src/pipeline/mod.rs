@@ -30,167 +30,159 @@ use tokio::{
 };
 
 use self::{
-    apply::{Applied, Applier},
+    apply::{Applied, Applier, ApplyError},
     children::Children,
     config::Config,
-    status::{Crew, Known},
+    status::{RolloutState, StatusUpdate},
     validate::Refusal,
 };
 use crate::{
-    cache::{Watches, itself},
     context::{Context, random},
-    control::control,
+    controller::run_controller,
     fault::{Fault, jittered},
     names,
     process::scope::View,
+    watches::{Watches, self_ref},
 };
 
-/// What the reconciles of a view work with.
-struct Sight {
+/// Reconciles the pipelines of a view.
+struct PipelineReconciler {
     context: Arc<Context>,
     stores: Store<DataStore>,
     children: Children,
 }
 
-/// How soon a pipeline that waits for others to roll is looked at again.
-const QUEUED: std::time::Duration = std::time::Duration::from_secs(10);
-/// How soon what is missing is looked for again.
-const MISSING: std::time::Duration = std::time::Duration::from_secs(30);
+/// Delay before a queued roll-out is tried again.
+const QUEUED_DELAY: std::time::Duration = std::time::Duration::from_secs(10);
+/// Delay before a missing reference is looked up again.
+const MISSING_DELAY: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// Runs the controller until it is stopped.
+/// Runs the controller until `stopped` is true.
 pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let (queue, requests) = mpsc::unbounded_channel();
     let client = context.client.clone();
     let mut watches = Watches { context: &context, tasks: &mut tasks, queue };
     let pipelines = view.api::<DeserializeGuard<ProfilePipeline>>(&client);
-    // What was never spoken of is told first that it is seen, beside the work: nobody waits for that behind a thousand
-    // others.
-    let (fresh, news) = mpsc::unbounded_channel();
-    let touches = move |pipeline: &ProfilePipeline| {
+    // New pipelines have a queue of their own, so that each gets its first status at once and does
+    // not wait behind the reconciles of a thousand others.
+    let (new_queue, new_requests) = mpsc::unbounded_channel();
+    let requests_of = move |pipeline: &ProfilePipeline| {
         if !is_new(pipeline) {
-            return itself(pipeline);
+            return self_ref(pipeline);
         }
-        // It ends with the controller.
-        let _ = fresh.send(ObjectRef::from_obj(pipeline));
+        // Fails only when the controller has ended.
+        let _ = new_queue.send(ObjectRef::from_obj(pipeline));
         Vec::new()
     };
-    let leaving = Arc::clone(&context);
-    let pipelines = watches.keep_until_gone(pipelines, watcher::Config::default(), touches, move |pipeline| {
-        forget(pipeline, &leaving);
+    let on_delete = Arc::clone(&context);
+    let pipelines = watches.watch_with_deletes(pipelines, watcher::Config::default(), requests_of, move |pipeline| {
+        forget(pipeline, &on_delete);
     });
     let known = pipelines.clone();
     let stores = view.api::<DeserializeGuard<DataStore>>(&client);
-    let stores = watches.keep(stores, watcher::Config::default(), move |store: &DataStore| users_of(store, &known));
+    let stores = watches.watch(stores, watcher::Config::default(), move |store: &DataStore| users_of(store, &known));
     let children = Children::watch(&mut watches, view, &client);
     drop(watches);
-    let sight = Arc::new(Sight { context: Arc::clone(&context), stores, children });
-    let greeting = Arc::clone(&context);
-    let greet = control(Arc::clone(&context), pipelines.clone(), news, stopped.clone(), move |pipeline| {
-        let context = Arc::clone(&greeting);
-        async move { greet(&pipeline, &context).await }
-    });
-    let work = control(context, pipelines, requests, stopped, move |pipeline| {
-        let sight = Arc::clone(&sight);
-        async move { sight.reconcile(&pipeline).await }
-    });
-    tokio::join!(greet, work);
+    let reconciler = Arc::new(PipelineReconciler { context: Arc::clone(&context), stores, children });
+    let status_context = Arc::clone(&context);
+    let initialize = move |pipeline: Arc<ProfilePipeline>| {
+        let context = Arc::clone(&status_context);
+        async move { initialize_status(&pipeline, &context).await }
+    };
+    let reconcile = move |pipeline: Arc<ProfilePipeline>| {
+        let reconciler = Arc::clone(&reconciler);
+        async move { reconciler.reconcile(&pipeline).await }
+    };
+    tokio::join!(
+        run_controller(Arc::clone(&context), pipelines.clone(), new_requests, stopped.clone(), initialize),
+        run_controller(context, pipelines, requests, stopped, reconcile),
+    );
 }
 
-/// A pipeline goes: it holds up nobody's roll-out.
+/// Drops what is kept of a deleted pipeline, so that it does not count as rolling out.
 fn forget(pipeline: &ProfilePipeline, context: &Context) {
-    context.pace.note(&id(pipeline), false);
-    context.asked.forget(pipeline);
+    context.rollouts.record(&id(pipeline), false);
+    context.polls.forget(pipeline);
 }
 
-/// Whether nothing was said of a pipeline yet.
+/// Returns whether the pipeline has no status yet.
 fn is_new(pipeline: &ProfilePipeline) -> bool {
     pipeline.metadata.deletion_timestamp.is_none()
         && pipeline.status.as_ref().is_none_or(|status| status.conditions.is_empty())
 }
 
-/// Says that a pipeline is seen. The event of this write brings it to the controller.
-async fn greet(pipeline: &ProfilePipeline, context: &Context) -> Result<Action, Fault> {
+/// Writes the first status of a new pipeline. The watch event of this write starts its first
+/// reconcile.
+async fn initialize_status(pipeline: &ProfilePipeline, context: &Context) -> Result<Action, Fault> {
     if is_new(pipeline) {
-        let known = Known { said: status::first(), crew: None, workers: None };
-        status::write(pipeline, &known, context).await?;
+        let update = StatusUpdate { conditions: status::initial_conditions(), rollout: None, workers: None };
+        status::write(pipeline, &update, context).await?;
     }
     Ok(Action::await_change())
 }
 
-/// The pipelines that refer to a DataStore.
+/// Returns the pipelines that refer to a DataStore.
 fn users_of(store: &DataStore, pipelines: &Store<ProfilePipeline>) -> Vec<ObjectRef<ProfilePipeline>> {
     let (namespace, name) = (store.namespace(), store.name_any());
-    let users = pipelines
-        .state_filter(|pipeline| pipeline.namespace() == namespace && dereference::stores_of(pipeline).contains(&name));
+    let users = pipelines.state_filter(|pipeline| {
+        pipeline.namespace() == namespace && pipeline.spec.store_refs().iter().any(|reference| reference.name == name)
+    });
     users.iter().map(|pipeline| ObjectRef::from_obj(&**pipeline)).collect()
 }
 
-impl Sight {
+impl PipelineReconciler {
     async fn reconcile(&self, pipeline: &ProfilePipeline) -> Result<Action, Fault> {
-        // Owner references take its objects away.
+        // Owner references delete the pipeline's objects.
         if pipeline.metadata.deletion_timestamp.is_some() {
             forget(pipeline, &self.context);
             return Ok(Action::await_change());
         }
         if is_new(pipeline) {
-            // An object of its, or a store, was seen first. It is told of, and comes back.
+            // Requested by a change of its objects or stores. Its first status requests it again.
             return Ok(Action::await_change());
         }
-        self.children.listed().await;
-        // Both end with the watch alone.
+        self.children.wait_until_listed().await;
+        // Fails only when the watch has ended, and with it the controller.
         let _ = self.stores.wait_until_ready().await;
         let applier = Applier { pipeline, children: &self.children, context: &self.context };
-        let applied = match self.apply(pipeline, &applier).await {
-            Err(fault) if fault.is_refusal() => Err(Refusal::by_the_api_server(&fault)),
-            applied => applied?,
-        };
-        let (applied, refused) = match applied {
+        let (applied, refusal) = match self.apply(pipeline, &applier).await {
             Ok(applied) => (applied, None),
-            Err(refusal) => {
-                let deployment = applier.deployment();
-                (Applied { deployment, queued: false, written: false, notes: Vec::new() }, Some(refusal))
+            Err(ApplyError::Refused(refusal)) => (Applied::nothing(&applier), Some(refusal)),
+            Err(ApplyError::Failed(fault)) if fault.is_refusal() => {
+                (Applied::nothing(&applier), Some(Refusal::by_the_api_server(&fault)))
             }
+            Err(ApplyError::Failed(fault)) => return Err(fault),
         };
-        let crew = applied.deployment.as_deref().map(Crew::of);
-        let rolls = applied.written || crew.is_some_and(|crew| crew.settles);
-        self.context.pace.note(&id(pipeline), !applied.queued && rolls);
-        let known = Known {
-            said: status::said(pipeline, refused.as_ref(), crew, &applied),
-            crew,
-            workers: self.workers(pipeline, &applied).await?,
+        let rollout = applied.deployment.as_deref().map(RolloutState::of);
+        let rolls = applied.written || rollout.is_some_and(|rollout| rollout.settling);
+        self.context.rollouts.record(&id(pipeline), !applied.queued && rolls);
+        let update = StatusUpdate {
+            conditions: status::conditions(pipeline, refusal.as_ref(), rollout, &applied),
+            rollout,
+            workers: self.poll_workers(pipeline, &applied).await?,
         };
-        status::write(pipeline, &known, &self.context).await?;
+        status::write(pipeline, &update, &self.context).await?;
         let interval = self.context.settings.look_interval;
-        Ok(Action::requeue(match &refused {
-            Some(refusal) if refusal.may_pass() => jittered(MISSING / 2, random()),
-            _ if applied.queued => jittered(QUEUED / 2, random()),
+        Ok(Action::requeue(match &refusal {
+            Some(refusal) if refusal.is_transient() => jittered(MISSING_DELAY / 2, random()),
+            _ if applied.queued => jittered(QUEUED_DELAY / 2, random()),
             _ => interval + jittered(interval / 20, random()),
         }))
     }
 
-    async fn apply(
-        &self,
-        pipeline: &ProfilePipeline,
-        applier: &Applier<'_>,
-    ) -> Result<Result<Applied, Refusal>, Fault> {
-        let found = dereference::dereference(pipeline, &self.stores, &self.context).await?;
-        let valid = match validate::validate(pipeline, &found) {
-            Ok(valid) => valid,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let config = match Config::of(pipeline, &found) {
-            Ok(config) => config,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    async fn apply(&self, pipeline: &ProfilePipeline, applier: &Applier<'_>) -> Result<Applied, ApplyError> {
+        let references = dereference::dereference(pipeline, &self.stores, &self.context).await?;
+        let valid = validate::validate(pipeline, &references)?;
+        let config = Config::of(pipeline, &references)?;
         let wanted = build::build(pipeline, &config, &valid, &self.context.settings);
-        // What is wanted is large; the future that writes it lies on the heap.
+        // The objects are large, and so would be the future on the stack.
         let applied = Box::pin(applier.apply(wanted)).await?;
-        Ok(applied.map(|applied| Applied { notes: valid.warnings, ..applied }))
+        Ok(Applied { warnings: valid.warnings, ..applied })
     }
 
-    /// What the workers say, where it is time to ask them.
-    async fn workers(
+    /// Returns what the workers report, if a poll is due and at least one is ready.
+    async fn poll_workers(
         &self,
         pipeline: &ProfilePipeline,
         applied: &Applied,
@@ -198,12 +190,13 @@ impl Sight {
         let Some(deployment) = &applied.deployment else { return Ok(None) };
         let request = pipeline.annotations().get(names::REQUESTED_AT);
         let interval = self.context.settings.look_interval;
-        if Crew::of(deployment).ready == 0 || self.context.asked.wait(pipeline, request, interval).is_some() {
+        let is_due = self.context.polls.until_due(pipeline, request, interval).is_none();
+        if RolloutState::of(deployment).ready == 0 || !is_due {
             return Ok(None);
         }
-        let said = workers::look(pipeline, deployment, &self.context).await?;
-        self.context.asked.note(pipeline, request);
-        Ok(Some(said))
+        let workers = workers::poll(pipeline, deployment, &self.context).await?;
+        self.context.polls.record(pipeline, request);
+        Ok(Some(workers))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Which calls a reconcile makes, exactly, and what it makes of answers that no API server can be made to give when a
-//! test wants them. The rest is held against a real one, in tests/cluster.
+//! Exactly which requests a reconcile makes, and how it handles responses that a real API server
+//! can't be made to give on demand. tests/cluster tests the rest against a real one.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -16,35 +16,36 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    context::{Asked, Failures, Settings},
+    context::{Failures, Polls, Settings},
     events::Recorder,
-    pace::Pace,
+    rollout_limit::RolloutLimit,
     secrets::SecretLooks,
 };
 
 const NAMESPACE: &str = "shop";
 const OWN: &str = "/apis/lethe.dev/v1alpha1/namespaces/shop/profilepipelines/profiles";
 
-/// An API server that keeps what it is given, notes what it is asked for, and refuses what it is told to.
+/// An API server that stores what is written, records the requests, and refuses one of them on
+/// demand.
 #[derive(Default)]
-struct Script {
+struct FakeApiServer {
     objects: Mutex<BTreeMap<String, Value>>,
     calls: Mutex<Vec<String>>,
-    /// Method and end of a path, and the answer's code.
+    /// Method and end of the path of refused requests, and the status of the response.
     refuses: Mutex<Option<(Method, &'static str, u16)>>,
 }
 
-impl Script {
+impl FakeApiServer {
     fn client(self: &Arc<Self>) -> Client {
-        let script = Arc::clone(self);
+        let server = Arc::clone(self);
         let service = tower::service_fn(move |request: Request<Body>| {
-            let script = Arc::clone(&script);
-            async move { Ok::<_, Infallible>(script.answer(request).await) }
+            let server = Arc::clone(&server);
+            async move { Ok::<_, Infallible>(server.respond(request).await) }
         });
         Client::new(service, NAMESPACE)
     }
 
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let path = parts.uri.path().to_owned();
@@ -74,7 +75,7 @@ impl Script {
         }
     }
 
-    /// What was asked for since the last time, without the namespace.
+    /// Returns the requests since the last call, without the namespace.
     fn calls(&self) -> Vec<String> {
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
         calls.iter().map(|call| call.replace("/namespaces/shop", "")).collect()
@@ -91,12 +92,12 @@ impl Script {
 
 fn status(code: u16) -> Response<Body> {
     let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
-        "reason": if code == 404 { "NotFound" } else { "Scripted" }, "message": "as the script says"});
+        "reason": if code == 404 { "NotFound" } else { "RefusedByTest" }, "message": "refused by the test"});
     Response::builder().status(code).body(Body::from(status.to_string().into_bytes())).unwrap()
 }
 
-fn context(script: &Arc<Script>) -> Arc<Context> {
-    let client = script.client();
+fn context(server: &Arc<FakeApiServer>) -> Arc<Context> {
+    let client = server.client();
     Arc::new(Context {
         recorder: Recorder::new(client.clone(), None),
         client,
@@ -108,88 +109,88 @@ fn context(script: &Arc<Script>) -> Arc<Context> {
             concurrency: 1,
         },
         metrics: Arc::default(),
-        pace: Pace::default(),
+        rollouts: RolloutLimit::default(),
         secrets: SecretLooks::default(),
         failures: Failures::default(),
-        asked: Asked::default(),
+        polls: Polls::default(),
     })
 }
 
-/// The streaming example, in a cluster of its own.
-fn begun() -> (Arc<Script>, Arc<Context>) {
-    let script = Arc::new(Script::default());
+/// Returns an API server with the objects of the streaming example.
+fn streaming_example() -> (Arc<FakeApiServer>, Arc<Context>) {
+    let server = Arc::new(FakeApiServer::default());
     let read = |text: &str| lethe_crds::load::read_text("example.yaml", text).unwrap();
     let pipelines = read(include_str!("../../../examples/streaming/pipeline.yaml"));
     let stores = read(include_str!("../../../examples/streaming/store.yaml"));
     let mut objects = BTreeMap::new();
-    let mut keep = |path: String, mut object: Value| {
+    let mut add = |path: String, mut object: Value| {
         object["metadata"]["namespace"] = json!(NAMESPACE);
         object["metadata"]["uid"] = json!(path);
         object["metadata"]["resourceVersion"] = json!("1");
         object["metadata"]["generation"] = json!(1);
         objects.insert(path, object);
     };
-    keep(OWN.to_owned(), serde_json::to_value(pipelines.pipelines().next().unwrap()).unwrap());
+    add(OWN.to_owned(), serde_json::to_value(pipelines.pipelines().next().unwrap()).unwrap());
     for store in stores.data_stores() {
         let name = store.metadata.name.clone().unwrap();
         let path = format!("/apis/lethe.dev/v1alpha1/namespaces/shop/datastores/{name}");
-        keep(path, serde_json::to_value(store).unwrap());
+        add(path, serde_json::to_value(store).unwrap());
     }
     let keys = json!({"kind": "Secret", "apiVersion": "v1", "type": "lethe.dev/keys",
         "metadata": {"name": "lethe-keys"}, "data": {"root": "eA=="}});
-    keep("/api/v1/namespaces/shop/secrets/lethe-keys".to_owned(), keys);
-    *script.objects.lock().unwrap() = objects;
-    let context = context(&script);
-    (script, context)
+    add("/api/v1/namespaces/shop/secrets/lethe-keys".to_owned(), keys);
+    *server.objects.lock().unwrap() = objects;
+    let context = context(&server);
+    (server, context)
 }
 
-/// A reconcile that sees what the script keeps.
-async fn reconcile(script: &Script, context: &Arc<Context>) -> Result<Action, Fault> {
-    let objects = script.objects();
-    let sight = Sight {
+/// Reconciles the pipeline; the watches have seen every object of the API server.
+async fn reconcile(server: &FakeApiServer, context: &Arc<Context>) -> Result<Action, Fault> {
+    let objects = server.objects();
+    let reconciler = PipelineReconciler {
         context: Arc::clone(context),
-        stores: crate::cache::holding(&objects),
-        children: Children::holding(&objects),
+        stores: crate::watches::store_of(&objects),
+        children: Children::of_objects(&objects),
     };
-    sight.reconcile(&script.pipeline()).await
+    reconciler.reconcile(&server.pipeline()).await
 }
 
 fn is_write(call: &&String) -> bool {
     !call.starts_with("GET ")
 }
 
-fn ready(script: &Script) -> (String, String) {
-    let status = script.pipeline().status.unwrap();
+fn ready(server: &FakeApiServer) -> (String, String) {
+    let status = server.pipeline().status.unwrap();
     let ready = status.conditions.into_iter().find(|condition| condition.type_ == "Ready").unwrap();
     (ready.reason, ready.message)
 }
 
-/// `<hash>` where the name of the configuration is.
+/// Replaces the hash in the name of the ConfigMap by `<hash>`.
 fn without_hash(calls: &[String], config: &str) -> Vec<String> {
     calls.iter().map(|call| call.replace(config, "profiles-<hash>")).collect()
 }
 
-fn config(script: &Script) -> String {
-    let objects = script.objects();
+fn config(server: &FakeApiServer) -> String {
+    let objects = server.objects();
     let map = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap();
     map["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_pipeline_that_comes_is_these_calls_and_the_next_reconcile_writes_nothing() {
-    let (script, context) = begun();
-    reconcile(&script, &context).await.unwrap();
-    assert_eq!(script.calls(), Vec::<String>::new(), "it is greeted first");
-    greet(&script.pipeline(), &context).await.unwrap();
-    assert_eq!(script.calls(), ["PUT /apis/lethe.dev/v1alpha1/profilepipelines/profiles/status"]);
+async fn a_new_pipeline_makes_exactly_these_requests_and_the_next_reconcile_writes_nothing() {
+    let (server, context) = streaming_example();
+    reconcile(&server, &context).await.unwrap();
+    assert_eq!(server.calls(), Vec::<String>::new(), "its status is initialized first");
+    initialize_status(&server.pipeline(), &context).await.unwrap();
+    assert_eq!(server.calls(), ["PUT /apis/lethe.dev/v1alpha1/profilepipelines/profiles/status"]);
 
-    reconcile(&script, &context).await.unwrap();
-    let calls = without_hash(&script.calls(), &config(&script));
+    reconcile(&server, &context).await.unwrap();
+    let calls = without_hash(&server.calls(), &config(&server));
     let wanted = [
-        // Which version it is, and then what it is.
+        // First its version, then its contents.
         "GET /api/v1/secrets/lethe-keys",
         "GET /api/v1/secrets/lethe-keys",
-        // Whether the names that matter most are free.
+        // Whether another owner has the two most important names.
         "GET /apis/apps/v1/deployments/profiles-worker",
         "GET /api/v1/configmaps/profiles-<hash>",
         "GET /api/v1/configmaps/profiles-<hash>",
@@ -209,25 +210,25 @@ async fn a_pipeline_that_comes_is_these_calls_and_the_next_reconcile_writes_noth
     ];
     assert_eq!(calls, wanted);
 
-    // It is seen only now; then nothing is left to be said.
-    reconcile(&script, &context).await.unwrap();
-    script.calls();
-    reconcile(&script, &context).await.unwrap();
-    assert_eq!(script.calls(), ["GET /api/v1/secrets/lethe-keys"]);
+    // The watches see the Deployment only now, so the status changes once more.
+    reconcile(&server, &context).await.unwrap();
+    server.calls();
+    reconcile(&server, &context).await.unwrap();
+    assert_eq!(server.calls(), ["GET /api/v1/secrets/lethe-keys"]);
 }
 
 #[tokio::test]
-async fn a_secret_that_changed_is_one_write_of_the_deployment() {
-    let (script, context) = begun();
-    greet(&script.pipeline(), &context).await.unwrap();
+async fn a_changed_secret_causes_one_write_of_the_deployment() {
+    let (server, context) = streaming_example();
+    initialize_status(&server.pipeline(), &context).await.unwrap();
     for _ in 0..3 {
-        reconcile(&script, &context).await.unwrap();
+        reconcile(&server, &context).await.unwrap();
     }
-    script.calls();
-    script.objects.lock().unwrap().get_mut("/api/v1/namespaces/shop/secrets/lethe-keys").unwrap()["metadata"]["resourceVersion"] =
+    server.calls();
+    server.objects.lock().unwrap().get_mut("/api/v1/namespaces/shop/secrets/lethe-keys").unwrap()["metadata"]["resourceVersion"] =
         json!("2");
-    reconcile(&script, &context).await.unwrap();
-    let calls = script.calls();
+    reconcile(&server, &context).await.unwrap();
+    let calls = server.calls();
     let writes: Vec<&String> = calls.iter().filter(is_write).collect();
     assert_eq!(
         writes,
@@ -237,44 +238,44 @@ async fn a_secret_that_changed_is_one_write_of_the_deployment() {
 }
 
 #[tokio::test]
-async fn an_answer_that_may_be_another_next_time_ends_the_reconcile_and_leaves_the_rest_undone() {
-    for (method, end, code, word) in [
+async fn a_transient_failure_ends_the_reconcile_and_the_next_one_continues_there() {
+    for (method, end, code, label) in [
         (Method::PATCH, "networkpolicies/profiles-worker", 500, "server"),
         (Method::PATCH, "networkpolicies/profiles-worker", 409, "conflict"),
         (Method::PATCH, "networkpolicies/profiles-worker", 429, "too-many-requests"),
         (Method::GET, "secrets/lethe-keys", 503, "server"),
         (Method::PUT, "profiles/status", 409, "conflict"),
     ] {
-        let (script, context) = begun();
-        greet(&script.pipeline(), &context).await.unwrap();
-        script.calls();
-        *script.refuses.lock().unwrap() = Some((method, end, code));
-        let fault = reconcile(&script, &context).await.unwrap_err();
-        assert_eq!(fault.word(), word, "{end} {code}");
-        let calls = script.calls();
+        let (server, context) = streaming_example();
+        initialize_status(&server.pipeline(), &context).await.unwrap();
+        server.calls();
+        *server.refuses.lock().unwrap() = Some((method, end, code));
+        let fault = reconcile(&server, &context).await.unwrap_err();
+        assert_eq!(fault.label(), label, "{end} {code}");
+        let calls = server.calls();
         assert!(calls.last().is_some_and(|last| last.ends_with(end)), "{calls:?}");
-        // The next one goes on from there.
-        *script.refuses.lock().unwrap() = None;
-        reconcile(&script, &context).await.unwrap();
-        let left = script.calls();
+        // The next reconcile continues there.
+        *server.refuses.lock().unwrap() = None;
+        reconcile(&server, &context).await.unwrap();
+        let left = server.calls();
         let again = left.iter().filter(is_write).find(|call| calls[..calls.len() - 1].contains(call));
         assert!(again.is_none() || code == 409, "{again:?} was written twice: {left:?}");
     }
 }
 
 #[tokio::test]
-async fn what_the_api_server_refuses_for_good_is_told_in_the_status() {
+async fn a_permanent_refusal_by_the_api_server_is_reported_in_the_status() {
     for code in [403, 422] {
-        let (script, context) = begun();
-        greet(&script.pipeline(), &context).await.unwrap();
-        *script.refuses.lock().unwrap() = Some((Method::PATCH, "services/profiles-worker", code));
-        reconcile(&script, &context).await.unwrap();
-        let (reason, message) = ready(&script);
+        let (server, context) = streaming_example();
+        initialize_status(&server.pipeline(), &context).await.unwrap();
+        *server.refuses.lock().unwrap() = Some((Method::PATCH, "services/profiles-worker", code));
+        reconcile(&server, &context).await.unwrap();
+        let (reason, message) = ready(&server);
         assert_eq!(reason, "Refused");
         assert!(
-            message.contains("apply the Service profiles-worker") && message.contains("as the script says"),
+            message.contains("apply the Service profiles-worker") && message.contains("refused by the test"),
             "{message}"
         );
-        assert!(!script.calls().iter().any(|call| call.contains("PATCH /apis/apps")), "the workers wait");
+        assert!(!server.calls().iter().any(|call| call.contains("PATCH /apis/apps")), "the Deployment is not written");
     }
 }

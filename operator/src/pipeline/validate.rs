@@ -1,18 +1,19 @@
-//! Whether a pipeline can be run in a cluster: a chain of checks, each with its reason and what to do. Pure.
+//! Checks whether a pipeline can run in a cluster: a chain of checks, each with its reason and what
+//! to do. Pure.
 
 use lethe_core::pipeline::{DeadLetterTarget, Mistake, Pipeline, SinkTarget, SourceRules, StoreKind};
 use lethe_crds::ProfilePipeline;
-use lethe_stores::reach;
+use lethe_stores::open::secrets_of;
 
-use super::dereference::Found;
+use super::dereference::References;
 use crate::{conditions::Reason, fault::Fault, secrets::Look, store::not_allowed};
 
-/// Why it can't be run.
+/// Why a pipeline can't run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// In a word.
+    /// The reason of its conditions.
     pub reason: Reason,
-    /// For a person, with what to do.
+    /// The same for a person, with what to do.
     pub message: String,
 }
 
@@ -21,13 +22,13 @@ impl Refusal {
         Self { reason, message: message.into() }
     }
 
-    /// The API server did not take what was written, or did not show what was looked for.
+    /// Returns the refusal for a request that the API server refused.
     pub fn by_the_api_server(fault: &Fault) -> Self {
         Self::new(Reason::Refused, format!("{fault}: what refuses it may be RBAC, a quota or an admission policy"))
     }
 
-    /// Whether what is missing may come without a change of the pipeline.
-    pub const fn may_pass(&self) -> bool {
+    /// Returns whether the cause may disappear without a change of the pipeline.
+    pub const fn is_transient(&self) -> bool {
         matches!(
             self.reason,
             Reason::StoreNotFound
@@ -49,35 +50,36 @@ pub struct Mounted {
     pub version: String,
 }
 
-/// A pipeline that can be run.
+/// A pipeline that can run.
 #[derive(Clone, Debug)]
 pub struct Valid {
-    /// The Secrets that its workers mount, by name.
+    /// The Secrets that its workers mount, ordered by name.
     pub secrets: Vec<Mounted>,
-    /// What its author should know nevertheless.
+    /// Warnings for its author.
     pub warnings: Vec<Mistake>,
 }
 
-/// Checks everything.
-pub fn validate(pipeline: &ProfilePipeline, found: &Found) -> Result<Valid, Refusal> {
-    references(pipeline, found)?;
-    let secrets = secrets(pipeline, found)?;
-    let checked = Pipeline::check(pipeline, found).map_err(|mistakes| of_mistakes(&mistakes))?;
-    for_clusters(&checked.pipeline, found)?;
+/// Runs all checks and returns the first refusal.
+pub fn validate(pipeline: &ProfilePipeline, references: &References) -> Result<Valid, Refusal> {
+    check_references(pipeline, references)?;
+    let secrets = check_secrets(pipeline, references)?;
+    let checked = Pipeline::check(pipeline, references).map_err(|mistakes| invalid_spec(&mistakes))?;
+    refuse_local_targets(&checked.pipeline, references)?;
     Ok(Valid { secrets, warnings: checked.warnings })
 }
 
-fn references(pipeline: &ProfilePipeline, found: &Found) -> Result<(), Refusal> {
-    for name in super::dereference::stores_of(pipeline) {
-        if !found.stores.contains_key(&name) {
-            let there = if found.store_names.is_empty() { "none".to_owned() } else { found.store_names.join(", ") };
+fn check_references(pipeline: &ProfilePipeline, references: &References) -> Result<(), Refusal> {
+    for name in super::dereference::store_names(pipeline) {
+        if !references.stores.contains_key(&name) {
+            let there =
+                if references.store_names.is_empty() { "none".to_owned() } else { references.store_names.join(", ") };
             let message = format!("there is no DataStore {name} in this namespace (there are: {there}): make it");
             return Err(Refusal::new(Reason::StoreNotFound, message));
         }
     }
     let schema = pipeline.spec.event.schema.as_ref().and_then(|schema| schema.config_map_key_ref.as_ref());
     if let Some(reference) = schema {
-        let there = found.schema.as_ref().is_some_and(|texts| texts.contains_key(&reference.key));
+        let there = references.schema.as_ref().is_some_and(|texts| texts.contains_key(&reference.key));
         if !there {
             let message =
                 format!("there is no ConfigMap {} with the key {} in this namespace", reference.name, reference.key);
@@ -87,10 +89,10 @@ fn references(pipeline: &ProfilePipeline, found: &Found) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn secrets(pipeline: &ProfilePipeline, found: &Found) -> Result<Vec<Mounted>, Refusal> {
+fn check_secrets(pipeline: &ProfilePipeline, references: &References) -> Result<Vec<Mounted>, Refusal> {
     let mut mounted = Vec::new();
     let keys_secret = &pipeline.spec.keys.secret_ref.name;
-    for (name, look) in &found.secrets {
+    for (name, look) in &references.secrets {
         match look {
             Look::Absent => {
                 let message = if name == keys_secret {
@@ -104,7 +106,7 @@ fn secrets(pipeline: &ProfilePipeline, found: &Found) -> Result<Vec<Mounted>, Re
                 return Err(Refusal::new(Reason::SecretNotAllowed, not_allowed(name, secret_type)));
             }
             Look::Allowed { version, keys, .. } => {
-                let wanted = found.stores.values().flat_map(reach::secrets_of).filter(|(wanted, _)| wanted == name);
+                let wanted = references.stores.values().flat_map(secrets_of).filter(|(wanted, _)| wanted == name);
                 if let Some(missing) = wanted.flat_map(|(_, wanted)| wanted).find(|wanted| !keys.contains(wanted)) {
                     let message = format!("the Secret {name} has no key {missing}: add it");
                     return Err(Refusal::new(Reason::SecretNotFound, message));
@@ -116,16 +118,16 @@ fn secrets(pipeline: &ProfilePipeline, found: &Found) -> Result<Vec<Mounted>, Re
     Ok(mounted)
 }
 
-fn of_mistakes(mistakes: &[Mistake]) -> Refusal {
+fn invalid_spec(mistakes: &[Mistake]) -> Refusal {
     let errors: Vec<String> = mistakes.iter().filter(|mistake| mistake.is_error()).map(Mistake::to_string).collect();
     Refusal::new(Reason::InvalidSpec, errors.join("\n"))
 }
 
-/// Files and embedded stores are on one machine; pods come and go on many.
-fn for_clusters(pipeline: &Pipeline, found: &Found) -> Result<(), Refusal> {
+/// Refuses files and embedded stores: they are on one machine, and pods run on many.
+fn refuse_local_targets(pipeline: &Pipeline, references: &References) -> Result<(), Refusal> {
     let refuse = |path: String| {
         let message = format!(
-            "{path} is on one machine, and pods come and go on many: use Kafka, Cassandra or MongoDB in a cluster, or run \
+            "{path} is on one machine, and pods run on many: use Kafka, Cassandra or MongoDB in a cluster, or run \
              this pipeline with lethe-worker run -f"
         );
         Err(Refusal::new(Reason::NotForClusters, message))
@@ -144,7 +146,7 @@ fn for_clusters(pipeline: &Pipeline, found: &Found) -> Result<(), Refusal> {
     {
         return refuse("spec.deadLetter.embedded".to_owned());
     }
-    let kind = found.stores.get(&pipeline.key_store).and_then(|store| StoreKind::try_from(&store.spec).ok());
+    let kind = references.stores.get(&pipeline.key_store).and_then(|store| StoreKind::try_from(&store.spec).ok());
     if kind == Some(StoreKind::Embedded) {
         return refuse("spec.keys.storeRef".to_owned());
     }

@@ -1,4 +1,4 @@
-//! What the workers of a pipeline say of themselves: their `/status`, asked of each ready pod and added up.
+//! Polls `/status` of a pipeline's workers, one request per pod, and sums up the responses.
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
@@ -22,19 +22,19 @@ use serde::Deserialize;
 use super::build::PORT;
 use crate::{context::Context, fault::Fault, names};
 
-/// How long a worker is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The most that one may say.
-const MOST: usize = 4 << 20;
-/// Workers that are asked at a time.
-const AT_ONCE: usize = 16;
-/// Entries of a list in a status.
-const SHOWN: usize = 32;
+/// Timeout of a request to a worker.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Most bytes of a response.
+const MAX_BODY: usize = 4 << 20;
+/// Concurrent requests.
+const CONCURRENCY: usize = 16;
+/// Most entries of a list in the status.
+const MAX_ENTRIES: usize = 32;
 
-/// What is read of a worker's answer; the rest is its own.
+/// The part of a worker's response that the operator reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Said {
+struct WorkerReport {
     rates: Rates,
     source: Source,
     dead_letters: DeadLetters,
@@ -68,18 +68,18 @@ struct DeadLetters {
     by_reason: BTreeMap<String, i64>,
 }
 
-/// Asks the workers of a Deployment. One that doesn't answer is not counted.
-pub async fn look(
+/// Polls the workers of a Deployment. One that does not answer is left out.
+pub async fn poll(
     pipeline: &ProfilePipeline,
     deployment: &Deployment,
     context: &Context,
 ) -> Result<WorkersStatus, Fault> {
     let addresses = addresses(pipeline, deployment, context).await?;
-    let answers = stream::iter(addresses).map(ask).buffer_unordered(AT_ONCE).filter_map(std::future::ready);
-    Ok(sum(&answers.collect::<Vec<_>>().await))
+    let reports = stream::iter(addresses).map(fetch).buffer_unordered(CONCURRENCY).filter_map(std::future::ready);
+    Ok(sum(&reports.collect::<Vec<_>>().await))
 }
 
-/// Addresses of the ready pods, found by who owns them: a label alone proves nothing.
+/// Returns the addresses of the pods that the Deployment owns: a label alone proves nothing.
 async fn addresses(
     pipeline: &ProfilePipeline,
     deployment: &Deployment,
@@ -91,34 +91,36 @@ async fn addresses(
     let sets = sets.list_metadata(&parameters).await.map_err(Fault::api("list the ReplicaSets of the workers"))?;
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     let pods = pods.list(&parameters).await.map_err(Fault::api("list the pods of the workers"))?;
-    let of = |owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference], uid: Option<&String>| {
+    let is_controlled_by = |owners: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference],
+                            uid: Option<&String>| {
         owners.iter().any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid)
     };
     let sets: Vec<String> = sets
         .iter()
-        .filter(|set| of(set.owner_references(), deployment.metadata.uid.as_ref()))
+        .filter(|set| is_controlled_by(set.owner_references(), deployment.metadata.uid.as_ref()))
         .filter_map(ResourceExt::uid)
         .collect();
-    let ours = pods.into_iter().filter(|pod| sets.iter().any(|set| of(pod.owner_references(), Some(set))));
-    Ok(ours.filter_map(|pod| pod.status?.pod_ip?.parse().ok()).collect())
+    let owned =
+        pods.into_iter().filter(|pod| sets.iter().any(|set| is_controlled_by(pod.owner_references(), Some(set))));
+    Ok(owned.filter_map(|pod| pod.status?.pod_ip?.parse().ok()).collect())
 }
 
-async fn ask(address: IpAddr) -> Option<Said> {
+async fn fetch(address: IpAddr) -> Option<WorkerReport> {
     let client: Client<HttpConnector, Empty<hyper::body::Bytes>> =
         Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
     let uri = format!("http://{host}:{PORT}/status").parse().ok()?;
-    let asked = async {
-        let answer = client.get(uri).await.ok()?;
-        let body = Limited::new(answer.into_body(), MOST).collect().await.ok()?.to_bytes();
+    let report = async {
+        let response = client.get(uri).await.ok()?;
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await.ok()?.to_bytes();
         serde_json::from_slice(&body).ok()
     };
-    tokio::time::timeout(PATIENCE, asked).await.ok()?
+    tokio::time::timeout(REQUEST_TIMEOUT, report).await.ok()?
 }
 
-fn sum(all: &[Said]) -> WorkersStatus {
+fn sum(all: &[WorkerReport]) -> WorkersStatus {
     let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
-    for (reason, events) in all.iter().flat_map(|said| &said.dead_letters.by_reason) {
+    for (reason, events) in all.iter().flat_map(|report| &report.dead_letters.by_reason) {
         *reasons.entry(reason).or_insert(0) += events;
     }
     let mut rejected: Vec<RejectedStatus> = reasons
@@ -126,31 +128,31 @@ fn sum(all: &[Said]) -> WorkersStatus {
         .map(|(reason, events)| RejectedStatus { reason: reason.to_owned(), events: rounded(events) })
         .collect();
     rejected.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.reason.cmp(&b.reason)));
-    rejected.truncate(SHOWN);
-    let mut unclassified: Vec<String> = all.iter().flat_map(|said| said.unclassified_fields.clone()).collect();
+    rejected.truncate(MAX_ENTRIES);
+    let mut unclassified: Vec<String> = all.iter().flat_map(|report| report.unclassified_fields.clone()).collect();
     unclassified.sort();
     unclassified.dedup();
     let total = unclassified.len();
-    unclassified.truncate(SHOWN);
+    unclassified.truncate(MAX_ENTRIES);
     let lags: Vec<i64> =
-        all.iter().flat_map(|said| &said.source.partitions).filter_map(|partition| partition.lag).collect();
+        all.iter().flat_map(|report| &report.source.partitions).filter_map(|partition| partition.lag).collect();
     let per_minute =
-        |rate: fn(&Rates) -> f64| rounded((all.iter().map(|said| rate(&said.rates)).sum::<f64>() * 60.0) as i64);
+        |rate: fn(&Rates) -> f64| rounded((all.iter().map(|report| rate(&report.rates)).sum::<f64>() * 60.0) as i64);
     WorkersStatus {
         answered: all.len() as i32,
         lag: (!lags.is_empty()).then(|| rounded(lags.iter().sum())),
-        // All look at one group.
-        strangers: all.iter().filter_map(|said| said.source.strangers).max(),
+        // All workers see the same group.
+        strangers: all.iter().filter_map(|report| report.source.strangers).max(),
         events_per_minute: per_minute(|rates| rates.events_per_second),
         dead_letters_per_minute: (!all.is_empty()).then(|| per_minute(|rates| rates.dead_letters_per_second)),
-        dead_letters: rounded(all.iter().map(|said| said.dead_letters.written).sum()),
+        dead_letters: rounded(all.iter().map(|report| report.dead_letters.written).sum()),
         rejected,
         unclassified,
         unclassified_total: (total > 0).then_some(total as i32),
     }
 }
 
-/// Two significant digits: a status is written when what it says is another thing, not for each event.
+/// Rounds down to two significant digits, so that not every event changes the status.
 fn rounded(number: i64) -> i64 {
     let mut unit = 1;
     while number / unit >= 100 {
@@ -167,21 +169,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_two_significant_digits() {
+    fn numbers_are_rounded_down_to_two_significant_digits() {
         for (number, wanted) in [(0, 0), (9, 9), (99, 99), (100, 100), (123, 120), (98_765, 98_000), (1_999, 1_900)] {
             assert_eq!(rounded(number), wanted);
         }
     }
 
     #[test]
-    fn workers_are_added_up_and_an_answer_of_another_version_counts_as_far_as_it_is_known() {
-        let said = |lag: i64, reason: &str| {
+    fn reports_are_summed_up_and_one_of_another_version_counts_as_far_as_it_is_known() {
+        let report = |lag: i64, reason: &str| {
             let value = json!({"rates": {"eventsPerSecond": 2.5, "deadLettersPerSecond": 0.1}, "somethingNew": true,
                 "source": {"topic": "x", "strangers": lag / 100, "partitions": [{"lag": lag}, {"lag": null}]},
                 "deadLetters": {"written": 3, "byReason": {reason: 3}}, "unclassifiedFields": ["/note", "/a/*"]});
-            serde_json::from_value::<Said>(value).unwrap()
+            serde_json::from_value::<WorkerReport>(value).unwrap()
         };
-        let sum = sum(&[said(100, "NotJson"), said(23, "SchemaViolation"), serde_json::from_str("{}").unwrap()]);
+        let sum = sum(&[report(100, "NotJson"), report(23, "SchemaViolation"), serde_json::from_str("{}").unwrap()]);
         assert_eq!((sum.answered, sum.lag, sum.events_per_minute, sum.dead_letters), (3, Some(120), 300, 6));
         assert_eq!((sum.strangers, sum.dead_letters_per_minute), (Some(1), Some(12)));
         assert_eq!((sum.rejected.len(), sum.unclassified_total), (2, Some(2)));

@@ -1,10 +1,10 @@
-//! Time that goes on while a process is stopped and while a machine sleeps, and that nobody sets.
+//! A monotonic clock that also advances while the process is stopped or the machine sleeps.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Since the machine started.
+/// Returns the time since the machine started.
 pub fn now() -> Duration {
     #[cfg(target_os = "linux")]
     let id = ClockId::Boottime;

@@ -1,5 +1,6 @@
-//! What every request to the API server passes: it is counted, and a write is let through only while this process
-//! leads. A process that was stopped and goes on finds its time over before it writes.
+//! The layer that every request to the API server passes. It counts requests, and refuses writes
+//! unless this process leads. A process that was stopped and resumes finds its time expired before
+//! it writes.
 
 use std::{
     future::{Future, poll_fn},
@@ -18,17 +19,17 @@ use tower::{BoxError, Layer, Service};
 
 use super::{clock, metrics::Metrics};
 
-/// Until when this process may write.
+/// The time until which this process may write.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<AtomicU64>);
 
 impl Gate {
-    /// Writes may start until this moment of [`clock::now`].
+    /// Allows writes until `until`, a time of [`clock::now`].
     pub fn open_until(&self, until: Duration) {
         self.0.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
     }
 
-    /// Nothing is written from now on.
+    /// Refuses writes from now on.
     pub fn close(&self) {
         self.0.store(0, Ordering::Release);
     }
@@ -38,26 +39,27 @@ impl Gate {
     }
 }
 
-/// How long the API server may take to begin its answer, and that to a watch.
-const ANSWER: Duration = Duration::from_secs(20);
-const WATCH: Duration = Duration::from_secs(60);
+/// Timeout for the first byte of a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Timeout for the first byte of the response to a watch.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The API server did not answer.
+/// The API server did not respond in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the API server did not answer in {} s", .0.as_secs())]
-pub struct NoAnswer(Duration);
+pub struct NoResponse(Duration);
 
-/// A write was not let through.
+/// A write was refused, because this process does not lead.
 #[derive(Debug, thiserror::Error)]
 #[error("this process does not lead any more: nothing is written")]
 pub struct NotLeading;
 
-/// The layer of a client that only the leader may write with.
+/// The layer of a client whose writes need leadership.
 #[derive(Clone)]
 pub struct Gated {
-    /// Until when; `None`: at all times, as the lease itself is written.
+    /// The gate for writes; `None`: no gate, for the client that writes the Lease itself.
     pub gate: Option<Gate>,
-    /// Where requests are counted.
+    /// Counts the requests.
     pub metrics: Arc<Metrics>,
 }
 
@@ -91,27 +93,29 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let verb = verb(request.method());
-        let may = verb == "get" || self.gated.gate.as_ref().is_none_or(Gate::is_open);
-        if !may {
+        let allowed = verb == "get" || self.gated.gate.as_ref().is_none_or(Gate::is_open);
+        if !allowed {
             return Box::pin(async { Err(NotLeading.into()) });
         }
         let metrics = Arc::clone(&self.gated.metrics);
         let gate = self.gated.gate.clone().filter(|_| verb != "get");
         let watches = request.uri().query().is_some_and(|query| query.contains("watch="));
-        let limit = if watches { WATCH } else { ANSWER };
-        let mut answer = Box::pin(self.inner.call(request));
+        let timeout = if watches { WATCH_TIMEOUT } else { RESPONSE_TIMEOUT };
+        let mut response = Box::pin(self.inner.call(request));
         Box::pin(async move {
-            // Looked at again whenever it goes on: what was queued while the process was stopped is not sent.
-            let answer = poll_fn(|context| {
+            // Checked at every poll: a write that was queued while the process was stopped is not
+            // sent.
+            let response = poll_fn(|context| {
                 if gate.as_ref().is_none_or(Gate::is_open) {
-                    answer.as_mut().poll(context)
+                    response.as_mut().poll(context)
                 } else {
                     Poll::Ready(Err(NotLeading.into()))
                 }
             });
-            let answer = tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(NoAnswer(limit).into()));
-            metrics.asked(verb, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
-            answer
+            let response = tokio::time::timeout(timeout, response).await;
+            let response = response.unwrap_or_else(|_| Err(NoResponse(timeout).into()));
+            metrics.request_ended(verb, response.as_ref().ok().map(|response| response.status().as_u16()));
+            response
         })
     }
 }
@@ -138,15 +142,15 @@ mod tests {
         let gated = Gated { gate: Some(gate.clone()), metrics: Arc::default() };
         let mut service =
             gated.layer(tower::service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(())) }));
-        let mut ask = |method: Method| service.call(Request::builder().method(method).body(Body::empty()).unwrap());
-        assert!(ask(Method::PATCH).await.unwrap_err().is::<NotLeading>());
-        assert!(ask(Method::GET).await.is_ok(), "reading harms nobody");
+        let mut request = |method: Method| service.call(Request::builder().method(method).body(Body::empty()).unwrap());
+        assert!(request(Method::PATCH).await.unwrap_err().is::<NotLeading>());
+        assert!(request(Method::GET).await.is_ok(), "reads need no leadership");
         gate.open_until(clock::now() + Duration::from_secs(5));
-        assert!(ask(Method::PATCH).await.is_ok());
+        assert!(request(Method::PATCH).await.is_ok());
         gate.open_until(clock::now());
-        assert!(ask(Method::DELETE).await.is_err(), "the time is over");
+        assert!(request(Method::DELETE).await.is_err(), "the time has expired");
         gate.open_until(clock::now() + Duration::from_secs(5));
         gate.close();
-        assert!(ask(Method::POST).await.is_err());
+        assert!(request(Method::POST).await.is_err());
     }
 }

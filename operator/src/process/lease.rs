@@ -1,13 +1,14 @@
-//! Who leads. A Lease is for quiet, not for safety: safety is in the writes themselves. Still, one that has lost it
-//! writes nothing more ([`super::gate`]).
+//! Leader election with a Lease. It avoids needless conflicts; correctness does not depend on it,
+//! as every write has its own preconditions. A process that has lost the Lease writes nothing more
+//! ([`super::gate`]).
 //!
 //! ```text
-//! standby --(nobody holds it, or its holder stood still for 15 s of our own clock)--> take it --> leader
-//! leader  --(every 2 s: renewed)--> may write for 10 s from when the renewal was sent
-//! leader  --(another holds it, or no renewal for 10 s)--> the process ends
+//! standby --(no holder, or the holder has not renewed for 15 s of this process' clock)--> leader
+//! leader  --(renews every 2 s)--> may write for 10 s from when the renewal was sent
+//! leader  --(another process holds it, or no renewal for 10 s)--> the process ends
 //! ```
-//! Every write of the Lease has the version that was read as its precondition: of two that take it, one does. Clocks
-//! of machines are never compared.
+//! Every write of the Lease has the version that was read as its precondition, so that only one of
+//! two candidates acquires it. Clocks of different machines are never compared.
 
 use std::time::Duration;
 
@@ -21,37 +22,38 @@ use kube::{Api, Client, api::PostParams};
 use super::{clock, gate::Gate, metrics::Metrics};
 use crate::names;
 
-/// A holder that stood still for so long has lost it.
+/// A holder that has not renewed for this long has lost the Lease.
 pub const DURATION: Duration = Duration::from_secs(15);
-/// Without a renewal, writes end so long after the last one was sent.
+/// Writes are refused this long after the last successful renewal was sent.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// The longest that a request of this file is waited for. With the deadline, less than the duration.
-const PATIENCE: Duration = Duration::from_secs(4);
-/// How often the leader renews it, and a standby looks.
-const EVERY: Duration = Duration::from_secs(2);
+/// Timeout of one attempt to acquire, renew or release. With the deadline it is less than the
+/// duration.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+/// Interval at which the leader renews the Lease and a standby reads it.
+const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What is to be done next.
+/// What a candidate does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// There is no Lease.
+    /// There is no Lease: create it.
     Create,
-    /// It is free.
+    /// It has no holder, or the holder's time has expired: take it.
     Take,
-    /// It is ours.
+    /// This process holds it: renew it.
     Renew,
-    /// Another holds it.
+    /// Another process holds it.
     Wait,
 }
 
-/// What was seen of a Lease.
+/// The last version of the Lease that was read, and since when it has not changed.
 #[derive(Debug, Default)]
-pub struct Sight {
+pub struct LeaseObservation {
     version: Option<String>,
     since: Duration,
 }
 
-impl Sight {
-    /// Looks at the Lease as it was read, `now` by [`clock::now`].
+impl LeaseObservation {
+    /// Returns the next step for a Lease that was read at `now`, a time of [`clock::now`].
     pub fn step(&mut self, lease: Option<&Lease>, me: &str, now: Duration) -> Step {
         let Some(lease) = lease else { return Step::Create };
         let spec = lease.spec.as_ref();
@@ -72,59 +74,59 @@ impl Sight {
     }
 }
 
-/// A place among those who want to lead.
+/// A candidate for leadership.
 pub struct Candidate {
     api: Api<Lease>,
     me: String,
-    sight: Sight,
+    observation: LeaseObservation,
 }
 
 impl Candidate {
-    /// One of this name, for the Lease of this namespace.
+    /// Returns the candidate `me` for the Lease in `namespace`.
     pub fn new(client: Client, namespace: &str, me: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), me, sight: Sight::default() }
+        Self { api: Api::namespaced(client, namespace), me, observation: LeaseObservation::default() }
     }
 
-    /// Waits until it leads.
-    pub async fn wins(&mut self, gate: &Gate, metrics: &Metrics) {
+    /// Waits until this process leads.
+    pub async fn acquire(&mut self, gate: &Gate, metrics: &Metrics) {
         loop {
-            match self.turn().await {
+            match self.try_acquire().await {
                 Ok(Some(sent)) => {
                     gate.open_until(sent + DEADLINE);
-                    metrics.leads(true, sent);
+                    metrics.set_leader(true, sent);
                     return;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error, "the Lease can't be read or written: trying again"),
+                Err(error) => tracing::warn!(error, "failed to read or write the Lease, retrying"),
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    /// Keeps leading; answers when it doesn't any more.
-    pub async fn loses(&mut self, gate: &Gate, metrics: &Metrics) {
+    /// Renews the Lease, and returns when this process does not lead any more.
+    pub async fn hold(&mut self, gate: &Gate, metrics: &Metrics) {
         let mut renewed = clock::now();
         loop {
-            tokio::time::sleep(EVERY).await;
-            match self.turn().await {
+            tokio::time::sleep(INTERVAL).await;
+            match self.try_acquire().await {
                 Ok(Some(sent)) => {
                     renewed = sent;
                     gate.open_until(sent + DEADLINE);
-                    metrics.leads(true, sent);
+                    metrics.set_leader(true, sent);
                 }
                 Ok(None) => break,
-                Err(error) => tracing::warn!(error, "the Lease could not be renewed: trying again"),
+                Err(error) => tracing::warn!(error, "failed to renew the Lease, retrying"),
             }
             if clock::now().saturating_sub(renewed) >= DEADLINE {
                 break;
             }
         }
         gate.close();
-        metrics.leads(false, renewed);
+        metrics.set_leader(false, renewed);
     }
 
-    /// Lets it go, so that another takes it at once.
-    pub async fn leave(&mut self) {
+    /// Releases the Lease, so that a standby acquires it at once.
+    pub async fn release(&mut self) {
         let released = async {
             let Some(mut lease) = self.api.get_opt(names::OPERATOR).await? else { return Ok(()) };
             let spec = lease.spec.get_or_insert_default();
@@ -134,18 +136,21 @@ impl Candidate {
             spec.holder_identity = None;
             self.api.replace(names::OPERATOR, &PostParams::default(), &lease).await.map(|_| ())
         };
-        match tokio::time::timeout(PATIENCE, released).await {
+        match tokio::time::timeout(REQUEST_TIMEOUT, released).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be released: another waits until it is over"),
-            Err(_) => tracing::warn!("the Lease could not be released in time: another waits until it is over"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "failed to release the Lease, a standby acquires it when it expires");
+            }
+            Err(_) => tracing::warn!("timed out releasing the Lease, a standby acquires it when it expires"),
         }
     }
 
-    /// Looks, and writes where it may; answers when the write that makes it lead was sent.
-    async fn turn(&mut self) -> Result<Option<Duration>, String> {
-        let turn = async {
+    /// Reads the Lease and acquires or renews it if it may. Returns when the successful write was
+    /// sent; `None` if another process leads.
+    async fn try_acquire(&mut self) -> Result<Option<Duration>, String> {
+        let attempt = async {
             let lease = self.api.get_opt(names::OPERATOR).await?;
-            let step = self.sight.step(lease.as_ref(), &self.me, clock::now());
+            let step = self.observation.step(lease.as_ref(), &self.me, clock::now());
             let sent = clock::now();
             let parameters = PostParams { field_manager: Some(names::OPERATOR.to_owned()), ..PostParams::default() };
             let written = match step {
@@ -155,14 +160,14 @@ impl Candidate {
             };
             match written {
                 Ok(_) => Ok(Some(sent)),
-                // Somebody was first.
+                // Another candidate wrote first.
                 Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
                 Err(error) => Err(error),
             }
         };
-        match tokio::time::timeout(PATIENCE, turn).await {
+        match tokio::time::timeout(REQUEST_TIMEOUT, attempt).await {
             Ok(done) => done.map_err(|error: kube::Error| error.to_string()),
-            Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
+            Err(_) => Err(format!("no answer in {} s", REQUEST_TIMEOUT.as_secs())),
         }
     }
 
@@ -204,26 +209,26 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_nobody_holds_is_taken_at_once() {
-        let mut sight = Sight::default();
-        assert_eq!(sight.step(None, "a", seconds(0)), Step::Create);
-        assert_eq!(sight.step(Some(&lease(None, "1")), "a", seconds(0)), Step::Take);
-        assert_eq!(sight.step(Some(&lease(Some(""), "1")), "a", seconds(0)), Step::Take);
-        assert_eq!(sight.step(Some(&lease(Some("a"), "1")), "a", seconds(0)), Step::Renew);
+    fn a_lease_without_a_holder_is_taken_at_once() {
+        let mut observation = LeaseObservation::default();
+        assert_eq!(observation.step(None, "a", seconds(0)), Step::Create);
+        assert_eq!(observation.step(Some(&lease(None, "1")), "a", seconds(0)), Step::Take);
+        assert_eq!(observation.step(Some(&lease(Some(""), "1")), "a", seconds(0)), Step::Take);
+        assert_eq!(observation.step(Some(&lease(Some("a"), "1")), "a", seconds(0)), Step::Renew);
     }
 
     #[test]
-    fn another_s_is_taken_when_it_stood_still_for_its_duration() {
-        let mut sight = Sight::default();
-        assert_eq!(sight.step(Some(&lease(Some("b"), "1")), "a", seconds(100)), Step::Wait);
-        assert_eq!(sight.step(Some(&lease(Some("b"), "1")), "a", seconds(114)), Step::Wait);
-        assert_eq!(sight.step(Some(&lease(Some("b"), "2")), "a", seconds(115)), Step::Wait, "it was renewed");
-        assert_eq!(sight.step(Some(&lease(Some("b"), "2")), "a", seconds(129)), Step::Wait);
-        assert_eq!(sight.step(Some(&lease(Some("b"), "2")), "a", seconds(130)), Step::Take);
+    fn a_lease_of_another_holder_is_taken_when_it_was_not_renewed_for_its_duration() {
+        let mut observation = LeaseObservation::default();
+        assert_eq!(observation.step(Some(&lease(Some("b"), "1")), "a", seconds(100)), Step::Wait);
+        assert_eq!(observation.step(Some(&lease(Some("b"), "1")), "a", seconds(114)), Step::Wait);
+        assert_eq!(observation.step(Some(&lease(Some("b"), "2")), "a", seconds(115)), Step::Wait, "it was renewed");
+        assert_eq!(observation.step(Some(&lease(Some("b"), "2")), "a", seconds(129)), Step::Wait);
+        assert_eq!(observation.step(Some(&lease(Some("b"), "2")), "a", seconds(130)), Step::Take);
     }
 
     #[test]
-    fn who_can_t_renew_stops_before_another_may_take_it() {
-        assert!(PATIENCE + DEADLINE < DURATION);
+    fn a_leader_that_can_t_renew_stops_writing_before_a_standby_may_take_the_lease() {
+        assert!(REQUEST_TIMEOUT + DEADLINE < DURATION);
     }
 }

@@ -1,4 +1,5 @@
-//! What the operator counts. Labels come from short lists: no name of an object, no text of an error.
+//! Metrics of the operator. Labels come from short lists, never from names of objects or texts of
+//! errors.
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -89,13 +90,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A reconcile begins.
-    pub fn begun(&self, kind: &'static str) {
+    /// Records that a reconcile started.
+    pub fn reconcile_started(&self, kind: &'static str) {
         self.in_flight.get_or_create(&OfKind { kind }).inc();
     }
 
-    /// A reconcile ended: with a word for its error, if it failed.
-    pub fn ended(&self, kind: &'static str, took: Duration, error: Option<&'static str>) {
+    /// Records that a reconcile ended; `error` is the label of its error, if it failed.
+    pub fn reconcile_ended(&self, kind: &'static str, took: Duration, error: Option<&'static str>) {
         self.in_flight.get_or_create(&OfKind { kind }).dec();
         self.took.get_or_create(&OfKind { kind }).observe(took.as_secs_f64());
         let outcome = if error.is_some() { "error" } else { "success" };
@@ -105,34 +106,35 @@ impl Metrics {
         }
     }
 
-    /// How many more objects of a kind wait to be reconciled, or how many fewer.
+    /// Adds `more` (or, if negative, removes) objects of a kind to the number that wait to be
+    /// reconciled.
     pub fn queued(&self, kind: &'static str, more: i64) {
         self.queue.get_or_create(&OfKind { kind }).inc_by(more);
     }
 
-    /// A watch was cut off.
+    /// Records that a watch failed.
     pub fn watch_failed(&self, kind: &'static str) {
         self.watch_errors.get_or_create(&OfKind { kind }).inc();
     }
 
-    /// How many objects there are of a kind.
+    /// Sets the number of objects of a kind.
     pub fn objects(&self, kind: &'static str, count: usize) {
         self.objects.get_or_create(&OfKind { kind }).set(count as i64);
     }
 
-    /// The API server answered with this status, or not at all.
-    pub fn asked(&self, verb: &'static str, code: Option<u16>) {
+    /// Records a request to the API server and the status of its response, if there was one.
+    pub fn request_ended(&self, verb: &'static str, code: Option<u16>) {
         let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
         self.requests.get_or_create(&OfRequest { verb, code }).inc();
     }
 
-    /// Whether this process leads, and when its lease was renewed.
-    pub fn leads(&self, leads: bool, renewed: Duration) {
+    /// Sets whether this process leads, and when it last renewed its Lease.
+    pub fn set_leader(&self, leads: bool, renewed: Duration) {
         self.leads.set(i64::from(leads));
         self.renewed.set(renewed.as_secs_f64());
     }
 
-    /// All of them, as OpenMetrics text.
+    /// Returns all metrics as OpenMetrics text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String can't fail.
@@ -141,30 +143,30 @@ impl Metrics {
     }
 }
 
-/// Counts a reconcile from its beginning to its end, however it ends.
-pub struct Count {
+/// Measures a reconcile. It is recorded when this is dropped, so that a cancelled one counts too.
+pub struct ReconcileTimer {
     metrics: Arc<Metrics>,
     kind: &'static str,
     since: std::time::Instant,
     error: Option<&'static str>,
 }
 
-impl Count {
-    /// One begins.
-    pub fn begin(metrics: &Arc<Metrics>, kind: &'static str) -> Self {
-        metrics.begun(kind);
+impl ReconcileTimer {
+    /// Starts the measurement.
+    pub fn start(metrics: &Arc<Metrics>, kind: &'static str) -> Self {
+        metrics.reconcile_started(kind);
         Self { metrics: Arc::clone(metrics), kind, since: std::time::Instant::now(), error: Some("cancelled") }
     }
 
-    /// It came to its end: with a word for its error, if it failed.
+    /// Ends the measurement; `error` is the label of the reconcile's error, if it failed.
     pub fn end(mut self, error: Option<&'static str>) {
         self.error = error;
     }
 }
 
-impl Drop for Count {
+impl Drop for ReconcileTimer {
     fn drop(&mut self) {
-        self.metrics.ended(self.kind, self.since.elapsed(), self.error);
+        self.metrics.reconcile_ended(self.kind, self.since.elapsed(), self.error);
     }
 }
 
@@ -175,9 +177,9 @@ mod tests {
     #[test]
     fn a_reconcile_is_counted_once_by_outcome_and_by_error() {
         let metrics = Arc::new(Metrics::default());
-        Count::begin(&metrics, "ProfilePipeline").end(None);
-        Count::begin(&metrics, "ProfilePipeline").end(Some("conflict"));
-        metrics.asked("patch", Some(409));
+        ReconcileTimer::start(&metrics, "ProfilePipeline").end(None);
+        ReconcileTimer::start(&metrics, "ProfilePipeline").end(Some("conflict"));
+        metrics.request_ended("patch", Some(409));
         let text = metrics.text();
         for line in [
             "lethe_operator_reconciles_total{kind=\"ProfilePipeline\",outcome=\"success\"} 1",

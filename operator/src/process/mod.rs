@@ -1,4 +1,4 @@
-//! The process around the controllers: who leads, what may be written, what is answered over HTTP.
+//! The process around the controllers: leadership, the gate for writes, the HTTP server.
 
 pub mod clock;
 pub mod gate;

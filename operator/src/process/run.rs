@@ -1,4 +1,4 @@
-//! From the command line to controllers that run, and back.
+//! Runs the process: serves HTTP, waits for leadership, runs the controllers, shuts down.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,43 +14,42 @@ use super::{
     server,
 };
 use crate::{
-    context::{Asked, Context, Failures, Settings, random},
+    context::{Context, Failures, Polls, Settings, random},
     events::Recorder,
-    names,
-    pace::Pace,
-    pipeline,
+    names, pipeline,
+    rollout_limit::RolloutLimit,
     secrets::SecretLooks,
     store,
 };
 
-/// How the process runs.
+/// Options of the process, from the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How the controllers work.
+    /// Settings of the controllers.
     pub settings: Settings,
-    /// Namespaces that are watched; none: all.
+    /// Namespaces to watch; empty: all.
     pub namespaces: Vec<String>,
     /// Namespace of the Lease.
     pub lease_namespace: String,
-    /// Where probes and metrics are answered.
+    /// Address that serves probes and metrics.
     pub listen: SocketAddr,
 }
 
-/// Why it ended.
+/// Why the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It was asked to.
-    Asked,
-    /// It does not lead any more. A process that begins anew knows nothing that is out of date.
-    Lost,
+    /// It received a signal to stop.
+    Stopped,
+    /// It lost leadership. A new process starts without outdated state.
+    LostLeadership,
 }
 
-/// How long reconciles under way may take when the process is asked to end.
-const DRAIN: Duration = Duration::from_secs(10);
-/// How often kinds that are not there yet are looked for.
-const LOOK: Duration = Duration::from_secs(3);
+/// Time for running reconciles to end when the process is stopped.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval at which the process checks for kinds that are not installed yet.
+const KINDS_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Runs until it is asked to stop, or does not lead any more.
+/// Runs until the process is stopped or loses leadership.
 pub async fn run(options: Options) -> Result<Ended, String> {
     let metrics = Arc::new(Metrics::default());
     let listener = server::bind(options.listen).await?;
@@ -67,10 +66,10 @@ async fn lead(options: Options, metrics: &Arc<Metrics>) -> Result<Ended, String>
     let mut config = Config::infer().await.map_err(|error| {
         format!("no cluster is known: {error}; run this in a pod, or set KUBECONFIG to a file that names one")
     })?;
-    // Retries would pass the gate unseen; reconciles are tried again anyway.
+    // The client's own retries would bypass the gate; failed reconciles are retried anyway.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    // A watch says something every minute: one that is silent for longer was cut off.
+    // A watch receives a bookmark every minute: one that is silent for longer is broken.
     config.read_timeout = Some(Duration::from_secs(90));
     let gate = Gate::default();
     let client = client(&config, Some(gate.clone()), metrics)?;
@@ -80,8 +79,8 @@ async fn lead(options: Options, metrics: &Arc<Metrics>) -> Result<Ended, String>
 
     tracing::info!(identity = me, "waiting to lead");
     tokio::select! {
-        () = candidate.wins(&gate, metrics) => {}
-        () = &mut stop => return Ok(Ended::Asked),
+        () = candidate.acquire(&gate, metrics) => {}
+        () = &mut stop => return Ok(Ended::Stopped),
     }
     tracing::info!("leading");
     let context = Arc::new(Context {
@@ -89,10 +88,10 @@ async fn lead(options: Options, metrics: &Arc<Metrics>) -> Result<Ended, String>
         client,
         settings: options.settings,
         metrics: Arc::clone(metrics),
-        pace: Pace::default(),
+        rollouts: RolloutLimit::default(),
         secrets: SecretLooks::default(),
         failures: Failures::default(),
-        asked: Asked::default(),
+        polls: Polls::default(),
     });
     let (stopping, stopped) = watch::channel(false);
     let mut controllers = JoinSet::new();
@@ -101,7 +100,7 @@ async fn lead(options: Options, metrics: &Arc<Metrics>) -> Result<Ended, String>
         controllers.spawn(async move {
             let mut waiting = stopped.clone();
             tokio::select! {
-                () = kinds(&context.client, &view) => {}
+                () = wait_for_kinds(&context.client, &view) => {}
                 _ = waiting.wait_for(|stops| *stops) => return,
             }
             tokio::join!(
@@ -111,23 +110,25 @@ async fn lead(options: Options, metrics: &Arc<Metrics>) -> Result<Ended, String>
         });
     }
     let ended = tokio::select! {
-        () = candidate.loses(&gate, metrics) => Ended::Lost,
-        () = &mut stop => Ended::Asked,
+        () = candidate.hold(&gate, metrics) => Ended::LostLeadership,
+        () = &mut stop => Ended::Stopped,
     };
     match ended {
-        Ended::Lost => tracing::error!("another leads, or the Lease could not be renewed: ending"),
-        Ended::Asked => {
-            tracing::info!("stopping when what is under way has ended");
+        Ended::LostLeadership => {
+            tracing::error!("leadership lost, exiting: another leads, or the Lease could not be renewed");
+        }
+        Ended::Stopped => {
+            tracing::info!("stopping, waiting for running reconciles");
             let _ = stopping.send(true);
             let all = async { while controllers.join_next().await.is_some() {} };
-            // The Lease is kept meanwhile: what is under way may write.
+            // The Lease is renewed meanwhile, so that running reconciles may write.
             tokio::select! {
                 () = all => {}
-                () = candidate.loses(&gate, metrics) => {}
-                () = tokio::time::sleep(DRAIN) => {}
+                () = candidate.hold(&gate, metrics) => {}
+                () = tokio::time::sleep(DRAIN_TIMEOUT) => {}
             }
             gate.close();
-            candidate.leave().await;
+            candidate.release().await;
         }
     }
     Ok(ended)
@@ -138,34 +139,32 @@ fn client(config: &Config, gate: Option<Gate>, metrics: &Arc<Metrics>) -> Result
     Ok(builder.with_layer(&Gated { gate, metrics: Arc::clone(metrics) }).build())
 }
 
-/// Renewals wait behind nothing.
+/// Returns a client of its own for the Lease, so that renewals do not queue behind other requests.
 fn client_of_lease(config: &Config, metrics: &Arc<Metrics>) -> Result<Client, String> {
     client(config, None, metrics)
 }
 
-/// Waits until the kinds are there, and may be listed.
-async fn kinds(client: &Client, view: &View) {
+/// Waits until the kinds are installed and may be listed.
+async fn wait_for_kinds(client: &Client, view: &View) {
     let one = ListParams::default().limit(1);
-    let mut told = false;
+    let mut logged = false;
     loop {
         let pipelines = view.api::<ProfilePipeline>(client).list_metadata(&one).await.map(|_| ());
         let stores = view.api::<DataStore>(client).list_metadata(&one).await.map(|_| ());
         match pipelines.and(stores) {
             Ok(()) => return,
-            Err(error) if !told => {
-                told = true;
+            Err(error) if !logged => {
+                logged = true;
                 let missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
                 if missing {
-                    tracing::warn!(
-                        "the kinds of lethe.dev are not in this cluster yet: waiting; kubectl apply -f crds/"
-                    );
+                    tracing::warn!("CRDs of lethe.dev are not installed, waiting; run kubectl apply -f crds/");
                 } else {
-                    tracing::warn!(%error, "the kinds of lethe.dev can't be listed: waiting");
+                    tracing::warn!(%error, "failed to list the kinds of lethe.dev, waiting");
                 }
             }
             Err(_) => {}
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(KINDS_INTERVAL).await;
     }
 }
 

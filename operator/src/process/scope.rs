@@ -1,19 +1,19 @@
-//! Which namespaces are watched.
+//! The namespaces that are watched.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 
-/// One view of the cluster: everything, or one namespace.
+/// A view of the cluster: all namespaces, or one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
     /// Every namespace.
     Cluster,
-    /// This one.
+    /// One namespace.
     Namespace(String),
 }
 
 impl View {
-    /// The views of a list of namespaces; of an empty one, the whole cluster.
+    /// Returns one view per namespace of the list; for an empty list, the whole cluster.
     pub fn of(namespaces: &[String]) -> Vec<Self> {
         let mut views: Vec<Self> = namespaces.iter().cloned().map(View::Namespace).collect();
         views.dedup();
@@ -23,7 +23,7 @@ impl View {
         views
     }
 
-    /// The objects of a kind in this view.
+    /// Returns the API of a kind in this view.
     pub fn api<K>(&self, client: &Client) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_namespace_is_every_namespace() {
+    fn an_empty_list_is_every_namespace_and_a_repeated_one_is_watched_once() {
         assert_eq!(View::of(&[]), [View::Cluster]);
         assert_eq!(View::of(&["shop".to_owned(), "shop".to_owned()]), [View::Namespace("shop".to_owned())]);
     }

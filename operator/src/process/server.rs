@@ -1,4 +1,5 @@
-//! `/livez`, `/readyz` and `/metrics`. A standby answers as the leader does: it is well.
+//! Serves `/livez`, `/readyz` and `/metrics`. A standby is as healthy as the leader and answers the
+//! same.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,14 +16,17 @@ use super::metrics::Metrics;
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Takes the address. Answers what to do where it is taken.
+/// Binds the address.
+///
+/// # Errors
+/// The address can't be bound; the message says what to do.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| {
         format!("can't listen on {address}: {error}; change --listen, or use port 0 for any that is free")
     })
 }
 
-/// Answers until it is dropped.
+/// Serves requests until the future is dropped.
 pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
     let alive = || async { (StatusCode::OK, [(header::CONTENT_TYPE, TEXT)], "ok\n") };
     let router = Router::new()
@@ -34,6 +38,6 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
         )
         .fallback((StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, TEXT)], "there are /livez /readyz /metrics\n"));
     if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "probes are not answered any more");
+        tracing::error!(%error, "HTTP server failed, probes and metrics are not served");
     }
 }

@@ -1,4 +1,4 @@
-//! DataStores: asked on a schedule whether they answer. What is found out is told; no roll-out waits for it.
+//! DataStores: probed at an interval. The result goes into the status; no roll-out waits for it.
 
 mod probe;
 mod status;
@@ -19,30 +19,31 @@ use tokio::{
 };
 
 use crate::{
-    cache::{Watches, itself},
     context::{Context, random},
-    control::control,
+    controller::run_controller,
     fault::{Fault, jittered},
     names,
     process::scope::View,
+    watches::{Watches, self_ref},
 };
 
-/// Runs the controller until it is stopped.
+/// Runs the controller until `stopped` is true.
 pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let (queue, requests) = mpsc::unbounded_channel();
     let api = view.api::<DeserializeGuard<DataStore>>(&context.client);
     let mut watches = Watches { context: &context, tasks: &mut tasks, queue };
-    let leaving = Arc::clone(&context);
-    let stores = watches.keep_until_gone(api, watcher::Config::default(), itself::<DataStore>, move |store| {
-        leaving.asked.forget(store);
+    let on_delete = Arc::clone(&context);
+    let stores = watches.watch_with_deletes(api, watcher::Config::default(), self_ref::<DataStore>, move |store| {
+        on_delete.polls.forget(store);
     });
-    let with = Arc::clone(&context);
-    control(context, stores, requests, stopped, move |store| reconcile(store, Arc::clone(&with))).await;
+    let reconcile_context = Arc::clone(&context);
+    let reconcile = move |store| reconcile(store, Arc::clone(&reconcile_context));
+    run_controller(context, stores, requests, stopped, reconcile).await;
 }
 
-/// What a status says of the time when it was written, without which it would be written at every look.
-fn is_asked_for(store: &DataStore) -> Option<&String> {
+/// Returns the value of the annotation that requests a reconcile.
+fn requested_at(store: &DataStore) -> Option<&String> {
     store.annotations().get(names::REQUESTED_AT)
 }
 
@@ -51,16 +52,16 @@ async fn reconcile(store: Arc<DataStore>, context: Arc<Context>) -> Result<Actio
         return Ok(Action::await_change());
     }
     if store.status.as_ref().is_none_or(|status| status.conditions.is_empty()) {
-        // The event of this write comes back here, and then it is asked.
-        status::write(&store, &status::Found::unknown(), &context, Timestamp::now()).await?;
+        // The watch event of this write starts the reconcile that probes the store.
+        status::write(&store, &status::ProbeResult::unknown(), &context, Timestamp::now()).await?;
         return Ok(Action::await_change());
     }
     let interval = context.settings.store_interval;
-    if let Some(wait) = context.asked.wait(&*store, is_asked_for(&store), interval) {
+    if let Some(wait) = context.polls.until_due(&*store, requested_at(&store), interval) {
         return Ok(Action::requeue(wait));
     }
-    let found = probe::ask(&store, &context).await?;
-    context.asked.note(&*store, is_asked_for(&store));
-    status::write(&store, &found, &context, Timestamp::now()).await?;
+    let result = probe::probe(&store, &context).await?;
+    context.polls.record(&*store, requested_at(&store));
+    status::write(&store, &result, &context, Timestamp::now()).await?;
     Ok(Action::requeue(jittered(interval, random()).min(interval + interval / 10)))
 }

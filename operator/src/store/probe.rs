@@ -1,153 +1,169 @@
-//! Asks a store whether it answers, in bounded time, and says in words of Lethe's own why it doesn't: no text of a
-//! driver or a server, and nothing of a Secret.
+//! Probes a store in bounded time. A failure is reported in Lethe's own words: it contains no text
+//! of a driver or a server, and nothing of a Secret.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use kube::ResourceExt;
 use lethe_core::pipeline::StoreKind;
-use lethe_crds::{DataStore, load::Secret};
+use lethe_crds::{
+    DataStore,
+    load::{ALLOW_LABEL, KEYS_SECRET_TYPE, STORE_SECRET_TYPE, Secret},
+};
 use lethe_stores::{
     ErrorKind, Probe, StoreError, cassandra, kafka, mongodb,
     open::{SecretError, SecretFault, Secrets, cassandra_connection, kafka_connection, mongodb_connection, secrets_of},
 };
 use tokio::net::{TcpStream, lookup_host};
 
-use super::status::Found;
+use super::status::ProbeResult;
 use crate::{
     conditions::Reason,
     context::Context,
     fault::Fault,
-    secrets::{self, Look},
+    secrets::{Look, read},
 };
 
-/// How long an address is waited for.
-const ADDRESS: Duration = Duration::from_secs(3);
-/// How long a store is waited for.
-const STORE: Duration = Duration::from_secs(20);
+/// Timeout for resolving an address, and for connecting to it.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Timeout for the store's own protocol.
+const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 
-struct Held(BTreeMap<String, Secret>);
+/// The Secrets of a DataStore, by name.
+struct StoreSecrets(BTreeMap<String, Secret>);
 
-impl Secrets for Held {
+/// What reading the Secrets of a DataStore gave.
+enum SecretsRead {
+    /// All of them.
+    All(StoreSecrets),
+    /// One is missing, or Lethe may not read it.
+    Unusable(ProbeResult),
+}
+
+impl Secrets for StoreSecrets {
     fn secret(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)
     }
 }
 
-/// Asks the store.
-pub async fn ask(store: &DataStore, context: &Context) -> Result<Found, Fault> {
+/// Probes the store.
+///
+/// # Errors
+/// A request to the API server failed. A failure of the store is a result.
+pub async fn probe(store: &DataStore, context: &Context) -> Result<ProbeResult, Fault> {
     let kind = match StoreKind::try_from(&store.spec) {
         Ok(kind) => kind,
-        Err(error) => return Ok(Found::fault(Reason::InvalidSpec, error.to_string())),
+        Err(error) => return Ok(ProbeResult::failure(Reason::InvalidSpec, error.to_string())),
     };
     let addresses = match kind {
         StoreKind::Embedded => {
             let message = "an embedded store is a file on one machine: use kafka, cassandra or mongodb in a cluster, or \
                            run the pipeline with lethe-worker run -f";
-            return Ok(Found::fault(Reason::NotForClusters, message));
+            return Ok(ProbeResult::failure(Reason::NotForClusters, message));
         }
         StoreKind::Kafka => store.spec.kafka.as_ref().map(|kafka| &kafka.bootstrap_servers),
         StoreKind::Cassandra => store.spec.cassandra.as_ref().map(|cassandra| &cassandra.contact_points),
         StoreKind::Mongodb => store.spec.mongodb.as_ref().map(|mongodb| &mongodb.hosts),
     };
-    let held = match read_secrets(store, context).await? {
-        Ok(held) => held,
-        Err(found) => return Ok(found),
+    let secrets = match read_secrets(store, context).await? {
+        SecretsRead::All(secrets) => secrets,
+        SecretsRead::Unusable(failure) => return Ok(failure),
     };
-    if let Some(found) = addresses_of(addresses.map(Vec::as_slice).unwrap_or_default()).await {
-        return Ok(found);
+    if let Some(failure) = check_addresses(addresses.map(Vec::as_slice).unwrap_or_default()).await {
+        return Ok(failure);
     }
-    Ok(match tokio::time::timeout(STORE, connect(kind, store, &held)).await {
-        Ok(found) => found,
-        Err(_) => Found::fault(Reason::TimedOut, format!("it did not answer in {} s", STORE.as_secs())),
+    Ok(match tokio::time::timeout(STORE_TIMEOUT, connect(kind, store, &secrets)).await {
+        Ok(result) => result,
+        Err(_) => ProbeResult::failure(Reason::TimedOut, format!("it did not answer in {} s", STORE_TIMEOUT.as_secs())),
     })
 }
 
-/// The Secrets that the connection needs. One that was not made for Lethe is not read.
-async fn read_secrets(store: &DataStore, context: &Context) -> Result<Result<Held, Found>, Fault> {
+/// Reads the Secrets that the connection needs, except those that Lethe may not read.
+async fn read_secrets(store: &DataStore, context: &Context) -> Result<SecretsRead, Fault> {
     let namespace = store.namespace().unwrap_or_default();
-    let mut held = BTreeMap::new();
+    let mut secrets = BTreeMap::new();
     for (name, _) in secrets_of(store) {
         match context.secrets.look(&context.client, &namespace, &name).await? {
             Look::Absent => {
                 let message = format!("there is no Secret {name} in this namespace: make it");
-                return Ok(Err(Found::fault(Reason::SecretNotFound, message)));
+                return Ok(SecretsRead::Unusable(ProbeResult::failure(Reason::SecretNotFound, message)));
             }
             Look::NotAllowed { secret_type } => {
-                return Ok(Err(Found::fault(Reason::SecretNotAllowed, not_allowed(&name, &secret_type))));
+                let message = not_allowed(&name, &secret_type);
+                return Ok(SecretsRead::Unusable(ProbeResult::failure(Reason::SecretNotAllowed, message)));
             }
             Look::Allowed { .. } => {}
         }
-        if let Some(secret) = secrets::read(&context.client, &namespace, &name).await? {
-            held.insert(name, secret);
+        if let Some(secret) = read(&context.client, &namespace, &name).await? {
+            secrets.insert(name, secret);
         }
     }
-    Ok(Ok(Held(held)))
+    Ok(SecretsRead::All(StoreSecrets(secrets)))
 }
 
-/// What to do about a Secret that was not made for Lethe.
+/// Returns the message about a Secret that Lethe may not read, with what to do.
 pub fn not_allowed(name: &str, secret_type: &str) -> String {
     format!(
-        "the Secret {name} is of type {secret_type}: Lethe reads Secrets of type lethe.dev/store or lethe.dev/keys, or \
-         with the label lethe.dev/allow: \"true\""
+        "the Secret {name} is of type {secret_type}: Lethe reads Secrets of type {STORE_SECRET_TYPE} or \
+         {KEYS_SECRET_TYPE}, or with the label {ALLOW_LABEL}: \"true\""
     )
 }
 
-/// What is wrong with every address, if none can be connected to.
-async fn addresses_of(addresses: &[String]) -> Option<Found> {
-    let mut worst: Option<Found> = None;
+/// Returns why the first address can't be connected to; `None` if any of them can be.
+async fn check_addresses(addresses: &[String]) -> Option<ProbeResult> {
+    let mut first: Option<ProbeResult> = None;
     for address in addresses {
-        let found = match tokio::time::timeout(ADDRESS, lookup_host(address.as_str())).await {
-            Err(_) => Found::fault(Reason::NameNotResolved, format!("DNS does not answer about {address}")),
-            Ok(Err(_)) => Found::fault(
+        let failure = match tokio::time::timeout(ADDRESS_TIMEOUT, lookup_host(address.as_str())).await {
+            Err(_) => ProbeResult::failure(Reason::NameNotResolved, format!("DNS does not answer about {address}")),
+            Ok(Err(_)) => ProbeResult::failure(
                 Reason::NameNotResolved,
                 format!("no address is known for {address}: look at its spelling, and at the DNS of the cluster"),
             ),
-            Ok(Ok(found)) => {
-                let found: Vec<_> = found.collect();
-                match tokio::time::timeout(ADDRESS, TcpStream::connect(found.as_slice())).await {
+            Ok(Ok(resolved)) => {
+                let resolved: Vec<_> = resolved.collect();
+                match tokio::time::timeout(ADDRESS_TIMEOUT, TcpStream::connect(resolved.as_slice())).await {
                     Ok(Ok(_)) => return None,
-                    Ok(Err(_)) => Found::fault(
+                    Ok(Err(_)) => ProbeResult::failure(
                         Reason::Unreachable,
                         format!("nothing listens at {address}: look at host and port, and whether the store runs"),
                     ),
-                    Err(_) => Found::fault(
+                    Err(_) => ProbeResult::failure(
                         Reason::TimedOut,
                         format!("{address} does not answer: a firewall or a NetworkPolicy may be in between"),
                     ),
                 }
             }
         };
-        worst = Some(worst.unwrap_or(found));
+        first = Some(first.unwrap_or(failure));
     }
-    worst
+    first
 }
 
-async fn connect(kind: StoreKind, store: &DataStore, held: &Held) -> Found {
+async fn connect(kind: StoreKind, store: &DataStore, secrets: &StoreSecrets) -> ProbeResult {
     let probed = match kind {
-        StoreKind::Kafka => match kafka_connection(store, held) {
+        StoreKind::Kafka => match kafka_connection(store, secrets) {
             Ok(Some(connection)) => kafka::probe(&connection).await,
-            Ok(None) => return empty(),
-            Err(error) => return of_secret(&error),
+            Ok(None) => return no_store(),
+            Err(error) => return secret_failure(&error),
         },
-        StoreKind::Cassandra => match cassandra_connection(store, held) {
+        StoreKind::Cassandra => match cassandra_connection(store, secrets) {
             Ok(Some(connection)) => cassandra::probe(&connection).await,
-            Ok(None) => return empty(),
-            Err(error) => return of_secret(&error),
+            Ok(None) => return no_store(),
+            Err(error) => return secret_failure(&error),
         },
-        StoreKind::Mongodb => match mongodb_connection(store, held) {
+        StoreKind::Mongodb => match mongodb_connection(store, secrets) {
             Ok(Some(connection)) => mongodb::probe(&connection).await,
-            Ok(None) => return empty(),
-            Err(error) => return of_secret(&error),
+            Ok(None) => return no_store(),
+            Err(error) => return secret_failure(&error),
         },
-        StoreKind::Embedded => return empty(),
+        StoreKind::Embedded => return no_store(),
     };
     match probed {
-        Ok(probe) => well(kind, probe),
-        Err(error) => of_store(&error),
+        Ok(probe) => reachable(kind, probe),
+        Err(error) => store_failure(&error),
     }
 }
 
-fn well(kind: StoreKind, probe: Probe) -> Found {
+fn reachable(kind: StoreKind, probe: Probe) -> ProbeResult {
     let message = match (kind, &probe.version) {
         (StoreKind::Cassandra, Some(version)) => format!("Cassandra {version} answers"),
         (StoreKind::Mongodb, Some(version)) => format!("MongoDB {version} answers"),
@@ -157,23 +173,23 @@ fn well(kind: StoreKind, probe: Probe) -> Found {
         },
         (StoreKind::Cassandra | StoreKind::Mongodb | StoreKind::Embedded, _) => "it answers".to_owned(),
     };
-    Found { reason: Reason::Reachable, message, version: probe.version, capabilities: probe.capabilities }
+    ProbeResult { reason: Reason::Reachable, message, version: probe.version, capabilities: probe.capabilities }
 }
 
-fn empty() -> Found {
-    Found::fault(Reason::InvalidSpec, "it names no store: give exactly one of kafka, cassandra and mongodb")
+fn no_store() -> ProbeResult {
+    ProbeResult::failure(Reason::InvalidSpec, "it names no store: give exactly one of kafka, cassandra and mongodb")
 }
 
-fn of_secret(error: &SecretError) -> Found {
+fn secret_failure(error: &SecretError) -> ProbeResult {
     let reason = match error.fault {
         SecretFault::Absent | SecretFault::NoKey(_) | SecretFault::NotText(_) => Reason::SecretNotFound,
         SecretFault::NotAllowed(_) => Reason::SecretNotAllowed,
     };
-    Found::fault(reason, format!("the Secret {}: {}", error.secret, error.fault))
+    ProbeResult::failure(reason, format!("the Secret {}: {}", error.secret, error.fault))
 }
 
-/// Returns the reason of an error's kind, with a message that holds no text of the store.
-fn of_store(error: &StoreError) -> Found {
+/// Returns the failure for an error's kind. Its message contains no text of the store.
+fn store_failure(error: &StoreError) -> ProbeResult {
     let (reason, message) = match error.kind {
         ErrorKind::Login => (
             Reason::AuthenticationFailed,
@@ -192,7 +208,7 @@ fn of_store(error: &StoreError) -> Found {
             (Reason::Unusable, "the store answers, and can't be used as it is declared")
         }
     };
-    Found::fault(reason, message)
+    ProbeResult::failure(reason, message)
 }
 
 #[cfg(test)]
@@ -201,9 +217,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_is_told_apart_by_what_is_wrong_with_it() {
+    async fn an_unresolved_name_and_a_refused_connection_have_different_reasons() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let reason = async |address: &str| addresses_of(&[address.to_owned()]).await.map(|found| found.reason);
+        let reason = async |address: &str| check_addresses(&[address.to_owned()]).await.map(|failure| failure.reason);
         assert_eq!(reason(&free.to_string()).await, Some(Reason::Unreachable));
         assert_eq!(reason("nowhere.invalid:9092").await, Some(Reason::NameNotResolved));
         let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -214,14 +230,14 @@ mod tests {
     fn no_text_of_a_store_is_passed_on() {
         for message in ["the broker refused the login of user \"zara\"", "zara: certificate verify failed", "zara"] {
             for kind in ErrorKind::ALL {
-                assert!(!of_store(&StoreError::new(kind, "events", message)).message.contains("zara"), "{kind}");
+                assert!(!store_failure(&StoreError::new(kind, "events", message)).message.contains("zara"), "{kind}");
             }
         }
     }
 
     #[test]
     fn every_kind_has_a_reason_and_no_text_changes_it() {
-        let reason = |kind, message: &str| of_store(&StoreError::new(kind, "events", message)).reason;
+        let reason = |kind, message: &str| store_failure(&StoreError::new(kind, "events", message)).reason;
         for kind in ErrorKind::ALL {
             let expected = match kind {
                 ErrorKind::Login => Reason::AuthenticationFailed,
@@ -237,11 +253,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_shown_with_version_or_brokers() {
+    fn the_message_names_the_version_or_the_number_of_brokers() {
         let brokers = |count: u32| Probe { version: None, capabilities: vec![format!("brokers={count}")] };
-        assert_eq!(well(StoreKind::Kafka, brokers(1)).message, "1 broker answers");
-        assert_eq!(well(StoreKind::Kafka, brokers(3)).message, "3 brokers answer");
+        assert_eq!(reachable(StoreKind::Kafka, brokers(1)).message, "1 broker answers");
+        assert_eq!(reachable(StoreKind::Kafka, brokers(3)).message, "3 brokers answer");
         let probe = Probe { version: Some("5.0.9".to_owned()), capabilities: Vec::new() };
-        assert_eq!(well(StoreKind::Cassandra, probe).message, "Cassandra 5.0.9 answers");
+        assert_eq!(reachable(StoreKind::Cassandra, probe).message, "Cassandra 5.0.9 answers");
     }
 }

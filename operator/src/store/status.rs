@@ -1,48 +1,49 @@
-//! What is told of a DataStore.
+//! The status of a DataStore.
 
 use jiff::Timestamp;
 use kube::{Api, Resource, ResourceExt, api::PostParams};
 use lethe_crds::{DataStore, data_store::DataStoreStatus};
 
-use super::is_asked_for;
+use super::requested_at;
 use crate::{
-    conditions::{READY, RECONCILING, Reason, STALLED, Said, merge},
+    conditions::{DesiredCondition, READY, RECONCILING, Reason, STALLED, merge},
     context::Context,
     fault::Fault,
     names,
 };
 
-/// What was found out.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Why it is so.
+pub struct ProbeResult {
+    /// Whether the store can be used, and why not.
     pub reason: Reason,
     /// The same for a person.
     pub message: String,
-    /// What the store says of its version.
+    /// Version that the store reports.
     pub version: Option<String>,
-    /// What it can: `brokers=3`.
+    /// What the store offers, as `brokers=3`.
     pub capabilities: Vec<String>,
 }
 
-impl Found {
-    /// Nothing yet.
+impl ProbeResult {
+    /// Returns the result of a store that was not probed yet.
     pub fn unknown() -> Self {
-        Self::fault(Reason::Observing, "it is being asked")
+        Self::failure(Reason::Observing, "it is being asked")
     }
 
-    /// It can't be used.
-    pub fn fault(reason: Reason, message: impl Into<String>) -> Self {
+    /// Returns the result of a store that can't be used.
+    pub fn failure(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), version: None, capabilities: Vec::new() }
     }
 
-    fn said(&self) -> Vec<Said> {
-        let ready = match self.reason {
-            Reason::Observing => Said::unknown(READY, self.reason, &self.message),
-            Reason::Reachable => Said::is(READY, true, self.reason, &self.message),
-            _ => Said::is(READY, false, self.reason, &self.message),
+    fn conditions(&self) -> Vec<DesiredCondition> {
+        let ready = if self.reason == Reason::Observing {
+            DesiredCondition::unknown(READY, self.reason, &self.message)
+        } else {
+            DesiredCondition::new(READY, self.reason == Reason::Reachable, self.reason, &self.message)
         };
-        // A store that is down comes back by itself; what is declared wrongly does not.
+        // A store that is down recovers without a change of the DataStore; a wrong declaration
+        // does not.
         let stalled = matches!(
             self.reason,
             Reason::InvalidSpec
@@ -51,23 +52,24 @@ impl Found {
                 | Reason::AuthenticationFailed
                 | Reason::TlsFailed
         );
-        let said = Said { kind: STALLED, is: Some(stalled), ..ready.clone() };
-        let going = Said { kind: RECONCILING, is: Some(self.reason == Reason::Observing), ..ready.clone() };
-        vec![ready, going, said]
+        let reconciling =
+            DesiredCondition { kind: RECONCILING, status: Some(self.reason == Reason::Observing), ..ready.clone() };
+        let stalled = DesiredCondition { kind: STALLED, status: Some(stalled), ..ready.clone() };
+        vec![ready, reconciling, stalled]
     }
 }
 
-/// Writes it, where it is something new.
-pub async fn write(store: &DataStore, found: &Found, context: &Context, now: Timestamp) -> Result<(), Fault> {
+/// Writes the status if it changed, and publishes an Event if the reason did.
+pub async fn write(store: &DataStore, result: &ProbeResult, context: &Context, now: Timestamp) -> Result<(), Fault> {
     let before = store.status.clone().unwrap_or_default();
-    let is_fault = found.reason != Reason::Reachable;
+    let is_failure = result.reason != Reason::Reachable;
     let status = DataStoreStatus {
         observed_generation: store.metadata.generation,
-        conditions: merge(&before.conditions, &found.said(), store.metadata.generation, now),
-        // A store that is away has not changed its version.
-        version: if is_fault { before.version.clone() } else { found.version.clone() },
-        capabilities: if is_fault { before.capabilities.clone() } else { found.capabilities.clone() },
-        last_handled_reconcile_at: is_asked_for(store).cloned(),
+        conditions: merge(&before.conditions, &result.conditions(), store.metadata.generation, now),
+        // A store that does not answer has not changed its version.
+        version: if is_failure { before.version.clone() } else { result.version.clone() },
+        capabilities: if is_failure { before.capabilities.clone() } else { result.capabilities.clone() },
+        last_handled_reconcile_at: requested_at(store).cloned(),
     };
     if status == before {
         return Ok(());
@@ -75,7 +77,7 @@ pub async fn write(store: &DataStore, found: &Found, context: &Context, now: Tim
     let reason = |status: &DataStoreStatus| {
         status.conditions.iter().find(|condition| condition.type_ == READY).map(|ready| ready.reason.clone())
     };
-    let turned = reason(&status) != reason(&before) && found.reason != Reason::Observing;
+    let reason_changed = reason(&status) != reason(&before) && result.reason != Reason::Observing;
     let api: Api<DataStore> = Api::namespaced(context.client.clone(), &store.namespace().unwrap_or_default());
     let name = store.name_any();
     let written = DataStore { status: Some(status), ..store.clone() };
@@ -83,9 +85,9 @@ pub async fn write(store: &DataStore, found: &Found, context: &Context, now: Tim
     api.replace_status(&name, &parameters, &written)
         .await
         .map_err(Fault::api(format!("write the status of {name}")))?;
-    if turned {
+    if reason_changed {
         let object = store.object_ref(&());
-        context.recorder.turned(&object, found.reason, !is_fault, &found.message).await;
+        context.recorder.reason_changed(&object, result.reason, !is_failure, &result.message).await;
     }
     Ok(())
 }

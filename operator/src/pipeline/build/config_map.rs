@@ -1,5 +1,5 @@
-//! What workers read. Never changed: another plan is another ConfigMap, so that a pod that starts again reads what it
-//! read before.
+//! The ConfigMap that workers read. It is immutable: a changed plan gets a new ConfigMap, so that a
+//! pod that restarts reads the same plan as before.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The workers.
+//! The Deployment of the workers.
 
 use std::collections::BTreeMap;
 
@@ -27,9 +27,10 @@ use crate::{
     },
 };
 
-/// A worker drains for 8 s when it is asked to stop, and leaves its group; the rest is for a slow node.
+/// Termination grace period in seconds. A worker drains for 8 s when it is stopped, and leaves its
+/// group; the rest is for a slow node.
 const GRACE: i64 = 30;
-/// The user and the group that workers run as.
+/// User and group id that workers run as.
 const USER: i64 = 65532;
 
 pub(super) fn build(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, settings: &Settings) -> Deployment {
@@ -37,10 +38,11 @@ pub(super) fn build(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, 
         metadata: metadata(pipeline, worker(pipeline)),
         spec: Some(DeploymentSpec {
             replicas: Some(replicas(pipeline)),
-            // Old ReplicaSets name old configurations: as many as there are.
+            // Old ReplicaSets name old ConfigMaps: as many as are kept.
             revision_history_limit: Some(3),
             selector: selector(pipeline),
-            // One goes before its successor comes: a worker more would move partitions twice.
+            // A pod is removed before its successor starts: a surplus worker would make the group
+            // reassign partitions twice.
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -58,7 +60,7 @@ pub(super) fn build(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, 
 fn template(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, settings: &Settings) -> PodTemplateSpec {
     let name = pipeline.name_any();
     let workers = pipeline.spec.workers.clone().unwrap_or_default();
-    // Ours win: the operator finds its pods by them.
+    // The operator's labels win over the user's: it selects its pods by them.
     let mut labels = workers.pod_labels.unwrap_or_default();
     labels.extend(names::labels(&name));
     let mut annotations = workers.pod_annotations.unwrap_or_default();
@@ -131,7 +133,7 @@ fn container(pipeline: &ProfilePipeline, settings: &Settings, secrets: &[Mounted
         image: Some(settings.image.clone()),
         image_pull_policy: settings.image_pull_policy.clone(),
         args: Some(arguments.map(str::to_owned).into()),
-        // Two clusters in one consumer group are told apart by it.
+        // Workers detect members of another cluster in their consumer group by it.
         env: Some(vec![EnvVar { name: "LETHE_IDENTITY".to_owned(), value: pipeline.uid(), value_from: None }]),
         working_dir: Some("/tmp".to_owned()),
         ports: Some(vec![ContainerPort {
@@ -140,7 +142,7 @@ fn container(pipeline: &ProfilePipeline, settings: &Settings, secrets: &[Mounted
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        // A worker whose stores are away lives, and is not ready.
+        // A worker whose stores don't answer is alive, but not ready.
         liveness_probe: Some(probe("/livez", 10, 6)),
         readiness_probe: Some(probe("/readyz", 5, 3)),
         volume_mounts: Some(mounts),
@@ -197,7 +199,8 @@ fn spread(pipeline: &ProfilePipeline, key: &str) -> TopologySpreadConstraint {
     }
 }
 
-/// Changes when a Secret does. Made of UIDs and versions: nobody learns from it what a Secret holds.
+/// Returns a checksum that changes when a Secret does. It covers UIDs and resource versions, so
+/// that it reveals nothing about the Secrets' values.
 fn checksum(secrets: &[Mounted]) -> String {
     let versions: BTreeMap<&str, &str> =
         secrets.iter().map(|secret| (secret.name.as_str(), secret.version.as_str())).collect();

@@ -1,4 +1,4 @@
-//! How many workers may be away when nodes are drained: one.
+//! The PodDisruptionBudget: one worker at a time may be evicted when nodes are drained.
 
 use k8s_openapi::{
     api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},

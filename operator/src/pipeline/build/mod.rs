@@ -1,4 +1,5 @@
-//! The objects that a pipeline becomes, a file each. Pure: the same pipeline, the same objects.
+//! Builds the objects of a pipeline, one file per kind. Pure: the same input gives the same
+//! objects.
 
 mod config_map;
 mod deployment;
@@ -24,32 +25,32 @@ use lethe_crds::ProfilePipeline;
 use super::{config::Config, validate::Valid};
 use crate::{context::Settings, names};
 
-/// Where workers answer probes and metrics.
+/// Port where workers serve probes, metrics and status.
 pub const PORT: i32 = 9090;
 
-/// Everything that should be there.
+/// The objects that a pipeline should have.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What workers read.
+    /// The workers' configuration.
     pub config_map: ConfigMap,
-    /// Whom they run as; `None` where the pipeline names another.
+    /// The account that workers run as; `None` if the pipeline names one.
     pub service_account: Option<ServiceAccount>,
-    /// Where their metrics are found.
+    /// The Service for their metrics.
     pub service: Service,
-    /// Who reaches them.
+    /// Limits connections to them.
     pub network_policy: NetworkPolicy,
-    /// How many may be away; `None` where there is one or none.
+    /// Limits evictions; `None` for fewer than two workers.
     pub disruption_budget: Option<PodDisruptionBudget>,
     /// The workers.
     pub deployment: Deployment,
 }
 
-/// Workers that are declared.
+/// Returns the number of workers that are declared; 0 while the pipeline is suspended.
 pub fn replicas(pipeline: &ProfilePipeline) -> i32 {
     if pipeline.spec.suspend == Some(true) { 0 } else { pipeline.spec.replicas.unwrap_or(1) }
 }
 
-/// What a pipeline becomes.
+/// Returns the objects that a pipeline should have.
 pub fn build(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, settings: &Settings) -> Wanted {
     let own = pipeline.spec.workers.as_ref().is_none_or(|workers| workers.service_account_name.is_none());
     Wanted {
@@ -62,7 +63,7 @@ pub fn build(pipeline: &ProfilePipeline, config: &Config, valid: &Valid, setting
     }
 }
 
-/// Metadata of an object of a pipeline.
+/// Returns the metadata of an object of a pipeline.
 fn metadata(pipeline: &ProfilePipeline, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),

@@ -1,5 +1,5 @@
-//! Who reaches workers: whoever asks for metrics and status, on their one port. What workers reach is not limited:
-//! stores are outside of the cluster as often as not.
+//! The NetworkPolicy: only the port with metrics and status accepts connections. Egress is not
+//! limited, because stores are often outside of the cluster.
 
 use k8s_openapi::{
     api::networking::v1::{NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPort, NetworkPolicySpec},

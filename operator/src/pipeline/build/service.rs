@@ -1,4 +1,4 @@
-//! Where workers' metrics are found: headless, a name for each pod.
+//! The Service for workers' metrics: headless, so that each pod has a DNS name.
 
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
@@ -16,7 +16,7 @@ pub(super) fn build(pipeline: &ProfilePipeline) -> Service {
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),
             selector: Some(names::selector(&pipeline.name_any())),
-            // A worker that is not ready is the one whose metrics matter.
+            // Metrics matter most for a worker that is not ready.
             publish_not_ready_addresses: Some(true),
             ports: Some(vec![ServicePort {
                 name: Some("http".to_owned()),

@@ -1,4 +1,4 @@
-//! Whom workers run as: somebody without rights, who is given no token.
+//! The ServiceAccount that workers run as. It has no rights, and its token is not mounted.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use lethe_crds::ProfilePipeline;

@@ -1,4 +1,4 @@
-//! The objects of two pipelines, whole: what changes in them is seen in a diff.
+//! The complete objects of two pipelines, so that a change of them shows in a diff.
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeMap, time::Duration};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::*;
-use crate::pipeline::{dereference::Found, validate::Mounted};
+use crate::pipeline::{dereference::References, validate::Mounted};
 
 fn settings() -> Settings {
     Settings {
@@ -34,10 +34,10 @@ fn objects(pipeline: &ProfilePipeline) -> String {
     let text = include_str!("../../../../examples/streaming/store.yaml");
     let stores = read_text("store.yaml", text).unwrap();
     let stores = stores.data_stores().map(|store| (store.metadata.name.clone().unwrap(), store.clone()));
-    let found = Found { stores: stores.collect(), ..Found::default() };
+    let references = References { stores: stores.collect(), ..References::default() };
     let secrets = vec![Mounted { name: "lethe-keys".to_owned(), version: "uid/1".to_owned() }];
-    let mut config = Config::of(pipeline, &found).unwrap();
-    // What workers read is looked at by the tests of `config`.
+    let mut config = Config::of(pipeline, &references).unwrap();
+    // The tests of `config` cover the contents.
     (config.pipeline, config.stores) = ("the pipeline\n".to_owned(), "its DataStores\n".to_owned());
     let wanted = build(pipeline, &config, &Valid { secrets, warnings: Vec::new() }, &settings());
     let mut text = String::new();
@@ -55,25 +55,25 @@ fn yaml<T: Serialize>(object: &T) -> String {
 }
 
 #[track_caller]
-fn is_as_kept(name: &str, text: &str) {
+fn assert_matches_file(name: &str, text: &str) {
     let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("LETHE_WRITE_TESTDATA").is_some() {
         std::fs::write(&path, text).unwrap();
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        kept == text,
-        "{name} is another one now; if that is meant: LETHE_WRITE_TESTDATA=1 cargo test --workspace --lib, and look at the diff"
+        expected == text,
+        "{name} differs; if that is intended: LETHE_WRITE_TESTDATA=1 cargo test --workspace --lib, and review the diff"
     );
 }
 
 #[test]
-fn two_workers_are_these_objects() {
-    is_as_kept("workload.yaml", &objects(&example(2)));
+fn a_pipeline_with_two_workers_has_these_objects() {
+    assert_matches_file("workload.yaml", &objects(&example(2)));
 }
 
 #[test]
-fn everything_that_a_pipeline_may_say_of_its_pods_is_in_these_objects() {
+fn every_pod_setting_of_a_pipeline_is_in_these_objects() {
     let mut pipeline = example(1);
     let spec = json!({"workers": {
         "resources": {"requests": {"cpu": "500m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
@@ -90,5 +90,5 @@ fn everything_that_a_pipeline_may_say_of_its_pods_is_in_these_objects() {
     let mut whole: BTreeMap<String, serde_json::Value> = serde_json::from_value(whole).unwrap();
     whole.insert("workers".to_owned(), spec["workers"].clone());
     pipeline.spec = serde_json::from_value::<ProfilePipelineSpec>(json!(whole)).unwrap();
-    is_as_kept("workload-of-its-own.yaml", &objects(&pipeline));
+    assert_matches_file("workload-of-its-own.yaml", &objects(&pipeline));
 }

@@ -1,5 +1,5 @@
-//! Objects of a kind that are watched: kept in memory, and told of when they change. What can't be read (an object
-//! of a later version, say) is left out and told in the log; the others go on.
+//! Watches: each keeps the objects of a kind in memory and requests reconciles when they change.
+//! An object that fails to deserialize (one of a later version, say) is logged and left out.
 
 use std::fmt::Debug;
 
@@ -23,37 +23,39 @@ pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
 
-/// Tasks that watch, and where they tell what is to be reconciled.
+/// Starts watches, which request reconciles of `T`.
 pub struct Watches<'w, T: Resource<DynamicType = ()>> {
-    /// Whose metrics count.
+    /// Its metrics count objects and failed watches.
     pub context: &'w Context,
-    /// They end when this is dropped.
+    /// The watches run until this is dropped.
     pub tasks: &'w mut JoinSet<()>,
-    /// What is to be reconciled.
+    /// Receives the objects to reconcile.
     pub queue: UnboundedSender<ObjectRef<T>>,
 }
 
 impl<T: Resource<DynamicType = ()> + 'static> Watches<'_, T> {
-    /// Keeps the objects of a kind; for each that changed, what `touches` answers is to be reconciled.
-    pub fn keep<K: Watched>(
+    /// Watches the objects of a kind and returns the store that holds them. A change of an object
+    /// requests a reconcile of every reference that `dependents` returns for it.
+    pub fn watch<K: Watched>(
         &mut self,
         api: Api<DeserializeGuard<K>>,
         config: watcher::Config,
-        touches: impl Fn(&K) -> Vec<ObjectRef<T>> + Send + 'static,
+        dependents: impl Fn(&K) -> Vec<ObjectRef<T>> + Send + 'static,
     ) -> Store<K> {
-        self.keep_until_gone(api, config, touches, |_| ())
+        self.watch_with_deletes(api, config, dependents, |_| ())
     }
 
-    /// The same, and tells `gone` of each that is deleted: nothing reconciles it any more.
-    pub fn keep_until_gone<K: Watched>(
+    /// As [`Watches::watch`], and calls `deleted` for each deleted object: a deleted object is not
+    /// reconciled.
+    pub fn watch_with_deletes<K: Watched>(
         &mut self,
         api: Api<DeserializeGuard<K>>,
         config: watcher::Config,
-        touches: impl Fn(&K) -> Vec<ObjectRef<T>> + Send + 'static,
-        gone: impl Fn(&K) + Send + 'static,
+        dependents: impl Fn(&K) -> Vec<ObjectRef<T>> + Send + 'static,
+        deleted: impl Fn(&K) + Send + 'static,
     ) -> Store<K> {
         let (reader, mut writer) = store::<K>();
-        let (kept, queue) = (reader.clone(), self.queue.clone());
+        let (stored, queue) = (reader.clone(), self.queue.clone());
         let metrics = std::sync::Arc::clone(&self.context.metrics);
         let kind = kind::<K>();
         self.tasks.spawn(async move {
@@ -62,19 +64,19 @@ impl<T: Resource<DynamicType = ()> + 'static> Watches<'_, T> {
                 match event {
                     Err(error) => {
                         metrics.watch_failed(kind);
-                        tracing::warn!(kind, %error, "a watch was cut off: it begins anew");
+                        tracing::warn!(kind, %error, "watch failed, restarting");
                     }
                     Ok(event) => {
                         let Some(event) = readable(event, kind) else { continue };
                         writer.apply_watcher_event(&event);
-                        metrics.objects(kind, kept.len());
+                        metrics.objects(kind, stored.len());
                         if let Event::Delete(object) = &event {
-                            gone(object);
+                            deleted(object);
                         }
                         if let Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) = &event {
-                            for touched in touches(object) {
-                                // It ends when nobody listens any more.
-                                let _ = queue.send(touched);
+                            for dependent in dependents(object) {
+                                // Fails only when the controller has ended.
+                                let _ = queue.send(dependent);
                             }
                         }
                     }
@@ -85,19 +87,24 @@ impl<T: Resource<DynamicType = ()> + 'static> Watches<'_, T> {
     }
 }
 
-/// An event of an object that can be read.
+/// Returns the event if its object deserializes; logs and returns `None` otherwise.
 fn readable<K: Watched>(event: Event<DeserializeGuard<K>>, kind: &str) -> Option<Event<K>> {
     let read = |guarded: DeserializeGuard<K>| match guarded.0 {
         Ok(mut object) => {
-            // Who wrote which field, several kilobytes of it, is nothing to anybody here.
+            // Managed fields take several kilobytes per object and are never read here.
             object.meta_mut().managed_fields = None;
-            // And the whole object once more, for kubectl.
+            // Nor is kubectl's copy of the whole object.
             object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
             Some(object)
         }
         Err(invalid) => {
             let metadata = &invalid.metadata;
-            tracing::warn!(kind, namespace = metadata.namespace, name = metadata.name, "an object can't be read");
+            tracing::warn!(
+                kind,
+                namespace = metadata.namespace,
+                name = metadata.name,
+                "object failed to deserialize, ignored"
+            );
             None
         }
     };
@@ -110,7 +117,7 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>, kind: &str) -> Option
     })
 }
 
-/// Name of a kind.
+/// Returns the name of a kind.
 pub fn kind<K: Resource<DynamicType = ()>>() -> &'static str {
     match K::kind(&()) {
         std::borrow::Cow::Borrowed(kind) => kind,
@@ -118,13 +125,13 @@ pub fn kind<K: Resource<DynamicType = ()>>() -> &'static str {
     }
 }
 
-/// Reference to an object itself.
-pub fn itself<K: Watched>(object: &K) -> Vec<ObjectRef<K>> {
+/// Returns the reference to the object: for a watch whose objects are reconciled themselves.
+pub fn self_ref<K: Watched>(object: &K) -> Vec<ObjectRef<K>> {
     vec![ObjectRef::from_obj(object)]
 }
 
-/// The object of this name, in the namespace of another.
-pub fn beside<T, K>(object: &K, name: &str) -> ObjectRef<T>
+/// Returns the reference to the object called `name` in the namespace of `object`.
+pub fn sibling_ref<T, K>(object: &K, name: &str) -> ObjectRef<T>
 where
     T: Resource<DynamicType = ()> + Watched,
     K: Resource,
@@ -132,9 +139,9 @@ where
     ObjectRef::new(name).within(&object.namespace().unwrap_or_default())
 }
 
-/// The objects of a kind in a list, as if they had been watched.
+/// Returns a store that holds the objects of a kind in a list, as a watch would.
 #[cfg(test)]
-pub fn holding<K: Watched>(objects: &[serde_json::Value]) -> Store<K> {
+pub fn store_of<K: Watched>(objects: &[serde_json::Value]) -> Store<K> {
     let (reader, mut writer) = store::<K>();
     writer.apply_watcher_event(&Event::Init);
     for object in objects.iter().filter(|object| object["kind"] == kind::<K>()) {

@@ -1,5 +1,5 @@
-//! The loop around reconciles: what is to be reconciled is, a few at a time and never one object twice at once;
-//! what failed is tried again, further and further apart.
+//! Runs reconciles with bounded concurrency, one per object at a time. A failed reconcile is
+//! retried with exponential back-off.
 
 use std::{
     collections::HashSet,
@@ -20,17 +20,17 @@ use kube::{
 use tokio::sync::{mpsc::UnboundedReceiver, watch};
 
 use crate::{
-    cache::{Watched, kind},
     context::Context,
     fault::Fault,
-    process::metrics::Count,
+    process::metrics::ReconcileTimer,
+    watches::{Watched, kind},
 };
 
-/// Reconciles until it is stopped and what is under way has ended.
-pub async fn control<K, F, Fut>(
+/// Reconciles the requested objects until `stopped` is true and the running reconciles have ended.
+pub async fn run_controller<K, F, Fut>(
     context: Arc<Context>,
     objects: Store<K>,
-    mut queue: UnboundedReceiver<ObjectRef<K>>,
+    mut requests: UnboundedReceiver<ObjectRef<K>>,
     mut stopped: watch::Receiver<bool>,
     reconcile: F,
 ) where
@@ -40,47 +40,47 @@ pub async fn control<K, F, Fut>(
     Fut: Future<Output = Result<Action, Fault>> + Send + 'static,
 {
     let reconcile = Arc::new(reconcile);
-    // Views have their own queues, and a kind one gauge for all of them.
+    // Each view has its own queue; all queues of a kind share one gauge.
     let waiting = Arc::new(Waiting::<K>::new(Arc::clone(&context)));
-    let noting = Arc::clone(&waiting);
-    let requests = stream::poll_fn(move |context| queue.poll_recv(context)).map(move |object| {
-        noting.comes(&object);
+    let queued = Arc::clone(&waiting);
+    let requests = stream::poll_fn(move |context| requests.poll_recv(context)).map(move |object| {
+        queued.add(&object);
         Ok::<_, Infallible>(object)
     });
     let requests = requests.take_until(async move {
-        // Nobody is left to stop it: the same.
+        // A dropped sender means the same: the process ends.
         let _ = stopped.wait_for(|stops| *stops).await;
     });
-    let one = move |object: Arc<K>, context: Arc<Context>| {
+    let reconcile_one = move |object: Arc<K>, context: Arc<Context>| {
         let reconcile = Arc::clone(&reconcile);
-        waiting.goes(&ObjectRef::from_obj(&*object));
+        waiting.remove(&ObjectRef::from_obj(&*object));
         Box::pin(async move {
-            let counting = Count::begin(&context.metrics, kind::<K>());
+            let timer = ReconcileTimer::start(&context.metrics, kind::<K>());
             let id = id(&*object);
-            let done = reconcile(object).await;
-            counting.end(done.as_ref().err().map(Fault::word));
-            if done.is_ok() {
-                context.failures.went_well(&id);
+            let result = reconcile(object).await;
+            timer.end(result.as_ref().err().map(Fault::label));
+            if result.is_ok() {
+                context.failures.reset(&id);
             }
-            done
+            result
         })
     };
-    let again = |object: Arc<K>, fault: &Fault, context: Arc<Context>| {
-        let after = context.failures.failed(&id(&*object));
+    let retry = |object: Arc<K>, fault: &Fault, context: Arc<Context>| {
+        let after = context.failures.record(&id(&*object));
         if fault.is_conflict() {
-            tracing::debug!(object = id(&*object), error = %fault, ?after, "another wrote first: trying again");
+            tracing::debug!(object = id(&*object), error = %fault, ?after, "write conflict, retrying");
         } else {
-            tracing::warn!(object = id(&*object), error = %fault, ?after, "a reconcile failed: trying again");
+            tracing::warn!(object = id(&*object), error = %fault, ?after, "reconcile failed, retrying");
         }
         Action::requeue(after)
     };
     let config = Config::default().concurrency(context.settings.concurrency);
-    let ended = applier(one, again, context, objects, requests, config);
-    // Objects that went meanwhile, and failures that were told above.
-    ended.for_each(|_| std::future::ready(())).await;
+    let results = applier(reconcile_one, retry, context, objects, requests, config);
+    // Failures are logged above. The other errors are objects that were deleted meanwhile.
+    results.for_each(|_| std::future::ready(())).await;
 }
 
-/// Objects that are to be reconciled and wait: counted once, however often they changed.
+/// Objects that wait to be reconciled: each counts once, however often it was requested.
 struct Waiting<K: Resource<DynamicType = ()>> {
     objects: Mutex<HashSet<ObjectRef<K>>>,
     context: Arc<Context>,
@@ -91,13 +91,13 @@ impl<K: Watched> Waiting<K> {
         Self { objects: Mutex::default(), context }
     }
 
-    fn comes(&self, object: &ObjectRef<K>) {
+    fn add(&self, object: &ObjectRef<K>) {
         if self.objects.lock().unwrap_or_else(PoisonError::into_inner).insert(object.clone()) {
             self.context.metrics.queued(kind::<K>(), 1);
         }
     }
 
-    fn goes(&self, object: &ObjectRef<K>) {
+    fn remove(&self, object: &ObjectRef<K>) {
         if self.objects.lock().unwrap_or_else(PoisonError::into_inner).remove(object) {
             self.context.metrics.queued(kind::<K>(), -1);
         }
