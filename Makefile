@@ -5,8 +5,8 @@ CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/let
 export CARGO_TARGET_DIR
 CARGO ?= cargo
 # Cargo unites the features of the packages and targets that it builds. If it always builds all of
-# them, tests and generators share one build of each dependency. Only the demo builds less: it uses
-# no server, so it needs no driver and none of the tools that drivers are built with.
+# them, tests share one build of each dependency. Only the demo and the generators build less: they
+# use no server, so they need no driver and none of the tools that drivers are built with.
 BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
@@ -17,8 +17,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: need-cargo need-cc ## Protect 100,000 generated profiles on this machine and show the results
-	@$(CARGO) build -p lethe-worker --no-default-features --bin lethe-worker
-	@./scripts/demo.sh "$(BUILT)/lethe-worker"
+	@$(CARGO) build -p lethe-worker -p lethe-generate --no-default-features --bin lethe-worker --bin lethe-generate
+	@./scripts/demo.sh "$(BUILT)/lethe-worker" "$(BUILT)/lethe-generate"
 
 check: lint unit ## Formatting, lints, unit tests, freshness of generated files: seconds when warm
 
@@ -27,16 +27,14 @@ test: need-python need-engines need-go need-node lint ## All of `check`, and tes
 	@if $(NODE); then ./tests/engines/kubernetes/build node >/dev/null; fi
 	$(CARGO) test --workspace
 
-generate: need-cargo need-drivers ## Write the CRDs and the references in docs/ from the types
-	$(CARGO) build --workspace --all-targets
-	"$(BUILT)/crdgen"
-	"$(BUILT)/docgen"
-	"$(BUILT)/metricgen"
+generate: need-cargo need-cc ## Write the CRDs and the references in docs/ from the types
+	$(CARGO) run -p xtask -- all
 
 bench: need-cargo need-drivers need-engines need-python need-cmake ## Run all benchmarks; method and figures: docs/benchmarks.md
 	@./tests/engines/down
 	@./tests/engines/mongo/build-rust >/dev/null
 	@# Benchmarks need no default features, and so no operator.
+	$(CARGO) build --release --workspace --no-default-features --bin lethe-worker --benches
 	$(CARGO) bench --workspace --no-default-features --bench '*'
 	@echo; echo "The same latencies with the servers' files in memory instead of on disk:"
 	TMPDIR=/dev/shm $(CARGO) bench --workspace --no-default-features --bench streaming -- latency
@@ -44,9 +42,10 @@ bench: need-cargo need-drivers need-engines need-python need-cmake ## Run all be
 soak: need-cargo need-drivers need-engines need-python need-cmake need-go ## Run the long fault tests for an hour or two; record their output in docs/ledger.md
 	@# Uses the faster MongoDB-wire server, so that the worker is the bottleneck.
 	@./tests/engines/mongo/build-rust >/dev/null
+	$(CARGO) build --workspace --all-targets
 	trap ./tests/engines/mongo/down EXIT; ./tests/engines/mongo/down; \
 	MONGO_SERVER=rust LETHE_SOAK=1 $(CARGO) test --workspace --no-fail-fast --test promises --test streaming --test cluster -- --nocapture --test-threads=1 \
-		crash soak:: accounting:: faults::workers_killed crowd:: leader::whatever
+		crash soak:: accounting:: faults::workers_killed scale:: leader::a_leader_that_fails
 
 engines-up: need-engines need-python ## Start Kafka, Cassandra and a MongoDB-wire server for tests: tests/engines/README.md
 	@./tests/engines/up

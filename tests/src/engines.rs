@@ -1,4 +1,5 @@
-//! The servers that tests and benches run on. `tests/engines` starts them, or names those that variables name.
+//! The servers that tests and benches use. Scripts in `tests/engines` start them, unless variables name
+//! running ones.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 
-/// What is known of servers: `name=value` lines, as their scripts print them.
+/// Addresses and files of servers: the `name=value` lines that their scripts print.
 #[derive(Clone, Default)]
 pub struct Engines(BTreeMap<String, String>);
 
-/// The servers that tests share, started by the first test that asks.
+/// Returns the servers that tests share. The first call starts them.
 pub fn engines() -> &'static Engines {
     static ENGINES: OnceLock<Engines> = OnceLock::new();
     ENGINES.get_or_init(|| Engines::of(&script(&scripts().join("up"), &[], &[])))
@@ -26,57 +27,57 @@ impl Engines {
         Self(facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// These, and others in place of those that are known of both.
+    /// Returns these facts, with those of `others` in place of the same names.
     #[must_use]
     pub fn with(mut self, others: &Self) -> Self {
         self.0.extend(others.0.clone());
         self
     }
 
-    /// A fact, if there is one: a server that a variable names tells its address alone.
+    /// Returns a fact, if there is one: a server that a variable names has only its address.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     #[track_caller]
     fn fact(&self, name: &str) -> &str {
-        self.get(name).unwrap_or_else(|| panic!("tests/engines says nothing of {name}"))
+        self.get(name).unwrap_or_else(|| panic!("tests/engines does not print {name}"))
     }
 
-    /// `host:port` of Kafka.
+    /// Returns `host:port` of Kafka.
     pub fn kafka(&self) -> &str {
         self.fact("LETHE_TEST_KAFKA")
     }
 
-    /// `host:port` of Cassandra.
+    /// Returns `host:port` of Cassandra.
     pub fn cassandra(&self) -> &str {
         self.fact("LETHE_TEST_CASSANDRA")
     }
 
-    /// `host:port` of the server that speaks MongoDB's protocol.
+    /// Returns `host:port` of the server with MongoDB's protocol.
     pub fn mongodb(&self) -> &str {
         self.fact("LETHE_TEST_MONGODB")
     }
 
-    /// Where certificates lie.
+    /// Returns the folder of the certificates.
     pub fn tls(&self) -> &Path {
         Path::new(self.fact("TLS_DIR"))
     }
 }
 
-/// A server of one test or bench, ended with it.
-pub struct Own {
+/// A server of one test or bench. It is killed and its data are deleted when it is dropped.
+pub struct PrivateEngine {
     engine: &'static str,
     folder: TempDir,
-    /// Where it listens.
+    /// The port where it listens.
     pub port: u16,
     settings: Vec<(String, String)>,
-    /// What is known of it.
+    /// Its facts.
     pub facts: Engines,
 }
 
-impl Own {
-    /// Starts a server of an engine (`kafka`, `cassandra`, `mongo`) with these settings, on a port of its own.
+impl PrivateEngine {
+    /// Starts a server of an engine (`kafka`, `cassandra`, `mongo`) with these settings on a free port.
     pub fn start(engine: &'static str, settings: &[(&str, &str)]) -> Self {
         let (folder, named) = (tempfile::tempdir().unwrap(), format!("{}_PORT", engine.to_uppercase()));
         let given = settings.iter().find(|(name, _)| *name == named).map(|(_, port)| port.parse().unwrap());
@@ -90,35 +91,36 @@ impl Own {
         Self { engine, folder, port, settings: all, facts }
     }
 
-    /// Stops it, or nodes of it; `--kill` as a crash. Its data stay.
+    /// Stops it, or some of its nodes; with `--kill` by SIGKILL. Its data are kept.
     pub fn down(&self, arguments: &[&str]) {
         script(&scripts().join(self.engine).join("down"), arguments, &self.settings);
     }
 
-    /// Starts again what was stopped; answers when it serves.
+    /// Starts what was stopped, and waits until it serves.
     pub fn up(&self) {
         script(&scripts().join(self.engine).join("up"), &[], &self.settings);
     }
 
-    /// Runs a program of its engine; answers what it printed.
+    /// Runs a program of its engine. Returns its output.
     pub fn tool(&self, arguments: &[&str]) -> String {
         script(&scripts().join(self.engine).join("tool"), arguments, &self.settings)
     }
 
-    /// `host:port`.
+    /// Returns `host:port`.
     pub fn at(&self, host: &str) -> String {
         format!("{host}:{}", self.port)
     }
 }
 
-impl Drop for Own {
+impl Drop for PrivateEngine {
     fn drop(&mut self) {
         script(&scripts().join(self.engine).join("down"), &["--kill", "--wipe"], &self.settings);
         assert!(self.folder.path().is_absolute());
     }
 }
 
-/// A port with some free ones after it: an engine takes several. Free when asked; it takes them in a moment.
+/// Returns a free port with free ports after it, as an engine takes several. They may be taken by
+/// others until it starts.
 fn free_port() -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -136,7 +138,7 @@ fn scripts() -> PathBuf {
 fn script(path: &Path, arguments: &[&str], settings: &[(String, String)]) -> String {
     let mut command = Command::new(path);
     if !settings.is_empty() {
-        // A server of a test's own is started whatever else runs.
+        // A private server is started even if variables name running ones.
         for named in ["LETHE_TEST_KAFKA", "LETHE_TEST_CASSANDRA", "LETHE_TEST_MONGODB"] {
             command.env_remove(named);
         }

@@ -1,5 +1,5 @@
-//! What the engines take from their own clients, with nothing in between: the same settings, records
-//! of about the same size.
+//! The rates of the engines with their own clients alone, with the settings of the worker and records of
+//! about the same size.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,14 +16,14 @@ use scylla::client::session_builder::SessionBuilder;
 
 use crate::measured::{Cost, of_this_process};
 
-/// Rows that are written to a store.
+/// Rows written to a store.
 const ROWS: u64 = 30_000;
-/// Bytes of a row's document.
+/// Size of a row's document in bytes.
 const SIZE: usize = 500;
-/// Statements under way at once.
+/// Statements in flight.
 const AT_ONCE: usize = 128;
 
-/// From a topic into another, record by record.
+/// Copies a topic to another, record by record.
 pub fn kafka(engines: &Engines, from: &str, to: &str, events: u64) -> Cost {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", engines.kafka())

@@ -1,13 +1,13 @@
-//! What a streaming worker costs: CPU of the whole process per event, rates beside each engine's own
-//! ceiling, latency, start and stop. Method and figures: docs/benchmarks.md.
+//! Costs of a streaming worker: CPU of the whole process per event, rates beside the ceiling of each engine,
+//! latency, start and stop. Method and figures: docs/benchmarks.md.
 //!
-//! The worker is the real program on real engines; this process feeds it and looks at it.
+//! The worker is the real program on real engines. This process feeds and observes it.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod ceilings;
-mod manifest;
 mod measured;
+mod pipelines;
 mod probe;
 
 use std::{
@@ -15,135 +15,135 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lethe_tests::engines::{Engines, Own};
-use lethe_worker::generate::{GenerateOptions, Generator, Kind, Record};
-use manifest::{Bench, PARTITIONS, Sinks};
+use lethe_generate::{GenerateOptions, Generator, Kind, Record};
+use lethe_tests::engines::{Engines, PrivateEngine};
 use measured::{Cost, Quantiles, Worker};
+use pipelines::{BenchPipelines, PARTITIONS, Sinks};
 use probe::Probe;
 use rdkafka::{
     ClientConfig,
     producer::{BaseProducer, BaseRecord, Producer},
 };
 
-/// Events of a run that is measured for its CPU, and the people that they are about. To a topic alone there are more:
-/// the process starts for them, too, and opens all that it needs.
+/// Events of a run whose CPU is measured, and their subjects. Runs to a topic alone have more events, so that
+/// the start of the process counts less.
 const EVENTS: u64 = 150_000;
 const MORE: u64 = 600_000;
 const SUBJECTS: u64 = 5_000;
-/// Seconds that latency is measured for, after some at the same rate that don't count: a new table, and what was written
-/// while it filled, keep the servers busy for longer than a worker.
+/// Seconds of a latency measurement, and seconds at the same rate before it: servers are busy for longer than
+/// the worker with a new table and with earlier writes.
 const SECONDS: u64 = 10;
 const SETTLING: u64 = 60;
-/// Events a second before latency is measured: ten of each subject, so that the keys of all are at hand.
+/// Events a second before a latency measurement: ten of each subject, so that all keys are cached.
 const WARMING: u64 = 5_000;
-/// What the servers' own scripts start Java with (kafka-run-class.sh, jvm17-server.options).
+/// Java options of the servers' own scripts (kafka-run-class.sh, jvm17-server.options).
 const KAFKA_JVM: &str = "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \
     -XX:+ExplicitGCInvokesConcurrent";
 const CASSANDRA_JVM: &str = "-XX:+UseG1GC -XX:+ParallelRefProcEnabled -XX:MaxTenuringThreshold=1 -XX:G1HeapRegionSize=16m \
     -XX:G1RSetUpdatingPauseTimePercent=5 -XX:MaxGCPauseMillis=300 -XX:InitiatingHeapOccupancyPercent=70";
-/// The cache of the server that stands for MongoDB, as it is by default: tests give it less. Where a fifth of it is not in
-/// its files yet, whoever writes has to help with that first.
+/// Default cache of the server in place of MongoDB: tests give it less. When a fifth of it is not in its files
+/// yet, writers have to flush first.
 const MONGO_CACHE: &str = "4G";
 const TO_TOPIC: Sinks = Sinks { topic: true, cassandra: false, mongodb: false, append: false };
 const TO_STORES: Sinks = Sinks { topic: false, cassandra: true, mongodb: true, append: false };
-/// Of so many rounds the best is told: what else the machine does makes a round dearer, never cheaper.
+/// Rounds, of which the best is reported: other work of the machine only makes a round slower.
 const ROUNDS: usize = 3;
 
 fn main() {
-    // All of it, or what is asked for: `cargo bench --workspace --no-default-features --bench streaming -- latency`.
+    // Everything, or the parts that the arguments name: `cargo bench --workspace --no-default-features --bench streaming -- latency`.
     let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wants = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
     if wants("costs") {
         let servers = Servers::lean();
         println!("| what | events | us CPU/event | events/s | of the engine's ceiling | peak RSS MiB |");
         println!("|---|---|---|---|---|---|");
-        servers.bench(|bench| costs(&servers.engines, bench));
+        servers.bench(|pipelines| costs(&servers.engines, pipelines));
     }
     if wants("latency") || wants("stops") {
         let servers = Servers::as_they_run();
-        servers.bench(|bench| {
+        servers.bench(|pipelines| {
             if wants("latency") {
                 println!(
                     "\n| latency, record to acknowledgement by all | partitions | rate/s | p50 ms | p99 ms | to a consumer alone, p50 | p99 |"
                 );
                 println!("|---|---|---|---|---|---|---|");
-                warm(bench);
-                latency(bench, "Kafka -> Kafka", TO_TOPIC, (PARTITIONS, 5_000), Subjects::Known);
-                latency(bench, "Kafka -> Cassandra and MongoDB", TO_STORES, (1, 1_000), Subjects::Known);
-                latency(bench, "the same, new subjects among them", TO_STORES, (1, 1_000), Subjects::New);
-                // At such a rate few records of six partitions find company within the feeder's linger.
-                latency(bench, "the same, all subjects known", TO_STORES, (PARTITIONS, 1_000), Subjects::Known);
+                warm(pipelines);
+                latency(pipelines, "Kafka -> Kafka", TO_TOPIC, (PARTITIONS, 5_000), Subjects::Known);
+                latency(pipelines, "Kafka -> Cassandra and MongoDB", TO_STORES, (1, 1_000), Subjects::Known);
+                latency(pipelines, "the same, new subjects among them", TO_STORES, (1, 1_000), Subjects::New);
+                // At this rate, most records of six partitions are alone in their batch.
+                latency(pipelines, "the same, all subjects known", TO_STORES, (PARTITIONS, 1_000), Subjects::Known);
             }
             if wants("stops") {
                 println!("\n| what | s |");
                 println!("|---|---|");
-                start_and_stop(bench);
+                start_and_stop(pipelines);
             }
         });
     }
 }
 
-/// An instance of each engine of the bench's own; of the servers that stand for MongoDB the faster one.
+/// A private server of each engine. In place of MongoDB it is the faster of the two servers.
 struct Servers {
     engines: Engines,
-    _own: [Own; 3],
+    _own: [PrivateEngine; 3],
 }
 
 impl Servers {
-    /// Java as it is started for tests: its second compiler and its parallel collector would take the cores that the
-    /// worker is measured on.
+    /// Starts Java as tests do: its second compiler and its parallel collector would take the cores of the
+    /// measured worker.
     fn lean() -> Self {
         Self::start(&[], &[])
     }
 
-    /// Java as the servers' own scripts start it: what costs the worker nothing may cost whoever waits.
+    /// Starts Java as the servers' own scripts do, for latencies.
     fn as_they_run() -> Self {
         Self::start(&[("KAFKA_JVM", KAFKA_JVM)], &[("CASSANDRA_JVM", CASSANDRA_JVM)])
     }
 
     fn start(kafka: &[(&str, &str)], cassandra: &[(&str, &str)]) -> Self {
         let own = [
-            Own::start("kafka", kafka),
-            Own::start("cassandra", cassandra),
-            Own::start("mongo", &[("MONGO_SERVER", "rust"), ("MONGO_CACHE", MONGO_CACHE)]),
+            PrivateEngine::start("kafka", kafka),
+            PrivateEngine::start("cassandra", cassandra),
+            PrivateEngine::start("mongo", &[("MONGO_SERVER", "rust"), ("MONGO_CACHE", MONGO_CACHE)]),
         ];
         Self { engines: own.iter().fold(Engines::default(), |all, own| all.with(&own.facts)), _own: own }
     }
 
-    /// Says how fast the machine was, too: it may be twice as slow an hour later.
-    fn bench(&self, part: impl FnOnce(&Bench)) {
-        let bench = Bench::new(&self.engines);
+    /// Runs a part, and prints the speed of the machine: it may be twice as slow an hour later.
+    fn bench(&self, part: impl FnOnce(&BenchPipelines)) {
+        let pipelines = BenchPipelines::new(&self.engines);
         let before = measured::generator();
-        part(&bench);
+        part(&pipelines);
         let after = measured::generator();
         println!("\nTo generate an event took {:.2} us of CPU before, {:.2} after.", before.micros(), after.micros());
-        bench.end();
+        pipelines.end();
     }
 }
 
-fn costs(engines: &Engines, bench: &Bench) {
-    let (topic, long) = (bench.topic("accounts"), bench.topic("more-accounts"));
-    bench.generate(&topic, EVENTS, SUBJECTS);
-    bench.generate(&long, MORE, SUBJECTS);
-    let copied = ceilings::kafka(engines, &long, &bench.topic("copied"), MORE);
+fn costs(engines: &Engines, pipelines: &BenchPipelines) {
+    let (topic, long) = (pipelines.topic("accounts"), pipelines.topic("more-accounts"));
+    pipelines.generate(&topic, EVENTS, SUBJECTS);
+    pipelines.generate(&long, MORE, SUBJECTS);
+    let copied = ceilings::kafka(engines, &long, &pipelines.topic("copied"), MORE);
     row("client library alone: topic -> topic", &copied, None);
-    let cassandra = ceilings::cassandra(engines, bench.database());
+    let cassandra = ceilings::cassandra(engines, pipelines.database());
     row("driver alone: upserts in Cassandra", &cassandra, None);
-    let mongodb = ceilings::mongodb(engines, bench.database());
+    let mongodb = ceilings::mongodb(engines, pipelines.database());
     row("driver alone: upserts in MongoDB", &mongodb, None);
 
     let to_cassandra = Sinks { cassandra: true, ..TO_TOPIC };
     let to_both = Sinks { mongodb: true, ..to_cassandra };
     let measure = |what: &str, rounds: usize, (topic, events): (&str, u64), sinks: Sinks, ceiling: &Cost| {
-        let costs = (0..rounds).map(|_| bench.run(topic, sinks));
+        let costs = (0..rounds).map(|_| pipelines.run(topic, sinks));
         let best = costs.min_by(|one, other| one.micros().total_cmp(&other.micros())).unwrap();
         assert_eq!(best.events, events);
         row(what, &best, Some(ceiling));
     };
     let (few, many) = ((topic.as_str(), EVENTS), (long.as_str(), MORE));
     measure("Kafka -> Kafka, new subjects", 1, few, TO_TOPIC, &copied);
-    // Keys that only dead letters need are made, too, and the servers have seen such work.
-    bench.run(&long, TO_TOPIC);
+    // Creates the keys of dead letters, too, and warms the servers.
+    pipelines.run(&long, TO_TOPIC);
     measure("Kafka -> Kafka", ROUNDS, many, TO_TOPIC, &copied);
     measure("Kafka -> Kafka + Cassandra, Latest", ROUNDS, few, to_cassandra, &cassandra);
     measure("Kafka -> Kafka + Cassandra + MongoDB, Latest", ROUNDS, few, to_both, &mongodb);
@@ -156,28 +156,28 @@ fn row(what: &str, cost: &Cost, ceiling: Option<&Cost>) {
     println!("| {what} | {} | {:.1} | {:.0} | {share} | {rss} |", cost.events, cost.micros(), cost.rate());
 }
 
-/// Work of the kind that is measured: Java is slow until its compiler has seen it for a while.
-fn warm(bench: &Bench) {
-    let topic = bench.topic("warm");
-    bench.generate(&topic, MORE, SUBJECTS);
-    bench.run(&topic, TO_TOPIC);
-    bench.run(&topic, Sinks { topic: true, ..TO_STORES });
+/// Runs work of the measured kind: Java is slow until it has compiled it.
+fn warm(pipelines: &BenchPipelines) {
+    let topic = pipelines.topic("warm");
+    pipelines.generate(&topic, MORE, SUBJECTS);
+    pipelines.run(&topic, TO_TOPIC);
+    pipelines.run(&topic, Sinks { topic: true, ..TO_STORES });
 }
 
-/// Whether a worker has seen the subjects before.
+/// Whether the worker has seen the subjects before.
 #[derive(Clone, Copy)]
 enum Subjects {
     Known,
     New,
 }
 
-/// Feeds a topic at a steady rate, stamped as it goes, and asks the worker how long it took; a consumer that does
-/// nothing else says what of it is the topic's.
-fn latency(bench: &Bench, what: &str, sinks: Sinks, (partitions, rate): (i32, u64), subjects: Subjects) {
-    let topic = bench.topic_of("paced", partitions);
-    let worker = Worker::serve(bench, &topic, sinks);
-    worker.await_ready();
-    let mut feed = Feed::new(bench, &topic);
+/// Feeds a topic at a steady rate with current timestamps, and reads the latency from the worker. A consumer
+/// that does nothing else measures the share of the topic.
+fn latency(pipelines: &BenchPipelines, what: &str, sinks: Sinks, (partitions, rate): (i32, u64), subjects: Subjects) {
+    let topic = pipelines.topic_of("paced", partitions);
+    let worker = Worker::serve(pipelines, &topic, sinks);
+    worker.wait_until_ready();
+    let mut feed = Feed::new(pipelines, &topic);
     let rounds = if let Subjects::Known = subjects {
         feed.pour(&worker, WARMING, SECONDS);
         feed.pour(&worker, rate, SETTLING);
@@ -192,26 +192,26 @@ fn latency(bench: &Bench, what: &str, sinks: Sinks, (partitions, rate): (i32, u6
     };
     let best = (0..rounds).map(round).min_by(|one, other| one[1].total_cmp(&other[1]));
     let [p50, p99] = best.unwrap();
-    // In a round of its own: that it reads costs the broker as much as that the worker does.
-    let probe = Probe::start(bench, &topic);
+    // In another round: a second consumer costs the broker as much as the worker.
+    let probe = Probe::start(pipelines, &topic);
     feed.pour(&worker, rate, SECONDS);
     let [topic_p50, topic_p99] = probe.end([0.50, 0.99]);
     println!("| {what} | {partitions} | {rate} | {p50:.1} | {p99:.1} | {topic_p50:.1} | {topic_p99:.1} |");
     worker.stop();
 }
 
-fn start_and_stop(bench: &Bench) {
-    let topic = bench.topic("waiting");
-    bench.generate(&topic, 200_000, SUBJECTS);
+fn start_and_stop(pipelines: &BenchPipelines) {
+    let topic = pipelines.topic("waiting");
+    pipelines.generate(&topic, 200_000, SUBJECTS);
     let begun = Instant::now();
-    let worker = Worker::serve(bench, &topic, TO_TOPIC);
-    worker.await_events(1);
+    let worker = Worker::serve(pipelines, &topic, TO_TOPIC);
+    worker.wait_for_events(1);
     println!("| first event delivered, after the start of the process | {:.2} |", begun.elapsed().as_secs_f64());
     let took = worker.stop();
     println!("| end of the process, after SIGTERM under load | {:.2} |", took.as_secs_f64());
 }
 
-/// A producer that keeps time.
+/// A producer with a steady rate.
 struct Feed {
     producer: BaseProducer,
     topic: String,
@@ -221,10 +221,10 @@ struct Feed {
 }
 
 impl Feed {
-    fn new(bench: &Bench, topic: &str) -> Self {
+    fn new(pipelines: &BenchPipelines, topic: &str) -> Self {
         let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", bench.kafka())
-            // As clients of Kafka 4 do by themselves: a record alone in its batch costs the broker as much as a hundred.
+            .set("bootstrap.servers", pipelines.kafka())
+            // The default of Kafka 4 clients: a batch of one record costs the broker as much as one of a hundred.
             .set("linger.ms", "5")
             .set("partitioner", "murmur2_random")
             .create()
@@ -240,7 +240,7 @@ impl Feed {
         }
     }
 
-    /// So many events a second, for so many seconds; returns when the worker has delivered them.
+    /// Sends so many events a second for so many seconds. Returns when the worker has delivered them.
     fn pour(&mut self, worker: &Worker, rate: u64, seconds: u64) {
         let begun = Instant::now();
         for number in 0..rate * seconds {
@@ -255,6 +255,6 @@ impl Feed {
         }
         self.producer.flush(Duration::from_secs(30)).unwrap();
         self.events += rate * seconds;
-        worker.await_events(self.events);
+        worker.wait_for_events(self.events);
     }
 }

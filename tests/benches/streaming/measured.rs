@@ -1,4 +1,4 @@
-//! What a worker costs that runs, and what work of this process costs.
+//! Costs of a running worker, and of work in this process.
 
 use std::{
     fs,
@@ -10,17 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lethe_worker::generate::{GenerateOptions, Generator, Kind};
+use lethe_generate::{GenerateOptions, Generator, Kind};
 
-use crate::manifest::{Bench, Sinks};
+use crate::pipelines::{BenchPipelines, Sinks};
 
-/// The program, built from the worker's own source.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lethe-worker-under-test");
-
-/// Events that are generated to see how fast the machine is.
+/// Events that are generated to measure the speed of the machine.
 const GENERATED: u64 = 2_000_000;
 
-/// What something cost.
+/// The cost of some work.
 pub struct Cost {
     pub events: u64,
     /// CPU of the whole process, user and kernel.
@@ -39,7 +36,7 @@ impl Cost {
     }
 }
 
-/// Fields of `/proc/<pid>/stat` after the name, from the state on.
+/// Returns the fields of `/proc/<pid>/stat` from the state on.
 fn stat(of: &str) -> Vec<u64> {
     let stat = fs::read_to_string(format!("/proc/{of}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();
@@ -50,33 +47,33 @@ fn ticks(ticks: u64) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// CPU time of this process so far.
+/// Returns the CPU time of this process so far.
 fn own_cpu() -> Duration {
     let stat = stat("self");
     ticks(stat[11] + stat[12])
 }
 
-/// CPU time of children that have ended: the kernel's getrusage(RUSAGE_CHILDREN).
+/// Returns the CPU time of children that have ended, as getrusage(RUSAGE_CHILDREN).
 fn children_cpu() -> Duration {
     let stat = stat("self");
     ticks(stat[13] + stat[14])
 }
 
-/// Peak resident memory of a process, bytes.
+/// Returns the peak resident memory of a process in bytes.
 fn peak_rss(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
-/// Does some work here, and measures it.
+/// Measures work in this process.
 pub fn of_this_process(events: u64, work: impl FnOnce()) -> Cost {
     let (cpu, begun) = (own_cpu(), Instant::now());
     work();
     Cost { events, cpu: own_cpu().saturating_sub(cpu), wall: begun.elapsed(), peak_rss: None }
 }
 
-/// Events that are made and written nowhere: what says how fast the machine is, as no server takes part.
+/// Measures the generation of events that are written nowhere: the speed of the machine without servers.
 pub fn generator() -> Cost {
     let options = GenerateOptions { subjects: 5_000, ..GenerateOptions::new(Kind::Account, GENERATED) };
     let mut generator = Generator::new(options).unwrap();
@@ -89,7 +86,7 @@ pub fn generator() -> Cost {
     })
 }
 
-/// Runs a command to its end, and measures it. Its answer must be a report of `run`.
+/// Measures a command to its end. Its standard output must be a report of `run`.
 pub fn measure(command: &mut Command) -> Cost {
     let before = children_cpu();
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -117,15 +114,15 @@ pub fn measure(command: &mut Command) -> Cost {
     }
 }
 
-/// A worker that runs until it is stopped, and can be asked.
+/// A running worker. It is killed when it is dropped.
 pub struct Worker {
     child: Child,
     address: String,
 }
 
 impl Worker {
-    pub fn serve(bench: &Bench, topic: &str, sinks: Sinks) -> Self {
-        let mut child = bench
+    pub fn serve(pipelines: &BenchPipelines, topic: &str, sinks: Sinks) -> Self {
+        let mut child = pipelines
             .worker(topic, sinks)
             .args(["--listen", "127.0.0.1:0", "--log", "info"])
             .stderr(Stdio::piped())
@@ -137,12 +134,12 @@ impl Worker {
             let (_, after) = line.split_once("address=")?;
             Some(after.split_whitespace().next()?.to_owned())
         });
-        let address = address.expect("it says where it listens");
+        let address = address.expect("its log has the address");
         thread::spawn(move || lines.for_each(drop));
         Self { child, address }
     }
 
-    fn ask(&self, path: &str) -> Option<String> {
+    fn http_get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
@@ -152,31 +149,31 @@ impl Worker {
     }
 
     fn metric(&self, name: &str) -> f64 {
-        let text = self.ask("/metrics").unwrap_or_default();
+        let text = self.http_get("/metrics").unwrap_or_default();
         let lines = text.lines().filter(|line| line.starts_with(name));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     /// Waits until it has partitions.
-    pub fn await_ready(&self) {
-        self.until(|worker| worker.metric("lethe_assigned_partitions{") > 0.0);
+    pub fn wait_until_ready(&self) {
+        self.wait_until(|worker| worker.metric("lethe_assigned_partitions{") > 0.0);
     }
 
-    /// Waits until so many events are at every sink.
-    pub fn await_events(&self, events: u64) {
-        self.until(|worker| worker.metric("lethe_end_to_end_seconds_count{") >= events as f64);
+    /// Waits until so many events are delivered to every sink.
+    pub fn wait_for_events(&self, events: u64) {
+        self.wait_until(|worker| worker.metric("lethe_end_to_end_seconds_count{") >= events as f64);
     }
 
-    fn until(&self, holds: impl Fn(&Self) -> bool) {
+    fn wait_until(&self, is_met: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
-        while !holds(self) {
-            assert!(begun.elapsed() < Duration::from_secs(120), "the worker at {} stands still", self.address);
+        while !is_met(self) {
+            assert!(begun.elapsed() < Duration::from_secs(120), "the worker at {} does not advance", self.address);
             thread::sleep(Duration::from_millis(10));
         }
     }
 
     pub fn quantiles(&self) -> Quantiles {
-        let text = self.ask("/metrics").unwrap();
+        let text = self.http_get("/metrics").unwrap();
         let buckets = text.lines().filter_map(|line| {
             let (_, rest) = line.strip_prefix("lethe_end_to_end_seconds_bucket{")?.split_once("le=\"")?;
             let (bound, count) = rest.split_once("\"} ")?;
@@ -185,7 +182,7 @@ impl Worker {
         Quantiles(buckets.collect())
     }
 
-    /// Stops it; answers how long that took.
+    /// Stops it. Returns how long that took.
     pub fn stop(mut self) -> Duration {
         let begun = Instant::now();
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
@@ -202,11 +199,11 @@ impl Drop for Worker {
     }
 }
 
-/// Cumulative counts by upper bound, seconds.
+/// Cumulative counts by upper bound in seconds.
 pub struct Quantiles(Vec<(f64, f64)>);
 
 impl Quantiles {
-    /// What was recorded between two looks.
+    /// Returns the counts between two reads.
     pub fn between(before: &Self, after: &Self) -> Self {
         Self(before.0.iter().zip(&after.0).map(|((bound, before), (_, after))| (*bound, after - before)).collect())
     }

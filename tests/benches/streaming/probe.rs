@@ -1,5 +1,5 @@
-//! How long a record takes to whoever reads its topic, with no worker in between: what feeder, broker and client need
-//! by themselves, on cores that all share.
+//! The latency of a topic from producer to consumer without a worker: the share of feeder, broker and client
+//! on cores that all share.
 
 use std::{
     sync::{
@@ -15,9 +15,9 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 
-use crate::manifest::Bench;
+use crate::pipelines::BenchPipelines;
 
-/// A consumer of a topic, in a thread of its own.
+/// A consumer of a topic in its own thread.
 pub struct Probe {
     ended: Arc<AtomicBool>,
     thread: JoinHandle<Vec<f64>>,
@@ -25,10 +25,10 @@ pub struct Probe {
 
 impl Probe {
     /// Reads from the end of a topic.
-    pub fn start(bench: &Bench, topic: &str) -> Self {
+    pub fn start(pipelines: &BenchPipelines, topic: &str) -> Self {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", bench.kafka()).set("group.id", format!("{topic}-probe"));
-        // As the worker reads.
+        config.set("bootstrap.servers", pipelines.kafka()).set("group.id", format!("{topic}-probe"));
+        // The settings of the worker.
         config.set("fetch.wait.max.ms", "200").set("fetch.queue.backoff.ms", "10");
         let consumer: BaseConsumer = config.create().unwrap();
         let known = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).unwrap();
@@ -52,17 +52,17 @@ impl Probe {
         Self { ended, thread }
     }
 
-    /// Ends it; answers quantiles in milliseconds.
+    /// Ends it. Returns quantiles in milliseconds.
     pub fn end<const N: usize>(self, quantiles: [f64; N]) -> [f64; N] {
         self.ended.store(true, Ordering::Relaxed);
         let mut took = self.thread.join().unwrap();
-        assert!(!took.is_empty(), "nothing came");
+        assert!(!took.is_empty(), "no record was read");
         took.sort_unstable_by(f64::total_cmp);
         quantiles.map(|quantile| took[(quantile * (took.len() - 1) as f64) as usize])
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns milliseconds since 1970.
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1e3
 }

@@ -1,5 +1,5 @@
-//! Every event is accounted for, exactly, per sink, by the closed list of outcomes; and what a sink
-//! says it holds is there, and nothing else.
+//! Each event of a file has exactly one outcome per sink, from a closed list. A sink holds what the
+//! outcomes say, and nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,22 +8,23 @@ use std::{
 
 use lethe_core::{keys::KeyRing, outcome::Outcome};
 use lethe_crds::profile_pipeline::Audience;
-use lethe_stores::{DeadLetters, dead_letter::LetterKey, embedded::EmbeddedStore};
-use lethe_worker::{generate::Summary, run::open_letter};
+use lethe_generate::Summary;
+use lethe_stores::{DeadLetters, LetterKey, embedded::EmbeddedStore};
+use lethe_worker::run::open_letter;
 use serde_json::Value;
 
-use crate::{
-    dump,
-    folder::{Folder, generate, troubled},
+use crate::dump;
+use lethe_tests::{
+    folder::{Folder, generate, mixed_events},
     model::{Event, Kept, Line, Model, Verdict, append, latest},
-    worker::Counts,
+    process::Counts,
 };
 
 const EVENTS: u64 = 200_000;
 const DAY: i64 = 86_400_000;
 const ERASED: &[&str] = &["gone-1", "gone-2"];
 
-/// What came of a file in the end: read once, looked at by each check.
+/// The result of a run, which each check reads.
 struct Scene {
     folder: Folder,
     ring: KeyRing,
@@ -36,25 +37,25 @@ struct Scene {
 #[test]
 fn every_event_of_a_file_is_accounted_for_per_sink() {
     let scene = Scene::play();
-    scene.the_verdicts_fit_what_was_generated();
-    scene.the_counts_add_up();
-    scene.the_profiles_are_the_newest_event_of_each_subject();
-    scene.the_history_holds_every_event_that_no_deletion_covers();
-    scene.the_file_holds_every_event_in_order();
-    scene.the_dead_letters_give_back_every_rejected_line();
+    scene.check_verdicts();
+    scene.check_counts();
+    scene.check_profiles();
+    scene.check_history();
+    scene.check_file();
+    scene.check_dead_letters();
     println!("accounting: {} events; {}", scene.counts.events(), scene.counts.seen("profiles"));
 }
 
 impl Scene {
     fn play() -> Self {
         let folder = Folder::of_example("laptop");
-        // A first run on nothing makes the tables; then two subjects are erased, who never were there.
+        // A run of an empty file creates the tables. Then two subjects are erased, which have no data.
         folder.write("profiles.ndjson", "");
         assert_eq!(folder.counts(&[]).events(), 0);
         let ring = folder.ring();
         erase(&folder, &ring);
 
-        let (mut file, summary) = generate(troubled(EVENTS, 7));
+        let (mut file, summary) = generate(mixed_events(EVENTS, 7));
         for line in rare_lines() {
             file.extend_from_slice(line.as_bytes());
             file.push(b'\n');
@@ -73,7 +74,7 @@ impl Scene {
         })
     }
 
-    /// Events that a sink of this age takes.
+    /// Returns the events that a sink with this `maxAge` accepts.
     fn younger_than(&self, days: i64) -> impl Iterator<Item = &Event> {
         let oldest = jiff::Timestamp::now().as_millisecond() - days * DAY;
         self.accepted().filter(move |event| event.time > oldest)
@@ -87,15 +88,15 @@ impl Scene {
         self.ring.reference(audience, &self.ring.token("customers", subject)).unwrap().to_string()
     }
 
-    /// An event's id as an audience sees it.
+    /// Returns an event's id for an audience.
     fn id(&self, audience: Audience, event: &Event) -> String {
         let mut id = Vec::new();
         self.ring.event_id_for(audience, &event.id, &mut id).unwrap();
         String::from_utf8(id).unwrap()
     }
 
-    /// The model is held against the generator, which knows what it wrote.
-    fn the_verdicts_fit_what_was_generated(&self) {
+    /// Compares the model with the counts of the generator.
+    fn check_verdicts(&self) {
         let rejected = |reasons: &[&str]| {
             self.number(|verdict| matches!(verdict, Verdict::Rejected { reason, .. } if reasons.contains(reason)))
         };
@@ -112,7 +113,7 @@ impl Scene {
         }
     }
 
-    fn the_counts_add_up(&self) {
+    fn check_counts(&self) {
         let counts = &self.counts;
         let all = self.lines.len() as u64;
         assert_eq!(counts.events(), all);
@@ -138,13 +139,13 @@ impl Scene {
         assert_eq!(counts.reasons(), reasons.join(", "));
     }
 
-    fn the_profiles_are_the_newest_event_of_each_subject(&self) {
+    fn check_profiles(&self) {
         let events: Vec<&Event> = self.younger_than(1095).collect();
         let counts = |outcome| self.counts.of("profiles", outcome);
         let expired = self.accepted().count() - events.len();
         assert_eq!(counts("expired"), expired as u64);
 
-        // Where a batch ends decides whether an older event is superseded or stale, and no more.
+        // An older event is superseded within a batch, and stale in a later one.
         let mut newest: BTreeMap<&str, (i64, &str)> = BTreeMap::new();
         let mut rises = 0;
         for event in &events {
@@ -170,7 +171,7 @@ impl Scene {
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let subject: String = row.get(0).unwrap();
-            let event = wanted.get(&subject).unwrap_or_else(|| panic!("nobody's profile: {subject}"));
+            let event = wanted.get(&subject).unwrap_or_else(|| panic!("no such subject: {subject}"));
             assert_eq!(row.get::<_, String>(1).unwrap(), event.id);
             assert_eq!(row.get::<_, i64>(2).unwrap(), event.version());
             assert_eq!(row.get::<_, bool>(3).unwrap(), event.deletes());
@@ -180,7 +181,7 @@ impl Scene {
         assert_eq!(found, wanted.len());
     }
 
-    fn the_history_holds_every_event_that_no_deletion_covers(&self) {
+    fn check_history(&self) {
         let events: Vec<&Event> = self.younger_than(730).collect();
         let expected = append(events.iter().copied(), |event| self.id(Audience::Analytics, event));
         let counts = |outcome| self.counts.of("history", outcome);
@@ -203,7 +204,7 @@ impl Scene {
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let key: (String, String) = (row.get(0).unwrap(), row.get(1).unwrap());
-            let event = wanted.get(&key).unwrap_or_else(|| panic!("an event that nobody delivered: {key:?}"));
+            let event = wanted.get(&key).unwrap_or_else(|| panic!("an event that was not delivered: {key:?}"));
             assert_eq!(row.get::<_, i64>(2).unwrap(), event.version());
             check_document(Some(&row.get::<_, String>(3).unwrap()), event);
             found += 1;
@@ -211,7 +212,7 @@ impl Scene {
         assert_eq!(found, wanted.len());
     }
 
-    fn the_file_holds_every_event_in_order(&self) {
+    fn check_file(&self) {
         let text = String::from_utf8(self.folder.read("clean.ndjson")).unwrap();
         let mut lines = text.lines();
         for event in self.accepted() {
@@ -229,7 +230,7 @@ impl Scene {
         assert_eq!(self.counts.of("clean", "delivered"), self.accepted().count() as u64 - deleted);
     }
 
-    fn the_dead_letters_give_back_every_rejected_line(&self) {
+    fn check_dead_letters(&self) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let store = EmbeddedStore::open("store", &self.folder.database()).unwrap();
         let mut wanted: BTreeMap<u64, (&Line, &str, bool)> = BTreeMap::new();
@@ -280,9 +281,9 @@ fn erase(folder: &Folder, ring: &KeyRing) {
     }
 }
 
-/// Events of the sorts that the generator doesn't make: of erased subjects (three fenced, one denied
-/// before that), and old ones (three of 800 days, one of them sent again outside of the window of the
-/// dedupe; two of 1,200 days).
+/// Returns events of sorts that the generator doesn't make: of erased subjects (three fenced, one denied
+/// before that), and old ones (three of 800 days, one of them sent again outside the dedupe window; two
+/// of 1,200 days).
 fn rare_lines() -> Vec<String> {
     let now = jiff::Timestamp::now().as_millisecond();
     let event = |id: &str, days: i64, subject: &str, rest: &str| {

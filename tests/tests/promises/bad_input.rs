@@ -1,5 +1,5 @@
-//! Bad input of every kind has a stated answer: a reason for an event, an exit code and a sentence for
-//! a manifest. Never a panic, never a stall.
+//! Every kind of invalid input has a defined result: a reason for an event, an exit code and a message for
+//! a manifest. None causes a panic or a stall.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +10,13 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::{
-    dump,
+use crate::dump;
+use lethe_tests::{
     folder::Folder,
-    worker::{Counts, Ended, finish_within},
+    process::{Counts, Ended, finish_within},
 };
 
-/// How long any of these runs may take: they take a second or two.
+/// The longest time of a run: they take a second or two.
 const BOUND: Duration = Duration::from_secs(60);
 
 const PIPELINE: &str = r#"apiVersion: lethe.dev/v1alpha1
@@ -52,12 +52,12 @@ spec:
     embedded: {storeRef: {name: store}}
 "#;
 
-/// What an event comes to.
+/// The result of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Answer {
     Delivered,
     Rejected(&'static str),
-    /// It is no event at all.
+    /// It is not an event.
     Nothing,
 }
 use Answer::{Delivered, Nothing, Rejected};
@@ -65,12 +65,12 @@ use Answer::{Delivered, Nothing, Rejected};
 /// Runs the pipeline; fails the test on a panic or a stall.
 #[track_caller]
 fn run(folder: &Folder) -> Ended {
-    let ended = finish_within(folder.runs(&[]).env("RUST_BACKTRACE", "1"), BOUND);
+    let ended = finish_within(folder.run_command(&[]).env("RUST_BACKTRACE", "1"), BOUND);
     assert!(!ended.err().contains("panicked"), "{}", ended.err());
     ended
 }
 
-/// What is in the store: reasons by the offset of their records, and the number of rows.
+/// Returns the contents of the store: reasons by the offset of their records, and the number of rows.
 fn stored(folder: &Folder) -> (BTreeMap<i64, String>, i64) {
     let connection = dump::open(&folder.database());
     let mut statement = connection.prepare("SELECT position, reason FROM lethe_dead_letter").unwrap();
@@ -79,7 +79,7 @@ fn stored(folder: &Folder) -> (BTreeMap<i64, String>, i64) {
     (letters, connection.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap())
 }
 
-/// Runs a file of lines, each with its answer.
+/// Runs a file of lines and checks the result of each.
 #[track_caller]
 fn answers(folder: &Folder, file: &str, head: &[u8], lines: &[(&str, Vec<u8>, Answer)]) -> Counts {
     let mut bytes = head.to_vec();
@@ -109,7 +109,7 @@ fn answers(folder: &Folder, file: &str, head: &[u8], lines: &[(&str, Vec<u8>, An
     counts
 }
 
-/// An event whose id is its number, with more members.
+/// Returns an event whose id is its number, with more members.
 fn event(number: usize, more: &str) -> String {
     format!(r#"{{"id":"e-{number}","time":"2026-11-01T00:00:00Z","who":"p-{number}"{more}}}"#)
 }
@@ -175,7 +175,7 @@ fn every_bad_event_has_its_reason() {
         ("a trailing comma", ",".to_owned(), Rejected("NotJson")),
         ("a comment", r#"/* ,"name":"A" */"#.to_owned(), Rejected("NotJson")),
         ("a key without quotes", r#",name:"A""#.to_owned(), Rejected("NotJson")),
-        ("no e-mail address", r#","email":"nobody""#.to_owned(), Rejected("CleanFailed")),
+        ("no e-mail address", r#","email":"unknown""#.to_owned(), Rejected("CleanFailed")),
         ("an object to be masked", r#","phone":{"a":"0041"}"#.to_owned(), Rejected("ProtectFailed")),
         ("an object to be searched", r#","note":{"a":"0041"}"#.to_owned(), Rejected("ProtectFailed")),
         ("nulls everywhere", r#","name":null,"email":null,"phone":null,"note":null"#.to_owned(), Delivered),
@@ -221,7 +221,7 @@ fn every_bad_event_has_its_reason() {
         ("a time of 20 digits", br#"{"id":"a","time":99999999999999999999,"who":1}"#, Rejected("TimeInvalid")),
         ("a time of 1e300", br#"{"id":"a","time":1e300,"who":1}"#, Rejected("TimeInvalid")),
         ("a time ahead", br#"{"id":"a","time":"2999-01-01T00:00:00Z","who":1}"#, Rejected("TimeAhead")),
-        ("nobody", br#"{"id":"a","time":1760000000}"#, Rejected("SubjectInvalid")),
+        ("no subject", br#"{"id":"a","time":1760000000}"#, Rejected("SubjectInvalid")),
         ("a subject that is null", br#"{"id":"a","time":1760000000,"who":null}"#, Rejected("SubjectInvalid")),
         ("a subject that is true", br#"{"id":"a","time":1760000000,"who":true}"#, Rejected("SubjectInvalid")),
         ("a subject that is a list", br#"{"id":"a","time":1760000000,"who":[1]}"#, Rejected("SubjectInvalid")),
@@ -251,7 +251,7 @@ fn every_bad_event_has_its_reason() {
 }
 
 #[test]
-fn a_byte_order_mark_line_ends_of_windows_and_no_line_end_at_all_are_no_trouble() {
+fn a_byte_order_mark_and_any_line_end_or_none_are_accepted() {
     let folder = Folder::of_pipeline(PIPELINE);
     let mut bytes = b"\xef\xbb\xbf".to_vec();
     bytes.extend_from_slice(format!("{}\r\n\r\n{}\r\n{}", event(1, ""), event(2, ""), event(3, "")).as_bytes());
@@ -261,7 +261,7 @@ fn a_byte_order_mark_line_ends_of_windows_and_no_line_end_at_all_are_no_trouble(
 }
 
 #[test]
-fn a_file_with_no_events_is_no_trouble() {
+fn a_file_without_events_is_accepted() {
     for content in ["", "\n", "\n\n\r\n  \n", "\u{feff}", "\u{feff}\n"] {
         let folder = Folder::of_pipeline(PIPELINE);
         folder.write("events.ndjson", content);
@@ -281,12 +281,12 @@ fn a_line_of_fifty_megabytes_is_one_rejected_event() {
     write!(file, "\"}}\n{}\n", event(2, "")).unwrap();
     let counts = run(&folder).counts();
     assert_eq!((counts.seen("events"), counts.reasons()), ("delivered 2, rejected 1".into(), "TooLarge 1".into()));
-    // The start of the line is kept, not all of it.
+    // The start of the line is kept.
     assert!(fs::metadata(folder.database()).unwrap().len() < 2_000_000);
 }
 
 #[test]
-fn a_truncated_gzip_gives_what_it_holds_and_goes_on_when_it_is_whole() {
+fn a_truncated_gzip_is_read_to_its_end_and_continued_when_it_is_complete() {
     let folder = Folder::of_pipeline(&PIPELINE.replace("events.ndjson", "events.ndjson.gz"));
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
     let events = 20_000;
@@ -385,13 +385,13 @@ fn a_bad_header_is_refused_and_not_quoted() {
         ("\"Number,When\n", "the header of people.csv"),
         ("Number,When,Who,Full name,Score,\u{fffd}Meier\n", ""),
     ];
-    for (header, says) in headers {
+    for (header, text) in headers {
         let folder = csv_folder();
         folder.write("people.csv", header);
-        if says.is_empty() {
+        if text.is_empty() {
             assert_eq!(run(&folder).counts().events(), 0);
         } else {
-            refused(&folder, 4, says, "");
+            refused(&folder, 4, text, "");
         }
     }
     for empty in ["", "\n", "Number,When,Who,Full name,Score", "Number,When,Who,Full name,Score\n"] {
@@ -401,20 +401,20 @@ fn a_bad_header_is_refused_and_not_quoted() {
     }
 }
 
-/// Runs a pipeline that is refused: with this exit code, and a message that says where and what. No
-/// table is there afterwards.
+/// Runs a pipeline and checks that it is refused: with this exit code, and a message with this place and
+/// this text. No table exists afterwards.
 #[track_caller]
-fn refused(folder: &Folder, code: i32, place: &str, says: &str) {
-    assert_eq!(complaint(folder, code, place, says), None);
+fn refused(folder: &Folder, code: i32, place: &str, text: &str) {
+    assert_eq!(complaint(folder, code, place, text), None);
 }
 
-/// What is wrong with how a pipeline is refused.
+/// Returns how a refusal differs from the expected one.
 #[track_caller]
-fn complaint(folder: &Folder, code: i32, place: &str, says: &str) -> Option<String> {
+fn complaint(folder: &Folder, code: i32, place: &str, text: &str) -> Option<String> {
     let ended = run(folder);
     let err = ended.err();
-    let good = ended.code == Some(code) && err.contains(place) && err.contains(says) && ended.out.is_empty();
-    (!good).then(|| format!("code {:?} and not {code}, or no {place:?} and {says:?} in: {err}", ended.code))
+    let good = ended.code == Some(code) && err.contains(place) && err.contains(text) && ended.out.is_empty();
+    (!good).then(|| format!("code {:?} and not {code}, or no {place:?} and {text:?} in: {err}", ended.code))
 }
 
 #[test]
@@ -450,18 +450,18 @@ fn every_bad_manifest_is_refused_with_its_place() {
         ("lethe.dev/v1alpha1", "lethe.dev/v9", "pipeline.yaml:", ""),
     ];
     let mut complaints = Vec::new();
-    for (from, to, place, says) in edits {
+    for (from, to, place, text) in edits {
         let folder = Folder::of_pipeline(PIPELINE);
         folder.write("events.ndjson", event(1, ""));
         folder.edit("pipeline.yaml", from, to);
-        complaints.extend(complaint(&folder, 3, place, says).map(|complaint| format!("{to}: {complaint}")));
+        complaints.extend(complaint(&folder, 3, place, text).map(|complaint| format!("{to}: {complaint}")));
         assert!(!folder.database().exists(), "{to}: something was opened");
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
-fn a_hostile_manifest_is_refused_in_no_time() {
+fn a_hostile_manifest_is_refused_quickly() {
     let bomb = {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
@@ -494,7 +494,7 @@ fn a_hostile_manifest_is_refused_in_no_time() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_part_is_named() {
     let with = |prepare: &dyn Fn(&Folder)| {
         let folder = Folder::of_pipeline(PIPELINE);
         folder.write("events.ndjson", event(1, ""));
@@ -528,7 +528,7 @@ fn what_is_missing_is_named() {
     refused(&other, 4, "store", "");
 
     let empty = Folder::empty();
-    for (arguments, code, says) in [
+    for (arguments, code, text) in [
         (&["run", "-f", "."][..], 3, "no *.yaml"),
         (&["run", "-f", "nowhere.yaml"], 3, "nowhere.yaml"),
         (&["run"], 2, "--filename"),
@@ -538,11 +538,11 @@ fn what_is_missing_is_named() {
     ] {
         let ended = finish_within(&mut empty.worker(arguments), BOUND);
         assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.err());
-        assert!(ended.err().contains(says), "{arguments:?}: {}", ended.err());
+        assert!(ended.err().contains(text), "{arguments:?}: {}", ended.err());
     }
 }
 
-/// Takes a key out of the keys Secret.
+/// Removes a key from the keys Secret.
 fn without_key(folder: &Folder, name: &str) {
     let text = fs::read_to_string(folder.file("keys.yaml")).unwrap();
     let less: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with(&format!("{name}:"))).collect();
@@ -551,10 +551,10 @@ fn without_key(folder: &Folder, name: &str) {
 }
 
 #[test]
-fn other_keys_than_before_write_nothing() {
+fn a_run_with_other_keys_than_before_writes_nothing() {
     let folder = Folder::of_pipeline(PIPELINE);
     folder.write("events.ndjson", event(1, "") + "\n");
-    run(&folder).well();
+    run(&folder).success();
     let before = dump::dump(&folder.database());
     let keys = folder.read("keys.yaml");
 

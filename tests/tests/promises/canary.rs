@@ -1,29 +1,29 @@
-//! No personal value is anywhere but where the manifest lets it through: a person made of canaries is
-//! planted in every place of events and manifests, and all that a run says and leaves is searched for
-//! them, byte by byte.
+//! No personal value is stored or logged except where the manifest allows it. Every place of events and
+//! manifests contains canaries, and the output and files of runs are searched for them.
 
 use std::{fs, thread, time::Duration};
 
-use crate::{
-    dump::{self, dump},
+use crate::dump::{self, dump};
+use lethe_tests::{
+    canaries::{PIPELINE, assert_no_canary, event, events, sightings},
     folder::Folder,
-    planted::{PIPELINE, event, events, says_nothing, sightings},
-    worker::{Running, finish},
+    process::{Running, finish},
 };
 
-/// Every way to say things.
+/// Every format of output with every detail.
 const LOUD: [[&str; 6]; 2] = [
     ["--log", "trace", "--log-format", "text", "--output", "text"],
     ["--log", "trace", "--log-format", "json", "--output", "json"],
 ];
 
-/// Runs a command in every loud way; none may say a canary. All must end with this code.
+/// Runs a command in every format. Fails the test if its output contains a canary, or if its exit code is
+/// another one.
 #[track_caller]
-fn try_loudly(folder: &Folder, code: i32, arguments: &[&str]) {
+fn check_output(folder: &Folder, code: i32, arguments: &[&str]) {
     for loud in LOUD {
         let ended = finish(folder.worker(arguments).args(loud).env("RUST_BACKTRACE", "1"));
         assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.err());
-        says_nothing(ended);
+        assert_no_canary(ended);
     }
 }
 
@@ -35,9 +35,9 @@ fn folder() -> Folder {
 
 const RUN: [&str; 4] = ["run", "-f", ".", "--until-end"];
 
-/// Looks through everything that a run has left.
+/// Searches everything that a run has written.
 #[track_caller]
-fn leaves_nothing(folder: &Folder) {
+fn assert_no_canary_is_stored(folder: &Folder) {
     for file in fs::read_dir(folder.path()).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -46,7 +46,7 @@ fn leaves_nothing(folder: &Folder) {
         }
         let found = sightings(&fs::read(&path).unwrap());
         if name.starts_with("lethe.sqlite") {
-            // The two that are let through; each further sighting around it is of the same two.
+            // The two allowed canaries; sightings near one are of the same two.
             let other: Vec<_> = found.iter().filter(|text| !text.is_any(&["zxqvbyjkkept", "zxqvbyjkid"])).collect();
             assert!(other.is_empty(), "{name}: {other:?}");
         } else {
@@ -61,9 +61,9 @@ fn leaves_nothing(folder: &Folder) {
 }
 
 #[test]
-fn a_canary_in_every_place_of_an_event_is_found_nowhere() {
+fn no_canary_of_an_event_is_stored_or_logged() {
     let folder = folder();
-    let counts = says_nothing(folder.run(&["--log", "trace"])).counts();
+    let counts = assert_no_canary(folder.run(&["--log", "trace"])).counts();
     assert_eq!(
         counts.seen("people"),
         "deleted 1, delivered 2, denied 1, duplicate 1, rejected 30",
@@ -88,46 +88,48 @@ fn a_canary_in_every_place_of_an_event_is_found_nowhere() {
     for reason in reasons {
         assert!(counts.rejected_for(reason) > 0, "{reason}: {}", counts.reasons());
     }
-    leaves_nothing(&folder);
-    // What the manifest lets through is there, or this test would find nothing in an empty store.
+    assert_no_canary_is_stored(&folder);
+    // The allowed canaries are there: in an empty store this test would find nothing.
     let people = dump(&folder.database())["people"].join("\n");
     assert!(people.contains("zxqvbyjkkept") && people.contains("zxqvbyjkid-good"));
     for loud in LOUD {
-        says_nothing(finish(folder.worker(&RUN).args(["--from-start"]).args(loud).env("RUST_BACKTRACE", "1")).well());
-        leaves_nothing(&folder);
+        assert_no_canary(
+            finish(folder.worker(&RUN).args(["--from-start"]).args(loud).env("RUST_BACKTRACE", "1")).success(),
+        );
+        assert_no_canary_is_stored(&folder);
     }
 }
 
 #[test]
-fn a_canary_in_undeclared_data_is_found_nowhere() {
+fn no_canary_of_undeclared_data_is_stored_or_logged() {
     for rule in ["Reject", "Detect"] {
         let folder = folder();
         folder.edit("pipeline.yaml", "undeclared: Drop", &format!("undeclared: {rule}"));
         if rule == "Detect" {
-            // What looks like nothing of its kind is let through: this canary looks like an address.
+            // Only detected values are redacted: this canary looks like an address.
             let line = event("detect", r#""free":{"zxqvbyjkfree@example.com":1,"text":["zxqvbyjktext@example.com"]},"#);
             folder.write("events.ndjson", line + "\n");
         }
-        says_nothing(folder.run(&["--log", "trace"]).well());
-        leaves_nothing(&folder);
+        assert_no_canary(folder.run(&["--log", "trace"]).success());
+        assert_no_canary_is_stored(&folder);
     }
 }
 
 #[test]
-fn a_killed_run_leaves_no_canary_behind() {
+fn a_killed_run_leaves_no_canary() {
     let folder = folder();
     for moment in [30, 60, 120, 240] {
-        let run = Running::start(&mut folder.runs(&["--from-start", "--log", "trace"]));
+        let run = Running::start(&mut folder.run_command(&["--from-start", "--log", "trace"]));
         thread::sleep(Duration::from_millis(moment));
-        says_nothing(run.kill());
+        assert_no_canary(run.kill());
         if folder.database().exists() && !dump::tables(&dump::open(&folder.database())).is_empty() {
-            leaves_nothing(&folder);
+            assert_no_canary_is_stored(&folder);
         }
     }
 }
 
 #[test]
-fn a_canary_in_a_csv_header_or_cell_is_found_nowhere() {
+fn no_canary_of_a_csv_header_or_cell_is_stored_or_logged() {
     let csv = "    file:
       path: people.csv
       format: Csv
@@ -152,14 +154,14 @@ fn a_canary_in_a_csv_header_or_cell_is_found_nowhere() {
     ] {
         let folder = Folder::of_pipeline(&pipeline);
         folder.write("people.csv", text);
-        try_loudly(&folder, code, &RUN);
+        check_output(&folder, code, &RUN);
         fs::remove_file(folder.file("people.csv")).unwrap();
-        leaves_nothing(&folder);
+        assert_no_canary_is_stored(&folder);
     }
 }
 
 #[test]
-fn a_canary_is_found_in_nothing_that_other_commands_say() {
+fn no_other_command_prints_a_canary() {
     let folder = folder();
     folder.counts(&[]);
     for arguments in [
@@ -170,14 +172,14 @@ fn a_canary_is_found_in_nothing_that_other_commands_say() {
         &["token", "-f", ".", "--space", "people", "zxqvbyjkwho"],
         &["token", "-f", ".", "--space", "people", "--reference", "analytics", "zxqvbyjkwho"],
     ] {
-        try_loudly(&folder, 0, arguments);
+        check_output(&folder, 0, arguments);
     }
-    try_loudly(&folder, 2, &["token", "-f", ".", "--space", "nobody", "zxqvbyjkwho"]);
-    try_loudly(&folder, 1, &["reveal", "-f", ".", "--ground", "TICKET-1", "zxqvbyjknobody"]);
+    check_output(&folder, 2, &["token", "-f", ".", "--space", "nobody", "zxqvbyjkwho"]);
+    check_output(&folder, 1, &["reveal", "-f", ".", "--ground", "TICKET-1", "zxqvbyjknobody"]);
 }
 
 #[test]
-fn a_canary_in_a_run_that_fails_is_found_nowhere() {
+fn a_failed_run_neither_stores_nor_logs_a_canary() {
     let with = |prepare: &dyn Fn(&Folder)| {
         let folder = folder();
         prepare(&folder);
@@ -188,24 +190,24 @@ fn a_canary_in_a_run_that_fails_is_found_nowhere() {
         folder.write("keys.yaml", change(text));
     };
     let nowhere = with(&|folder| folder.edit("store.yaml", "path: lethe.sqlite", "path: no/such/lethe.sqlite"));
-    try_loudly(&nowhere, 4, &RUN);
-    try_loudly(&with(&|folder| folder.edit("pipeline.yaml", "path: clean.ndjson", "path: .")), 4, &RUN);
-    try_loudly(&with(&|folder| folder.write("clean.ndjson", "zxqvbyjkthere\n")), 4, &RUN);
-    try_loudly(&with(&|folder| folder.write("lethe.sqlite", "zxqvbyjkdata".repeat(1000))), 4, &RUN);
+    check_output(&nowhere, 4, &RUN);
+    check_output(&with(&|folder| folder.edit("pipeline.yaml", "path: clean.ndjson", "path: .")), 4, &RUN);
+    check_output(&with(&|folder| folder.write("clean.ndjson", "zxqvbyjkthere\n")), 4, &RUN);
+    check_output(&with(&|folder| folder.write("lethe.sqlite", "zxqvbyjkdata".repeat(1000))), 4, &RUN);
     let torn = with(&|folder| {
         let whole = zstd::encode_all(&events().repeat(20)[..], 1).unwrap();
         folder.write("events.ndjson.zst", &whole[..whole.len() / 2]);
         folder.edit("pipeline.yaml", "path: events.ndjson", "path: events.ndjson.zst");
     });
-    try_loudly(&torn, 4, &RUN);
-    // Another table stands in the way.
+    check_output(&torn, 4, &RUN);
+    // A table of this name exists with other columns.
     let other = with(&|folder| {
-        folder.run(&[]).well();
+        folder.run(&[]).success();
         let sql = "DROP TABLE people; CREATE TABLE people (zxqvbyjkcolumn); INSERT INTO people VALUES ('zxqvbyjkrow')";
         dump::open(&folder.database()).execute_batch(&format!("DROP VIEW people_fields; {sql}")).unwrap();
     });
-    says_nothing_of_rows(&other);
-    // Keys that are none.
+    assert_no_canary_of_rows(&other);
+    // Invalid keys.
     for change in [
         &|text: String| text.replace("root: \"", "root: \"zxqvbyjkroot"),
         &(|text: String| {
@@ -231,13 +233,13 @@ fn a_canary_in_a_run_that_fails_is_found_nowhere() {
             assert!(matches!(ended.code, Some(3 | 5)), "{:?}: {}", ended.code, text.lines().last().unwrap());
             let hex: Vec<&str> = text.split('"').filter(|word| word.len() >= 64).collect();
             assert!(hex.iter().all(|key| !ended.err().contains(&key[key.len() - 60..])), "a key is shown");
-            says_nothing(ended);
+            assert_no_canary(ended);
         }
     }
 }
 
-/// The column of another's table may be named: names of columns are no data.
-fn says_nothing_of_rows(folder: &Folder) {
+/// Checks a refusal for a foreign table. It may name a column: names of columns are not data.
+fn assert_no_canary_of_rows(folder: &Folder) {
     for loud in LOUD {
         let ended = finish(folder.worker(&RUN).args(loud));
         assert_eq!(ended.code, Some(4), "{}", ended.err());
@@ -246,7 +248,7 @@ fn says_nothing_of_rows(folder: &Folder) {
 }
 
 #[test]
-fn a_search_that_finds_nothing_would_find_a_canary() {
+fn the_search_finds_a_canary() {
     assert_eq!(sightings(b"no bird here").len(), 0);
     assert_eq!(sightings(b"a ZxqvbyjkBird and 447991239").len(), 2);
     assert!(sightings(&events()).len() > 60);

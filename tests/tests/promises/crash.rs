@@ -1,8 +1,7 @@
-//! A run that is killed at any moment, and started again, ends as one that nobody disturbed.
+//! A run that is killed at any moment and started again ends in the same state as an undisturbed one.
 //!
-//! Subjects' keys and keys of days are drawn at random, so the disturbed run is given those of the
-//! undisturbed one; then everything must be the same, byte for byte. A run with keys of its own must
-//! be the same but for what is sealed.
+//! Subjects' keys and day keys are random, so the killed run gets those of the undisturbed one. Then
+//! every byte must be the same. A run with its own keys may differ in sealed values alone.
 
 use std::{
     collections::BTreeMap,
@@ -17,19 +16,19 @@ use rand_pcg::Pcg64Mcg;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::{
-    dump::{self, Dump, assert_same, dump},
-    folder::{Folder, generate, troubled},
-    worker::{Running, finish_within},
+use crate::dump::{self, Dump, assert_same, dump};
+use lethe_tests::{
+    folder::{Folder, generate, mixed_events},
+    process::{Running, finish_within},
 };
 
-/// Tables that a seeded run starts with: random keys and what goes with them.
+/// Tables that are copied to the killed run: random keys, and what depends on them.
 const KEY_TABLES: [&str; 4] = ["lethe_keys", "lethe_day_keys", "lethe_aliases", "lethe_key_checks"];
 
-/// How long a run over all events may take: on a slow disk half a million took four minutes.
+/// The longest time of a run over all events: on a slow disk half a million took four minutes.
 const WHOLE_RUN: Duration = Duration::from_secs(600);
 
-/// A sink whose file is cut into frames where batches end.
+/// A sink whose file has a frame per batch.
 const PACKED: &str = "    - name: packed
       audience: Analytics
       records: Append
@@ -37,17 +36,17 @@ const PACKED: &str = "    - name: packed
       file: {path: packed.ndjson.zst, compression: Zstd}
 ";
 
-/// With `LETHE_SOAK=1`, as `make soak` has it: more events, more kills.
+/// `LETHE_SOAK=1`, as set by `make soak`, asks for more events and more kills.
 #[test]
-fn a_run_killed_again_and_again_ends_as_an_undisturbed_one() {
+fn a_run_killed_repeatedly_ends_as_an_undisturbed_one() {
     let soak = std::env::var_os("LETHE_SOAK").is_some();
     let (events, kills) = if soak { (500_000, 50) } else { (60_000, 20) };
-    once_a_day(|| {
+    within_one_day(|| {
         let steady = steady(events, 1);
-        let other = shaken_folder(&steady);
+        let other = folder_to_kill(&steady);
         seed_keys(&steady.database(), &other.database());
         let started = Instant::now();
-        shake(&other, &steady, kills, 2);
+        run_with_kills(&other, &steady, kills, 2);
         let (mut left, mut right) = (dump(&steady.database()), dump(&other.database()));
         let rows = left["profiles"].len() + left["profile_history"].len();
         let letters = left["lethe_dead_letter"].len();
@@ -64,13 +63,13 @@ fn a_run_killed_again_and_again_ends_as_an_undisturbed_one() {
 }
 
 #[test]
-fn a_killed_run_with_keys_of_its_own_differs_in_what_is_sealed_only() {
-    once_a_day(|| {
+fn a_killed_run_with_its_own_keys_differs_in_sealed_values_alone() {
+    within_one_day(|| {
         let events = 20_000;
         let steady = steady(events, 3);
-        let other = shaken_folder(&steady);
+        let other = folder_to_kill(&steady);
         let kills = 6;
-        shake(&other, &steady, kills, 4);
+        run_with_kills(&other, &steady, kills, 4);
         let (mut left, mut right) = (dump(&steady.database()), dump(&other.database()));
         assert!(left["lethe_keys"] != right["lethe_keys"] && left["profiles"] != right["profiles"]);
         for dump in [&mut left, &mut right] {
@@ -87,9 +86,9 @@ fn a_killed_run_with_keys_of_its_own_differs_in_what_is_sealed_only() {
     });
 }
 
-/// Dead letters whose subject can't be read are sealed with the key of the UTC day: a test that saw
-/// midnight is done again.
-fn once_a_day(test: impl Fn()) {
+/// Runs a test again if midnight fell into it: dead letters of unreadable subjects are sealed with the key
+/// of the UTC day.
+fn within_one_day(test: impl Fn()) {
     let day = || jiff::Timestamp::now().as_second().div_euclid(86_400);
     let before = day();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&test));
@@ -100,25 +99,25 @@ fn once_a_day(test: impl Fn()) {
     }
 }
 
-/// A folder in which a run came to its end undisturbed.
+/// Creates a folder and runs its pipeline to the end.
 fn steady(events: u64, seed: u64) -> Folder {
     let folder = Folder::of_example("laptop");
     let manifest = fs::read_to_string(folder.file("pipeline.yaml")).unwrap();
     let (head, tail) = manifest.split_once("    - name: clean\n").unwrap();
     folder.write("pipeline.yaml", format!("{head}{PACKED}    - name: clean\n{tail}"));
-    folder.write("profiles.ndjson", generate(troubled(events, seed)).0);
-    assert_eq!(finish_within(&mut folder.runs(&[]), WHOLE_RUN).counts().events(), events);
+    folder.write("profiles.ndjson", generate(mixed_events(events, seed)).0);
+    assert_eq!(finish_within(&mut folder.run_command(&[]), WHOLE_RUN).counts().events(), events);
     folder
 }
 
-/// A folder with the same manifests, keys and events, in which nothing ran yet.
-fn shaken_folder(steady: &Folder) -> Folder {
+/// Creates a folder with the same manifests, keys and events, without a run.
+fn folder_to_kill(steady: &Folder) -> Folder {
     let other = Folder::empty();
     other.share(steady, &["pipeline.yaml", "store.yaml", "keys.yaml", "profiles.ndjson"]);
     other
 }
 
-/// Makes a store that holds the keys of another, and nothing else.
+/// Creates a store with the keys of another and nothing else.
 fn seed_keys(from: &Path, to: &Path) {
     dump::open(from).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     fs::copy(from, to).unwrap();
@@ -141,10 +140,10 @@ fn seed_keys(from: &Path, to: &Path) {
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
 }
 
-/// Runs to the end of the source, killed so many times on the way: one kill in four at a moment after
-/// its start, when stores are opened and files cut back, the others at a point of the output file and
-/// a moment after it, so that they fall all over the run.
-fn shake(folder: &Folder, steady: &Folder, kills: usize, seed: u128) {
+/// Runs to the end of the source with so many kills. One kill in four comes at a random moment after the
+/// start, while stores are opened and files are truncated. The others come a random moment after a random
+/// length of the output file, so that they spread over the run.
+fn run_with_kills(folder: &Folder, steady: &Folder, kills: usize, seed: u128) {
     let mut random = Pcg64Mcg::new((seed << 1) | 1);
     let length = fs::metadata(steady.file("clean.ndjson")).unwrap().len();
     let mut below = |bound: u64| random.next_u64() % bound;
@@ -154,20 +153,20 @@ fn shake(folder: &Folder, steady: &Folder, kills: usize, seed: u128) {
         let early = number % 4 == 3;
         let mut moment = Duration::from_micros(below(if early { 250_000 } else { 30_000 }));
         while !killed(folder, (!early).then_some(point), moment) {
-            // It was through before the moment came: one that has nothing to do is killed on its start.
+            // The run ended before the kill. The next one has nothing to do, and is killed at its start.
             moment = Duration::from_micros(below(20_000));
         }
     }
     folder.counts(&[]);
 }
 
-/// Starts a run and kills it a moment after its start, or after its output file came to a point. No
-/// where it ended well before that.
+/// Starts a run and kills it at a moment after its start, or after a length of its output file. Returns
+/// `false` if it ended before.
 fn killed(folder: &Folder, point: Option<u64>, moment: Duration) -> bool {
-    let mut run = Running::start(&mut folder.runs(&[]));
+    let mut run = Running::start(&mut folder.run_command(&[]));
     let started = Instant::now();
     while point.is_some_and(|point| written(folder) < point) && !run.has_ended() {
-        assert!(started.elapsed() < Duration::from_secs(120), "the run stands still");
+        assert!(started.elapsed() < Duration::from_secs(120), "the run does not advance");
         thread::sleep(Duration::from_millis(1));
     }
     thread::sleep(moment);
@@ -175,17 +174,16 @@ fn killed(folder: &Folder, point: Option<u64>, moment: Duration) -> bool {
     match ended.code {
         None => true,
         Some(0) => false,
-        Some(code) => panic!("it failed by itself, with {code}: {}", ended.err()),
+        Some(code) => panic!("it failed before the kill, with {code}: {}", ended.err()),
     }
 }
 
-/// Bytes of the output file.
+/// Returns the length of the output file.
 fn written(folder: &Folder) -> u64 {
     fs::metadata(folder.file("clean.ndjson")).map_or(0, |file| file.len())
 }
 
-/// Leaves out the length of the packed file: it is cut into frames where batches end, and batches end
-/// where a run was killed.
+/// Removes the length of the packed file: it has a frame per batch, and a kill ends a batch.
 fn forget_frames(dump: &mut Dump) {
     let progress = dump.get_mut("lethe_progress").unwrap();
     let before = progress.len();
@@ -199,7 +197,7 @@ fn assert_same_files(left: &Folder, right: &Folder) {
     assert!(unpacked(left) == unpacked(right), "packed.ndjson.zst differs");
 }
 
-/// Leaves out the column at `at` of a table, which holds sealed bytes.
+/// Removes column `at` of a table, which holds sealed bytes.
 fn cut(dump: &mut Dump, table: &str, at: usize) {
     let rows = dump.get_mut(table).unwrap();
     for row in rows.iter_mut() {
@@ -210,7 +208,7 @@ fn cut(dump: &mut Dump, table: &str, at: usize) {
     }
 }
 
-/// A row of the profiles without the sealed fields of its document.
+/// Returns a row of the profiles without the sealed fields of its document.
 fn without_sealed(row: &str) -> String {
     let Some((head, document)) = row.split_once("|'{") else { return row.to_owned() };
     let document = format!("{{{}", document.strip_suffix('\'').unwrap()).replace("''", "'");
@@ -224,14 +222,14 @@ fn without_sealed(row: &str) -> String {
     format!("{head}|{}", serde_json::to_string(&document).unwrap())
 }
 
-/// A store that was killed in the middle of a write is a good SQLite file.
+/// A kill in the middle of a write leaves a valid SQLite file.
 #[test]
-fn a_killed_run_leaves_a_whole_database() {
+fn a_killed_run_leaves_a_valid_database() {
     let folder = Folder::of_example("laptop");
-    folder.write("profiles.ndjson", generate(troubled(20_000, 5)).0);
+    folder.write("profiles.ndjson", generate(mixed_events(20_000, 5)).0);
     let mut random = Pcg64Mcg::new(11);
     for _ in 0..5 {
-        let run = Running::start(&mut folder.runs(&["--from-start"]));
+        let run = Running::start(&mut folder.run_command(&["--from-start"]));
         thread::sleep(Duration::from_micros(50_000 + random.next_u64() % 500_000));
         run.kill();
         if folder.database().exists() {

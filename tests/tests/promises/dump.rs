@@ -1,11 +1,10 @@
-//! Everything that a SQLite file holds, as text that can be compared: the rows of every table in the
-//! order of all of their columns.
+//! The contents of a SQLite file as comparable text: the rows of every table, sorted by all columns.
 
 use std::{collections::BTreeMap, path::Path};
 
 use rusqlite::Connection;
 
-/// Tables by name, each with its rows; the schema is one of them.
+/// The rows of each table by its name, with the schema as one of the tables.
 pub type Dump = BTreeMap<String, Vec<String>>;
 
 /// Opens a database.
@@ -31,7 +30,7 @@ pub fn dump(path: &Path) -> Dump {
     dump
 }
 
-/// Names of the tables of a database.
+/// Returns the names of the tables of a database.
 pub fn tables(connection: &Connection) -> Vec<String> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
     let mut statement = connection.prepare(sql).unwrap();
@@ -51,7 +50,7 @@ fn rows(connection: &Connection, sql: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Fails the test unless two dumps are the same; names the first rows that differ.
+/// Fails the test unless two dumps are equal, with the first rows that differ.
 #[track_caller]
 pub fn assert_same(left: &Dump, right: &Dump) {
     let names = |dump: &Dump| dump.keys().cloned().collect::<Vec<_>>();

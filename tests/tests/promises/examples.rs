@@ -1,11 +1,10 @@
-//! What we show works: every example is without a mistake and runs, and so do the commands in the
-//! examples' comments, in README.md and in docs/.
+//! Examples have no mistakes, and the commands in their comments, in README.md and in docs/ run.
 //!
-//! - In an example, the first indented block of its first comment is what a person types.
-//! - In a page, blocks ```` ```sh run ```` are; those of a page run one after another, in one folder.
+//! - In an example, the commands are the first indented block of its first comment.
+//! - In a page, they are the blocks ```` ```sh run ````, which run one after another in one folder.
 //!
-//! Each runs with `sh -eu` in a folder of its own that has `examples` and `tests` in it, and with
-//! `lethe-worker` on its path.
+//! They run with `sh -eu` in a folder with `examples` and `tests`, and with
+//! `lethe-worker` and `lethe-generate` on its path.
 
 use std::{
     ffi::OsString,
@@ -17,13 +16,13 @@ use std::{
 };
 
 use lethe_crds::load::read_paths;
-
-use crate::{
+use lethe_tests::{
     folder::{Folder, repository},
-    worker::{Ended, PROGRAM, finish, finish_within},
+    process::{Ended, finish, finish_within},
+    programs::{generator_program, worker_program},
 };
 
-/// Data may have to be fetched first.
+/// Data may have to be downloaded first.
 const BOUND: Duration = Duration::from_secs(600);
 
 fn examples() -> Vec<String> {
@@ -38,7 +37,7 @@ fn examples() -> Vec<String> {
 fn every_example_is_without_mistakes_and_warnings() {
     let names = examples();
     for name in &names {
-        finish(&mut Folder::of_example(name).worker(&["lint", "--strict", "-f", "."])).well();
+        finish(&mut Folder::of_example(name).worker(&["lint", "--strict", "-f", "."])).success();
     }
     assert!(names.len() >= 4, "{names:?}");
 }
@@ -47,7 +46,7 @@ fn every_example_is_without_mistakes_and_warnings() {
 fn every_declared_field_of_an_example_is_in_its_plan() {
     for name in examples() {
         let folder = Folder::of_example(&name);
-        let plan = finish(&mut folder.worker(&["plan", "-f", "."])).well().out();
+        let plan = finish(&mut folder.worker(&["plan", "-f", "."])).success().out();
         let resources = read_paths(&[folder.path()]).unwrap();
         for field in &resources.pipelines().next().unwrap().spec.fields {
             assert!(plan.lines().any(|line| line.contains(&field.path)), "{name}: {} in\n{plan}", field.path);
@@ -55,21 +54,21 @@ fn every_declared_field_of_an_example_is_in_its_plan() {
     }
 }
 
-/// Those that need servers are run where servers are: `tests/streaming/example.rs`.
+/// The example that needs servers is in `tests/streaming/example.rs`.
 #[test]
 fn the_commands_in_every_example_s_comment_run() {
     for name in examples().into_iter().filter(|name| name != "streaming") {
         let path = repository().join("examples").join(&name).join("pipeline.yaml");
         let commands = typed(&fs::read_to_string(path).unwrap());
         assert!(commands.contains(&format!("lethe-worker run -f examples/{name}/")), "{name}: {commands}");
-        let folder = workshop();
+        let folder = folder_for_commands();
         let ended = sh(&folder, &commands);
         assert_eq!(ended.code, Some(0), "{name}: {commands}\n{}", ended.err());
         assert!(ended.out().contains("DELIVERED"), "{name}: {}", ended.out());
     }
 }
 
-/// The first indented block of a file's first comment.
+/// Returns the first indented block of a file's first comment.
 fn typed(manifest: &str) -> String {
     let comment = manifest.lines().map_while(|line| line.strip_prefix('#'));
     let block = comment.skip_while(|line| !line.starts_with("   ")).take_while(|line| line.starts_with("   "));
@@ -89,7 +88,7 @@ fn the_commands_in_every_page_run() {
                 block.line
             );
         }
-        let folder = workshop();
+        let folder = folder_for_commands();
         for block in blocks.iter().filter(|block| block.runs()) {
             let ended = sh(&folder, &block.text);
             assert_eq!(ended.code, Some(0), "{name}:{}: {}\n{}", block.line, block.text, ended.err());
@@ -97,7 +96,7 @@ fn the_commands_in_every_page_run() {
     }
 }
 
-/// README.md and what is in docs/, at any depth.
+/// Returns README.md and the pages of docs/ at any depth.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     let mut waiting = vec![repository().join("docs")];
@@ -121,7 +120,7 @@ fn pages() -> Vec<PathBuf> {
 struct Block {
     /// Line of its fence.
     line: usize,
-    /// What stands behind the fence.
+    /// Text after the fence.
     info: String,
     text: String,
 }
@@ -159,14 +158,15 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// An empty folder with what the commands of a page take for granted.
-fn workshop() -> Folder {
+/// Creates a folder with the files that the commands of a page expect.
+fn folder_for_commands() -> Folder {
     let folder = Folder::empty();
     for name in ["examples", "tests"] {
         symlink(repository().join(name), folder.file(name)).unwrap();
     }
     fs::create_dir(folder.file(".bin")).unwrap();
-    symlink(PROGRAM, folder.file(".bin/lethe-worker")).unwrap();
+    symlink(worker_program(), folder.file(".bin/lethe-worker")).unwrap();
+    symlink(generator_program(), folder.file(".bin/lethe-generate")).unwrap();
     folder
 }
 

@@ -1,8 +1,7 @@
-//! What Lethe promises, kept by real runs of `lethe-worker`: one file per promise.
+//! Lethe's promises, tested by real runs of `lethe-worker`: one file per promise.
 //!
-//! One binary for all of them, because linking is what costs. What they share lies in `worker` (how
-//! the program runs), `folder` (what it runs on), `dump` (what it left), `model` (what it should have
-//! left) and `planted` (a person who must be found nowhere).
+//! One binary has all of them, because linking is slow. `dump` reads an embedded store; the rest of what
+//! they share is in `lethe_tests`.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
@@ -12,10 +11,5 @@ mod canary;
 mod crash;
 mod dump;
 mod examples;
-mod folder;
-mod model;
-mod planted;
 mod real_data;
 mod replay;
-#[allow(dead_code, reason = "the promises on streams use the rest")]
-mod worker;

@@ -1,6 +1,5 @@
-//! The main job on data that this project did not make: the passengers of the Titanic, and 50,000
-//! profiles by Faker. Every row is accounted for, every value that leaves is compared with what the
-//! row says, and what the docs tell of this data holds.
+//! Pipelines on data from elsewhere: the passengers of the Titanic, and 50,000 profiles by Faker. Every row
+//! has an outcome, every value is compared with its row, and the figures in the docs are right.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,20 +13,20 @@ use std::{
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::{
-    dump,
+use crate::dump;
+use lethe_tests::{
     folder::{Folder, repository},
-    worker::finish_within,
+    process::finish_within,
 };
 
-/// Fetches a data set, or finds it in the cache; answers its folder.
+/// Downloads a data set, unless the cache has it. Returns its folder.
 fn fetch(name: &str) -> PathBuf {
     let script = repository().join("tests/real_data/fetch.sh");
     let ended = finish_within(Command::new("sh").arg(script).arg(name).stdin(Stdio::null()), Duration::from_secs(600));
-    PathBuf::from(ended.well().out().trim_end())
+    PathBuf::from(ended.success().out().trim_end())
 }
 
-/// A folder with an example and these files of the cache.
+/// Creates a folder with an example and these files of the cache.
 fn folder_with(example: &str, data: &str, files: &[&str]) -> Folder {
     let cache = fetch(data);
     let folder = Folder::of_example(example);
@@ -37,9 +36,9 @@ fn folder_with(example: &str, data: &str, files: &[&str]) -> Folder {
     folder
 }
 
-/// Fails the test unless the docs say so.
+/// Fails the test unless the docs contain these sentences.
 #[track_caller]
-fn docs_say(claims: &[String]) {
+fn check_docs(claims: &[String]) {
     let mut text = String::new();
     for file in fs::read_dir(repository().join("docs")).unwrap() {
         let path = file.unwrap().path();
@@ -49,16 +48,16 @@ fn docs_say(claims: &[String]) {
     }
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for claim in claims {
-        assert!(text.contains(claim), "the data says {claim:?}; docs/ does not");
+        assert!(text.contains(claim), "docs/ does not contain {claim:?}, which is true of the data");
     }
 }
 
-/// A number as the docs write it: 48,533.
+/// Formats a number as the docs do: 48,533.
 fn number(count: usize) -> String {
     if count < 1000 { count.to_string() } else { format!("{},{:03}", count / 1000, count % 1000) }
 }
 
-/// The range of a value among ascending bounds.
+/// Returns the range of a value among ascending bounds.
 fn range(value: f64, bounds: &[i32]) -> String {
     let above = bounds.iter().filter(|bound| value >= f64::from(**bound)).count();
     match above {
@@ -75,13 +74,13 @@ const TITANIC: [&str; 2] = ["titanic_test.csv", "titanic_train.csv"];
 type Passenger = HashMap<String, String>;
 
 fn passengers(folder: &Folder) -> Vec<Passenger> {
-    // In the order in which a pattern finds files: that of their names.
+    // A pattern finds files in the order of their names.
     let files = TITANIC.iter().map(|file| csv::Reader::from_path(folder.file(file)).unwrap());
     files.flat_map(|mut file| file.deserialize().map(Result::unwrap).collect::<Vec<Passenger>>()).collect()
 }
 
 #[test]
-fn every_passenger_of_the_titanic_is_accounted_for() {
+fn every_passenger_of_the_titanic_has_an_outcome() {
     let folder = folder_with("people-csv", "titanic", &TITANIC);
     let passengers = passengers(&folder);
     let counts = folder.counts(&[]);
@@ -107,7 +106,7 @@ fn every_passenger_of_the_titanic_is_accounted_for() {
     assert_eq!(lines.iter().map(|line| line["subject_ref"].as_str().unwrap()).collect::<BTreeSet<_>>().len(), 891);
     assert_no_name_is_left(&folder, &passengers);
 
-    // Reading the same files again changes nothing.
+    // A second read of the same files changes nothing.
     let before = dump::dump(&folder.database());
     assert_eq!(folder.counts(&["--from-start"]).seen("passengers"), "stale 891");
     dump::assert_same(&before, &dump::dump(&folder.database()));
@@ -115,7 +114,7 @@ fn every_passenger_of_the_titanic_is_accounted_for() {
     println!("real data: 891 passengers, 891 delivered to each of 2 sinks");
 }
 
-/// No passenger's name is in what was written.
+/// Checks that no passenger's name was written.
 fn assert_no_name_is_left(folder: &Folder, passengers: &[Passenger]) {
     let database = folder.database();
     let log = database.with_extension("sqlite-wal");
@@ -129,7 +128,7 @@ fn assert_no_name_is_left(folder: &Folder, passengers: &[Passenger]) {
 }
 
 #[test]
-fn what_the_docs_say_of_the_titanic_holds() {
+fn the_docs_are_right_about_the_titanic() {
     let folder = folder_with("people-csv", "titanic", &TITANIC);
     let passengers = passengers(&folder);
     let count = |is: &dyn Fn(&Passenger) -> bool| passengers.iter().filter(|passenger| is(passenger)).count();
@@ -140,7 +139,7 @@ fn what_the_docs_say_of_the_titanic_holds() {
     let fares: Vec<f64> = passengers.iter().map(|passenger| passenger["Fare"].parse().unwrap()).collect();
     let highest = fares.iter().copied().fold(0.0, f64::max);
     let whole = |age: &str| age.parse::<f64>().unwrap().fract() == 0.0;
-    docs_say(&[
+    check_docs(&[
         format!("All {} differ", passengers.len()),
         format!("{} hold double quotes", named(&|name| name.contains('"'))),
         format!("{} hold brackets", named(&|name| name.contains('('))),
@@ -168,7 +167,7 @@ fn agreed(profile: &Value) -> bool {
 }
 
 #[test]
-fn every_profile_of_faker_is_accounted_for() {
+fn every_profile_of_faker_has_an_outcome() {
     let folder = folder_with("faker", "faker", &[FAKER]);
     let profiles = profiles(&folder);
     let counts = folder.counts(&[]);
@@ -190,7 +189,7 @@ fn every_profile_of_faker_is_accounted_for() {
         assert_eq!(line["balance"], range(profile["balance"].as_f64().unwrap(), &[0, 1000, 5000, 10000]));
         assert_eq!(line["ip"], network(profile["ip"].as_str().unwrap()));
         assert_eq!(line["user_id"], line["subject_ref"]);
-        // One job, one pseudonym, and the other way round.
+        // Jobs and pseudonyms correspond one to one.
         let job = profile["job"].as_str().unwrap().to_owned();
         assert_eq!(*jobs.entry(line["job"].to_string()).or_insert_with(|| job.clone()), job);
         for gone in ["name", "email", "phone", "address", "national_id", "iban", "card", "note", "company"] {
@@ -199,11 +198,11 @@ fn every_profile_of_faker_is_accounted_for() {
     }
     assert_eq!(lines.next(), None);
     assert_eq!(jobs.len(), agreed.iter().map(|profile| profile["job"].as_str()).collect::<BTreeSet<_>>().len());
-    the_table_holds_what_the_manifest_lets_through(&dump::open(&folder.database()), &agreed);
+    check_table(&dump::open(&folder.database()), &agreed);
     println!("real data: 50,000 profiles, {} delivered to each of 2 sinks", agreed.len());
 }
 
-/// The first 16 bits of an IPv4 address, the first 32 of an IPv6 address.
+/// Returns the first 16 bits of an IPv4 address, or the first 32 of an IPv6 address.
 fn network(address: &str) -> String {
     match address.parse().unwrap() {
         std::net::IpAddr::V4(address) => {
@@ -217,7 +216,7 @@ fn network(address: &str) -> String {
     }
 }
 
-fn the_table_holds_what_the_manifest_lets_through(connection: &Connection, agreed: &[&Value]) {
+fn check_table(connection: &Connection, agreed: &[&Value]) {
     let wanted: HashMap<&str, &Value> =
         agreed.iter().map(|profile| (profile["event_id"].as_str().unwrap(), *profile)).collect();
     let mut statement = connection.prepare("SELECT event_id, document FROM people").unwrap();
@@ -248,10 +247,10 @@ fn the_table_holds_what_the_manifest_lets_through(connection: &Connection, agree
         found += 1;
     }
     assert_eq!(found, agreed.len());
-    // Forms with check digits of their own are found, all of them; the docs say how many of the others.
+    // All values with check digits are detected. The docs have the share of the others.
     let [email, iban, card, phone] = ["email", "iban", "card", "phone"].map(|kind| notes[kind]);
     assert_eq!((email.0, iban.0), (email.1, iban.1));
-    docs_say(&[format!(
+    check_docs(&[format!(
         "all {} e-mail addresses and all {} IBANs, {} of {} card numbers and {} of {} phone numbers",
         number(email.1),
         number(iban.1),
@@ -265,7 +264,7 @@ fn the_table_holds_what_the_manifest_lets_through(connection: &Connection, agree
 }
 
 #[test]
-fn what_the_docs_say_of_faker_holds() {
+fn the_docs_are_right_about_faker() {
     let folder = folder_with("faker", "faker", &[FAKER]);
     let profiles = profiles(&folder);
     let text = |profile: &Value, key: &str| profile[key].as_str().unwrap().to_owned();
@@ -278,7 +277,7 @@ fn what_the_docs_say_of_faker_holds() {
     assert_eq!(owners.values().max(), Some(&5));
     let names: BTreeSet<String> = profiles.iter().map(|profile| text(profile, "name")).collect();
     let bytes = fs::metadata(folder.file(FAKER)).unwrap().len() as f64 / profiles.len() as f64;
-    docs_say(&[
+    check_docs(&[
         format!("{} profiles, {bytes:.0} bytes on average", number(profiles.len())),
         format!("{shared} of {} belong to several profiles, one of them to five", number(owners.len())),
         format!("{} names for {} people", number(names.len()), number(profiles.len())),

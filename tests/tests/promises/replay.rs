@@ -1,21 +1,18 @@
-//! Reading a source again, from its start or from anywhere, changes nothing in a store.
+//! A source that is read again, from its start or from any point, changes nothing in a store.
 
 use std::fs;
 
-use crate::{
-    dump::{self, assert_same, dump},
-    folder::{Folder, generate, troubled},
-};
+use crate::dump::{self, assert_same, dump};
+use lethe_tests::folder::{Folder, generate, mixed_events};
 
 const EVENTS: u64 = 40_000;
 
-/// Nothing is left out of the comparison: a run from the start ends where the first one ended, so that
-/// its progress is the same, too; and `lethe_audit` records who looked at personal data, which no run
-/// does.
+/// The comparison includes everything: the progress is the same after both runs, and `lethe_audit` has
+/// accesses to personal data, of which a run makes none.
 #[test]
 fn a_second_run_from_the_start_changes_no_byte() {
     let folder = Folder::of_example("laptop");
-    folder.write("profiles.ndjson", generate(troubled(EVENTS, 11)).0);
+    folder.write("profiles.ndjson", generate(mixed_events(EVENTS, 11)).0);
     let first = folder.counts(&[]);
     let (before, file) = (dump(&folder.database()), folder.read("clean.ndjson"));
     assert!(before["profiles"].len() > 1_000 && before["profile_history"].len() > 10_000);
@@ -36,7 +33,7 @@ fn a_second_run_from_the_start_changes_no_byte() {
         let earlier = ["delivered", "deleted", "superseded", "stale"].map(|outcome| first.of(sink, outcome));
         assert_eq!(second.of(sink, "stale"), earlier.iter().sum::<u64>(), "{sink}");
     }
-    // The file is made anew, line by line.
+    // The file is written again, line by line.
     assert_eq!(second.seen("clean"), first.seen("clean"));
     println!("replay: {EVENTS} events again; {}", second.seen("profiles"));
 }
@@ -44,7 +41,7 @@ fn a_second_run_from_the_start_changes_no_byte() {
 #[test]
 fn a_run_with_nothing_new_changes_no_byte() {
     let folder = Folder::of_example("laptop");
-    folder.write("profiles.ndjson", generate(troubled(2_000, 12)).0);
+    folder.write("profiles.ndjson", generate(mixed_events(2_000, 12)).0);
     folder.counts(&[]);
     let (before, file) = (dump(&folder.database()), folder.read("clean.ndjson"));
     let again = folder.counts(&[]);
@@ -53,12 +50,12 @@ fn a_run_with_nothing_new_changes_no_byte() {
     assert!(file == folder.read("clean.ndjson"));
 }
 
-/// Here `lethe_progress` is left out for the marks of the file sink: a file, as an output topic, gets
-/// duplicates when the source is taken back without it.
+/// The comparison leaves out the marks of the file sink in `lethe_progress`: a file, like an output topic,
+/// gets duplicates if the source is set back without it.
 #[test]
-fn a_run_from_anywhere_changes_no_row() {
+fn a_run_from_any_point_changes_no_row() {
     let folder = Folder::of_example("laptop");
-    let (lines, _) = generate(troubled(5_000, 13));
+    let (lines, _) = generate(mixed_events(5_000, 13));
     folder.write("profiles.ndjson", &lines);
     folder.counts(&[]);
     let mut before = dump(&folder.database());
@@ -81,12 +78,12 @@ fn a_run_from_anywhere_changes_no_row() {
     assert!(folder.read("clean.ndjson").starts_with(&clean));
 }
 
-/// The same events in files of other names are the same events: stores take them once.
+/// Events are identified by their ids, not by the files that contain them.
 #[test]
-fn events_that_come_in_twice_by_two_files_are_stored_once() {
+fn events_that_two_files_contain_are_stored_once() {
     let folder = Folder::of_example("laptop");
     folder.edit("pipeline.yaml", "path: profiles.ndjson", "path: \"part-*.ndjson\"");
-    let (lines, _) = generate(troubled(4_000, 14));
+    let (lines, _) = generate(mixed_events(4_000, 14));
     folder.write("part-1.ndjson", &lines);
     folder.counts(&[]);
     let before = dump(&folder.database());

@@ -1,26 +1,25 @@
-//! No personal value is anywhere but where the manifest lets it through: a person made of canaries stands
-//! in keys, headers and values of records, good and bad, and all that a run says and leaves on three
-//! servers is searched for them, byte by byte.
+//! No personal value is stored or logged except where the manifest allows it. Keys, headers and values
+//! of valid and invalid records contain canaries; the output of runs and the contents of three servers
+//! are searched for them.
 //!
-//! `zxqvbyjkkept` and `zxqvbyjkid` may be found in the Operational table and collection, as in
+//! `zxqvbyjkkept` and `zxqvbyjkid` are allowed in the Operational table and collection, as in
 //! `tests/promises/canary.rs`.
 
-use crate::{
-    planted::{PIPELINE, event, events, says_nothing, sightings},
-    stage::Stage,
-    topics::Sent,
-    worker::{Counts, finish},
+use crate::{pipeline_fixture::PipelineFixture, topics::Sent};
+use lethe_tests::{
+    canaries::{PIPELINE, assert_no_canary, event, events, sightings},
+    process::{Counts, finish},
 };
 
-/// Where subjects' keys lie.
+/// The store of subjects' keys.
 const KEYS: &str = "  keys:
     secretRef: {name: lethe-keys}
     storeRef: {name: STORE}
     database: x
 ";
 
-/// Sinks in place of those on a disk.
-const PLACES: &str = "  sinks:
+/// Sinks on servers.
+const SINKS: &str = "  sinks:
     - name: people
       audience: Operational
       records: Latest
@@ -58,7 +57,7 @@ const PLACES: &str = "  sinks:
     kafka: {storeRef: {name: events}, topic: x, manage: Create, partitions: 2}
 ";
 
-/// The pipeline of canaries, from a topic to servers, with its keys in this store.
+/// Returns the pipeline of canaries, from a topic to servers, with its keys in this store.
 fn pipeline(keys: &str) -> String {
     let source = "    file: {path: events.ndjson, format: Ndjson}\n";
     let topic = "    kafka: {storeRef: {name: events}, topic: x}\n";
@@ -68,10 +67,10 @@ fn pipeline(keys: &str) -> String {
     assert!(head.contains(source));
     let keys = KEYS.replace("STORE", keys);
     let mark = "    - {path: /mark, category: user.account, protect: {keep: {}}}\n";
-    format!("{}{keys}  fields:\n{fields}{mark}{PLACES}", head.replace(source, topic))
+    format!("{}{keys}  fields:\n{fields}{mark}{SINKS}", head.replace(source, topic))
 }
 
-/// Records with canaries in every part: those that a broker takes.
+/// Returns records with canaries in every part that a broker accepts.
 fn records() -> Vec<Sent> {
     let of = |key: Option<&str>, value: Option<&[u8]>| Sent {
         key: key.map(|key| key.as_bytes().to_vec()),
@@ -94,18 +93,18 @@ fn records() -> Vec<Sent> {
 
 const LOUD: &str = "trace,librdkafka=trace,scylla=trace,mongodb=trace,hyper=trace,rustls=trace";
 
-/// Everything that a run says is searched; its counts are answered.
+/// Runs the pipeline to the end of its topic and searches its output. Returns its counts.
 #[track_caller]
-fn run(stage: &Stage, format: &str, more: &[&str]) -> Counts {
-    let mut command = stage.runs(&["--log", LOUD, "--log-format", format]);
-    says_nothing(finish(command.args(more).env("RUST_BACKTRACE", "1")).well()).counts()
+fn run(fixture: &PipelineFixture, format: &str, more: &[&str]) -> Counts {
+    let mut command = fixture.run_command(&["--log", LOUD, "--log-format", format]);
+    assert_no_canary(finish(command.args(more).env("RUST_BACKTRACE", "1")).success()).counts()
 }
 
-/// Looks through every place of the pipeline on every server.
+/// Searches every place of the pipeline on every server.
 #[track_caller]
-fn leaves_nothing(stage: &Stage) {
-    let places = stage.everything();
-    let source = stage.source();
+fn assert_no_canary_is_stored(fixture: &PipelineFixture) {
+    let places = fixture.dump();
+    let source = fixture.source();
     assert!(places.len() > 12, "{:?}", places.keys());
     for (place, bytes) in &places {
         assert_eq!(sightings(place.as_bytes()), Vec::new());
@@ -117,7 +116,7 @@ fn leaves_nothing(stage: &Stage) {
         found.retain(|canary| !(shown && canary.is_any(&["zxqvbyjkkept", "zxqvbyjkid"])));
         assert_eq!(found, Vec::new(), "{place}");
     }
-    // What the manifest lets through is there, or this test would find nothing on empty servers.
+    // The allowed canaries are there: on empty servers this test would find nothing.
     for table in [".people", ".persons"] {
         let (_, bytes) = places.iter().find(|(place, _)| place.ends_with(table)).unwrap();
         let text = String::from_utf8_lossy(bytes);
@@ -125,45 +124,46 @@ fn leaves_nothing(stage: &Stage) {
     }
 }
 
-fn a_canary_is_found_nowhere(keys: &str) {
-    let stage = Stage::of(&pipeline(keys), |spec| spec["event"]["delete"]["tombstone"] = true.into());
-    // Its records have the times of their events: a topic of seven days would have lost them by now.
-    stage.topics.create(&stage.clean(), 1);
-    stage.produce(records());
-    let counts = run(&stage, "text", &[]);
+fn check_canaries(keys: &str) {
+    let fixture =
+        PipelineFixture::with_manifest(&pipeline(keys), |spec| spec["event"]["delete"]["tombstone"] = true.into());
+    // Records have the times of their events, which the default retention of seven days would remove.
+    fixture.topics.create(&fixture.clean(), 1);
+    fixture.produce(records());
+    let counts = run(&fixture, "text", &[]);
     assert_eq!(counts.events(), records().len() as u64);
     assert!(counts.of("people", "delivered") > 0 && counts.of("people", "deleted") > 0, "{}", counts.seen("people"));
     let rejected = ["SchemaViolation", "NotJson", "InvalidUtf8", "SubjectInvalid", "TimeInvalid", "SinkRefused"];
     for reason in rejected {
         assert!(counts.rejected_for(reason) > 0, "{reason}: {}", counts.reasons());
     }
-    leaves_nothing(&stage);
-    run(&stage, "json", &["--from-start"]);
-    leaves_nothing(&stage);
+    assert_no_canary_is_stored(&fixture);
+    run(&fixture, "json", &["--from-start"]);
+    assert_no_canary_is_stored(&fixture);
     for command in [&["redrive", "-f", ".", "--dry-run"][..], &["redrive", "-f", "."], &["lint", "--live", "-f", "."]] {
         for (format, output) in [("text", "text"), ("json", "json")] {
-            let mut command = stage.folder.worker(command);
+            let mut command = fixture.folder.worker(command);
             command.args(["--log", LOUD, "--log-format", format, "--output", output]);
-            says_nothing(finish(command.env("RUST_BACKTRACE", "1")).well());
+            assert_no_canary(finish(command.env("RUST_BACKTRACE", "1")).success());
         }
     }
-    leaves_nothing(&stage);
-    // Drivers speak, too, where something is wrong.
-    stage.folder.edit("store.yaml", stage.kafka(), "127.0.0.1:1");
+    assert_no_canary_is_stored(&fixture);
+    // Drivers log errors of connections.
+    fixture.folder.edit("store.yaml", fixture.kafka(), "127.0.0.1:1");
     for format in ["text", "json"] {
-        let mut command = stage.runs(&["--log", LOUD, "--log-format", format]);
-        let ended = says_nothing(finish(command.env("RUST_BACKTRACE", "1")));
+        let mut command = fixture.run_command(&["--log", LOUD, "--log-format", format]);
+        let ended = assert_no_canary(finish(command.env("RUST_BACKTRACE", "1")));
         assert_eq!(ended.code, Some(4), "{}", ended.err());
         assert!(ended.err().contains("librdkafka"), "{}", ended.err());
     }
 }
 
 #[test]
-fn a_canary_in_key_header_and_value_is_found_nowhere_with_keys_in_cassandra() {
-    a_canary_is_found_nowhere("profiles");
+fn no_canary_of_a_record_is_stored_or_logged_with_keys_in_cassandra() {
+    check_canaries("profiles");
 }
 
 #[test]
-fn a_canary_in_key_header_and_value_is_found_nowhere_with_keys_in_mongodb() {
-    a_canary_is_found_nowhere("documents");
+fn no_canary_of_a_record_is_stored_or_logged_with_keys_in_mongodb() {
+    check_canaries("documents");
 }

@@ -1,5 +1,5 @@
-//! Workers that are killed at any moment: others take over, and all ends as the model says. What may
-//! stand twice, in topics alone, is counted.
+//! Workers that are killed at any moment: others take over, and stores hold what the model says in the
+//! end. Repetitions, which topics alone may have, are counted.
 
 use std::{
     thread,
@@ -11,33 +11,32 @@ use rand_pcg::Pcg64Mcg;
 use rdkafka::consumer::BaseConsumer;
 
 use crate::{
-    ending::Ending,
-    folder::troubled,
+    expected::Expected,
     memory::{Memory, memory},
-    soak::{gauge::LOOKS, recovery, scale},
-    stage::Stage,
+    pipeline_fixture::PipelineFixture,
+    soak::{group_progress::POLL, recovery, scale},
     topics::{self, Offsets},
-    worker::Running,
 };
+use lethe_tests::{folder::mixed_events, process::Running};
 
 /// Workers of the group.
 const WORKERS: usize = 2;
-/// How long a worker may take to stop when it is asked to.
+/// The longest time of a stop.
 const STOP: Duration = Duration::from_secs(10);
 
-/// With `LETHE_SOAK=1`, as `make soak` has it: more events, more kills.
+/// `LETHE_SOAK=1`, as set by `make soak`, asks for more events and more kills.
 #[test]
-fn workers_killed_again_and_again_lose_nothing_and_write_nothing_twice() {
+fn workers_killed_repeatedly_lose_nothing_and_duplicate_nothing_in_stores() {
     let (events, kills) = scale((20_000, 3), (500_000, 50));
-    let stage = Stage::new();
-    stage.generate(&troubled(events, 21));
+    let fixture = PipelineFixture::new();
+    fixture.generate(&mixed_events(events, 21));
     let started = Instant::now();
-    let mut crew = Crew::start(&stage, 22);
-    crew.shake(events, kills);
-    crew.finish(Duration::from_secs(60 + events / 500));
+    let mut group = WorkerGroup::start(&fixture, 22);
+    group.kill_workers(events, kills);
+    group.finish(Duration::from_secs(60 + events / 500));
     let took = started.elapsed();
-    let Crew { recoveries, memory, .. } = crew;
-    let repeated = Ending::of(&stage).holds();
+    let WorkerGroup { recoveries, memory, .. } = group;
+    let repeated = Expected::of(&fixture).check();
     let slowest = recoveries.iter().max().unwrap();
     println!(
         "faults: {events} events, {WORKERS} workers, {kills} kills, {:.0} s: both stores, the topic and the dead letters \
@@ -52,25 +51,25 @@ fn workers_killed_again_and_again_lose_nothing_and_write_nothing_twice() {
     assert!(*slowest < recovery(), "{recoveries:?}");
 }
 
-/// Workers of one group, and what was seen of them.
-struct Crew<'s> {
-    stage: &'s Stage,
+/// Workers of one group, and the figures of their kills.
+struct WorkerGroup<'s> {
+    fixture: &'s PipelineFixture,
     workers: Vec<Running>,
     group: BaseConsumer,
     random: Pcg64Mcg,
-    /// A kill that some partition has not gone on from: when, and how far each had come.
+    /// A kill after which some partition has not advanced yet: its time, and the offsets at that time.
     stalled: Option<(Instant, Offsets)>,
     recoveries: Vec<Duration>,
-    /// The most that a worker took, in MiB.
+    /// The most resident memory of a worker, in MiB.
     memory: u64,
 }
 
-impl<'s> Crew<'s> {
-    fn start(stage: &'s Stage, seed: u128) -> Self {
+impl<'s> WorkerGroup<'s> {
+    fn start(fixture: &'s PipelineFixture, seed: u128) -> Self {
         Self {
-            stage,
-            workers: (0..WORKERS).map(|_| worker(stage)).collect(),
-            group: stage.topics.reader(&stage.group()),
+            fixture,
+            workers: (0..WORKERS).map(|_| worker(fixture)).collect(),
+            group: fixture.topics.reader(&fixture.group()),
             random: Pcg64Mcg::new((seed << 1) | 1),
             stalled: None,
             recoveries: Vec::new(),
@@ -82,25 +81,27 @@ impl<'s> Crew<'s> {
         self.random.next_u64() % bound
     }
 
-    /// Kills workers so many times: every other kill at a moment after the last one, when a worker opens
-    /// its stores and its group is being divided anew, the others at a point of the output topic and a
-    /// moment after it, so that they fall all over the run. Where there is enough to read, the last kill is
-    /// recovered from before: how long that takes is seen each time.
-    fn shake(&mut self, events: u64, kills: u64) {
+    /// Kills so many workers. Every other kill comes at a random moment after the last one, while a worker
+    /// opens its stores and the group rebalances. The others come a random moment after a random number of
+    /// records in the output topic, so that they spread over the run. In a soak, each of those waits for
+    /// the recovery from the last kill, so that its duration is known.
+    fn kill_workers(&mut self, events: u64, kills: u64) {
         let mut points: Vec<u64> = (0..kills).map(|_| self.below(events * 6 / 10)).collect();
         points.sort_unstable();
-        let clean = self.stage.clean();
+        let clean = self.fixture.clean();
         let recovers = scale(false, true);
         for (number, point) in (0..).zip(points) {
             let early = number % 2 == 1;
-            let topics = &self.stage.topics;
+            let topics = &self.fixture.topics;
             let bound = Duration::from_secs(120);
-            self.until(bound, |crew| early || (topics.count(&clean) > point && !(recovers && crew.stalled.is_some())));
+            self.until(bound, |group| {
+                early || (topics.count(&clean) > point && !(recovers && group.stalled.is_some()))
+            });
             let moment = self.below(if early { 3_000_000 } else { 100_000 });
             thread::sleep(Duration::from_micros(moment));
             let at = self.below(WORKERS as u64) as usize;
-            let killed = std::mem::replace(&mut self.workers[at], worker(self.stage)).kill();
-            assert_eq!(killed.code, None, "it failed by itself: {}", killed.err());
+            let killed = std::mem::replace(&mut self.workers[at], worker(self.fixture)).kill();
+            assert_eq!(killed.code, None, "it ended before it was killed: {}", killed.err());
             let committed = self.committed();
             let is_read = committed.values().all(|(at, end)| at == end);
             assert!(!(recovers && is_read), "kill {number} came when all was read");
@@ -108,38 +109,38 @@ impl<'s> Crew<'s> {
         }
     }
 
-    /// Waits until everything is committed, then asks the workers to stop.
+    /// Waits until everything is committed, then stops the workers.
     fn finish(&mut self, bound: Duration) {
-        self.until(bound, |crew| crew.committed().values().all(|(at, end)| at == end));
-        self.look();
+        self.until(bound, |group| group.committed().values().all(|(at, end)| at == end));
+        self.observe();
         for worker in &self.workers {
             worker.terminate();
         }
         for worker in self.workers.drain(..) {
-            worker.finish_within(STOP).well();
+            worker.finish_within(STOP).success();
         }
     }
 
     fn committed(&self) -> Offsets {
-        topics::committed(&self.stage.source(), &self.group, topics::PATIENCE).unwrap()
+        topics::committed(&self.fixture.source(), &self.group, topics::PATIENCE).unwrap()
     }
 
     #[track_caller]
     fn until(&mut self, bound: Duration, is_so: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !is_so(self) {
-            self.look();
+            self.observe();
             if started.elapsed() > bound {
                 let committed = self.committed();
-                let said: Vec<String> = self.workers.drain(..).map(|worker| worker.kill().err()).collect();
-                panic!("the group stands still: {committed:?}; {}", said.join("\n---\n"));
+                let logs: Vec<String> = self.workers.drain(..).map(|worker| worker.kill().err()).collect();
+                panic!("the group does not advance: {committed:?}; {}", logs.join("\n---\n"));
             }
-            thread::sleep(LOOKS);
+            thread::sleep(POLL);
         }
     }
 
-    /// Notes how the group does.
-    fn look(&mut self) {
+    /// Records memory and recoveries.
+    fn observe(&mut self) {
         let resident = self.workers.iter().filter_map(|worker| memory(worker.pid(), Memory::Resident));
         self.memory = self.memory.max(resident.max().unwrap_or(0));
         let Some((killed, before)) = &self.stalled else { return };
@@ -151,7 +152,7 @@ impl<'s> Crew<'s> {
     }
 }
 
-/// A worker that waits for more when it has read everything.
-fn worker(stage: &Stage) -> Running {
-    Running::start(&mut stage.folder.worker(&["run", "-f", ".", "--join", "--quiet", "--output", "json"]))
+/// Starts a worker that waits for more events when it has read everything.
+fn worker(fixture: &PipelineFixture) -> Running {
+    Running::start(&mut fixture.folder.worker(&["run", "-f", ".", "--join", "--quiet", "--output", "json"]))
 }

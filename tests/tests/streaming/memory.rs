@@ -1,17 +1,17 @@
-//! What memory a process takes, as the kernel tells it.
+//! Memory of a process, as the kernel reports it.
 
 use std::fs;
 
-/// Which figure of `/proc/<pid>/status`.
+/// A figure of `/proc/<pid>/status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// What it has in use now.
+    /// Its memory now.
     Resident,
-    /// The most that it has had in use.
+    /// Its largest memory so far.
     Peak,
 }
 
-/// In MiB, rounded up; `None` of a process that has ended.
+/// Returns the memory of a process in MiB, rounded up, or `None` if it has ended.
 pub fn memory(pid: u32, which: Memory) -> Option<u64> {
     let name = match which {
         Memory::Resident => "VmRSS:",

@@ -1,5 +1,5 @@
-//! Workers as pods on a real node. The operator is installed as people install it, from `deploy/`; it makes the pods,
-//! and events move through them while they are scaled, while a Secret is rotated, and while one of them is killed.
+//! Workers as pods on a real node. The operator is installed from `deploy/` and creates the pods. Events
+//! move through them while they are scaled, while a Secret is rotated, and while one of them is killed.
 
 use std::{
     collections::BTreeSet,
@@ -12,40 +12,39 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use lethe_tests::engines::Own;
+use lethe_tests::{
+    engines::PrivateEngine,
+    folder::{Folder, repository},
+    process::{Running, finish},
+    programs::{operator_program, worker_program},
+};
 use mongodb::{
     Client,
     bson::{Document, doc},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    folder::{Folder, repository},
-    proxy::Proxy,
-    topics::{Topics, within},
-    worker::{PROGRAM, Running, finish},
-};
+use crate::{proxy::Proxy, topics::Topics};
 
-const OPERATOR: &str = env!("CARGO_BIN_EXE_lethe-operator-under-test");
 const NAMESPACE: &str = "shop";
 const PIPELINE: &str = "profilepipeline/profiles";
-/// Events, and how many of them come in a second: they come during all that is done to the workers.
+/// Events that are sent during the test, and their rate: they come until its last step.
 const EVENTS: usize = 20_000;
 const RATE: &str = "400/s";
-/// Events that come when a rotation has ended.
+/// Events that are sent after the rotation.
 const LATER: usize = 500;
 
-/// A node, ended with its test.
+/// A node. It is stopped and wiped when it is dropped.
 struct Node {
     files: tempfile::TempDir,
     kubectl: PathBuf,
     admin: PathBuf,
-    /// This machine, as pods know it.
+    /// Address of this machine for pods.
     address: IpAddr,
 }
 
 impl Node {
-    fn up() -> Self {
+    fn start() -> Self {
         let files = tempfile::tempdir().unwrap();
         let facts = script(&files, "node", &["up"]);
         let fact = |name: &str| {
@@ -57,8 +56,9 @@ impl Node {
         Self { files, kubectl, admin, address }
     }
 
-    /// Makes an image of a program and shows it to the node, under the name that `deploy/` and the operator have for it.
-    fn image(&self, name: &str, program: &str) {
+    /// Creates an image of a program and loads it into the node, under the name that `deploy/` and the
+    /// operator use.
+    fn load_image(&self, name: &str, program: &str) {
         let archive = self.files.path().join(format!("{name}.tar"));
         let archive = archive.to_str().unwrap();
         let image = format!("ghcr.io/lethe-dev/{name}:{}", env!("CARGO_PKG_VERSION"));
@@ -88,10 +88,10 @@ impl Node {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Waits until every declared worker runs the declared plan.
+    /// Waits until so many workers run the current plan.
     #[track_caller]
-    fn until_ready(&self, workers: i64) {
-        within(Duration::from_secs(120), &format!("{workers} workers are ready"), || {
+    fn wait_until_ready(&self, workers: i64) {
+        wait_until(Duration::from_secs(120), &format!("{workers} workers are ready"), || {
             let pipeline = self.get(&[PIPELINE]);
             let conditions = pipeline["status"]["conditions"].as_array().cloned().unwrap_or_default();
             let is_ready = conditions.iter().any(|condition| {
@@ -103,24 +103,35 @@ impl Node {
         });
     }
 
-    /// Why the pipeline is ready or not.
-    fn ready(&self) -> String {
+    /// Returns the reason of the condition `Ready` of the pipeline.
+    fn ready_reason(&self) -> String {
         let reason = r#"jsonpath={.status.conditions[?(@.type=="Ready")].reason}"#;
         self.kubectl(&["-n", NAMESPACE, "get", PIPELINE, "-o", reason], "")
     }
 
-    /// UIDs of the workers' pods.
+    /// Returns the UIDs of the workers' pods.
     fn pods(&self) -> BTreeSet<String> {
         let pods = self.get(&["pods", "-l", "lethe.dev/pipeline=profiles"]);
         let pods = pods["items"].as_array().unwrap().iter();
         pods.map(|pod| pod["metadata"]["uid"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// How often containers of the workers were started again.
+    /// Returns how often containers of the workers were restarted.
     fn restarts(&self) -> i64 {
         let pods = self.get(&["pods", "-l", "lethe.dev/pipeline=profiles"]);
         let statuses = pods["items"].as_array().unwrap().iter().map(|pod| &pod["status"]["containerStatuses"][0]);
         statuses.filter_map(|status| status["restartCount"].as_i64()).sum()
+    }
+}
+
+/// Waits until a condition holds. Fails the test after `bound`. Each check may start kubectl, which takes
+/// a tenth of a second of CPU.
+#[track_caller]
+fn wait_until(bound: Duration, what: &str, mut is_met: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_met() {
+        assert!(started.elapsed() < bound, "not within {bound:?}: {what}");
+        std::thread::sleep(Duration::from_millis(300));
     }
 }
 
@@ -150,7 +161,8 @@ fn script(files: &tempfile::TempDir, name: &str, arguments: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// The streaming example with its stores at these addresses: history in MongoDB, and the topic for whoever subscribes.
+/// Returns the streaming example with stores at these addresses, and with two sinks: the history in
+/// MongoDB, and the output topic.
 fn manifests(kafka: SocketAddr, mongodb: SocketAddr) -> [Value; 4] {
     let text = fs::read_to_string(repository().join("examples/streaming/pipeline.yaml")).unwrap();
     let mut pipeline: Value = serde_yaml::from_str(&text).unwrap();
@@ -176,7 +188,7 @@ fn manifests(kafka: SocketAddr, mongodb: SocketAddr) -> [Value; 4] {
     ]
 }
 
-/// Processes of workers in containers of the node.
+/// Returns the processes of workers in containers of the node.
 fn workers() -> Vec<u32> {
     let processes =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
@@ -188,21 +200,21 @@ fn workers() -> Vec<u32> {
 }
 
 #[test]
-fn pods_move_every_event_while_they_are_scaled_while_a_secret_is_rotated_and_when_one_is_killed() {
+fn pods_deliver_every_event_while_they_are_scaled_rotated_and_killed() {
     if fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) != 0) {
-        println!("node: only root makes a node; the operator is held against a control plane alone");
+        println!("node: left out, since only root can make a node");
         return;
     }
     if std::env::var_os("LETHE_TEST_NODE").is_some_and(|which| which == "none") {
         println!("node: left out, as LETHE_TEST_NODE says");
         return;
     }
-    let node = Node::up();
-    node.image("lethe-operator", OPERATOR);
-    node.image("lethe-worker", PROGRAM);
+    let node = Node::start();
+    node.load_image("lethe-operator", operator_program());
+    node.load_image("lethe-worker", worker_program());
     let host = node.address;
-    let kafka = Own::start("kafka", &[("KAFKA_PROXY_HOST", &host.to_string())]);
-    let mongodb = Own::start("mongo", &[("MONGO_STANDALONE", "1"), ("MONGO_AUTH", "1")]);
+    let kafka = PrivateEngine::start("kafka", &[("KAFKA_PROXY_HOST", &host.to_string())]);
+    let mongodb = PrivateEngine::start("mongo", &[("MONGO_STANDALONE", "1"), ("MONGO_AUTH", "1")]);
     let kafka_at = SocketAddr::from((host, kafka.port + 103));
     let mongodb_at = SocketAddr::from((host, mongodb.port));
     let _to_kafka = Proxy::listening(kafka_at, kafka.port + 3);
@@ -221,53 +233,53 @@ fn pods_move_every_event_while_they_are_scaled_while_a_secret_is_rotated_and_whe
     node.apply(&secret(&folder));
     let began = Instant::now();
     for (number, manifest) in manifests(kafka_at, mongodb_at).iter().enumerate() {
-        // The same manifests serve on this machine, where keys are rotated.
+        // Keys are rotated on this machine, with the same manifests.
         folder.write(&format!("{number}.yaml"), manifest.to_string());
         node.apply(&manifest.to_string());
     }
-    node.until_ready(1);
+    node.wait_until_ready(1);
     println!("node: a worker is ready {:.1} s after it was declared", began.elapsed().as_secs_f64());
 
     let feeder = feed(&folder, kafka.facts.kafka(), EVENTS, 1);
     node.kubectl(&["-n", NAMESPACE, "scale", PIPELINE, "--replicas=3"], "");
-    node.until_ready(3);
+    node.wait_until_ready(3);
 
     let before = node.pods();
-    let rotate = |step: &str| finish(&mut folder.worker(&["keys", "rotate", step, "--live", "-f", "."])).well();
+    let rotate = |step: &str| finish(&mut folder.worker(&["keys", "rotate", step, "--live", "-f", "."])).success();
     rotate("--only-make");
     let rotated = Instant::now();
     node.apply(&secret(&folder));
-    // Within a minute it would be seen without that.
+    // Without this it would be noticed within a minute.
     node.kubectl(&["-n", NAMESPACE, "annotate", PIPELINE, "lethe.dev/reconcile-requested-at=rotated"], "");
-    within(Duration::from_secs(180), "all workers are replaced", || {
+    wait_until(Duration::from_secs(180), "all workers are replaced", || {
         let now = node.pods();
         now.len() == 3 && now.is_disjoint(&before)
     });
-    node.until_ready(3);
+    node.wait_until_ready(3);
     println!("node: a rotated Secret has reached all workers after {:.1} s", rotated.elapsed().as_secs_f64());
 
     let victim = workers()[0];
     assert!(Command::new("kill").args(["-KILL", &victim.to_string()]).status().unwrap().success());
-    within(Duration::from_secs(60), "the killed worker is started again", || node.restarts() == 1);
-    node.until_ready(3);
+    wait_until(Duration::from_secs(60), "the killed worker is restarted", || node.restarts() == 1);
+    node.wait_until_ready(3);
 
-    // An edit that is wrong, and then a pod that starts anew: it reads what the others read.
+    // A pod that starts after an invalid edit reads the last valid plan.
     let edit = |patch: Value| {
         node.kubectl(&["-n", NAMESPACE, "patch", PIPELINE, "--type=merge", "-p", &patch.to_string()], "")
     };
     edit(json!({"spec": {"keys": {"storeRef": {"name": "gone"}}}}));
-    within(Duration::from_secs(30), "the mistake is told", || node.ready() == "StoreNotFound");
+    wait_until(Duration::from_secs(30), "the mistake is reported", || node.ready_reason() == "StoreNotFound");
     let before = node.pods();
     let some = node.get(&["pods", "-l", "lethe.dev/pipeline=profiles"])["items"][0]["metadata"]["name"].clone();
     node.kubectl(&["-n", NAMESPACE, "delete", "pod", some.as_str().unwrap()], "");
-    within(Duration::from_secs(60), "another pod runs with the old plan", || {
+    wait_until(Duration::from_secs(60), "another pod runs with the old plan", || {
         node.pods() != before && node.get(&["deployment/profiles-worker"])["status"]["readyReplicas"] == 3
     });
-    assert_eq!(node.ready(), "StoreNotFound");
+    assert_eq!(node.ready_reason(), "StoreNotFound");
     edit(json!({"spec": {"keys": {"storeRef": {"name": "documents"}}}}));
-    node.until_ready(3);
+    node.wait_until_ready(3);
 
-    feeder.finish_within(Duration::from_secs(120)).well();
+    feeder.finish_within(Duration::from_secs(120)).success();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let uri = format!("mongodb://app:app-secret@127.0.0.1:{}/?authSource=admin&directConnection=true", mongodb.port);
     let history = || {
@@ -279,7 +291,7 @@ fn pods_move_every_event_while_they_are_scaled_while_a_secret_is_rotated_and_whe
     };
     let group = topics.reader("lethe.shop.profiles");
     let until_committed = || {
-        within(Duration::from_secs(120), "everything is committed", || {
+        wait_until(Duration::from_secs(120), "everything is committed", || {
             let committed = crate::topics::committed("user_profiles", &group, crate::topics::PATIENCE).unwrap();
             committed.values().all(|(at, end)| at == end)
         });
@@ -287,7 +299,7 @@ fn pods_move_every_event_while_they_are_scaled_while_a_secret_is_rotated_and_whe
     until_committed();
     // The last step of a rotation; after it, what the first master wrapped is opened by the second.
     rotate("--only-rewrap");
-    feed(&folder, kafka.facts.kafka(), LATER, 2).finish_within(Duration::from_secs(60)).well();
+    feed(&folder, kafka.facts.kafka(), LATER, 2).finish_within(Duration::from_secs(60)).success();
     until_committed();
     let all = EVENTS + LATER;
     assert_eq!(topics.count("user_profiles"), all as u64);
@@ -301,9 +313,9 @@ fn pods_move_every_event_while_they_are_scaled_while_a_secret_is_rotated_and_whe
     node.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=90s"], "");
 }
 
-/// Events that come at a steady rate.
+/// Sends events at a steady rate.
 fn feed(folder: &Folder, kafka: &str, events: usize, seed: u64) -> Running {
-    let mut command = folder.worker(&["generate", "account", "--to", "kafka", "--topic", "user_profiles"]);
+    let mut command = folder.generator(&["account", "--to", "kafka", "--topic", "user_profiles"]);
     command.args(["--bootstrap", kafka, "--count", &events.to_string(), "--seed", &seed.to_string()]);
     command.args(["--subjects", "1000", "--rate", RATE]);
     Running::start(&mut command)

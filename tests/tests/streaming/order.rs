@@ -1,5 +1,5 @@
-//! What a store holds is a function of the events: not of their order, of how often they came, or of how
-//! many runs it took.
+//! The contents of a store are a function of the events. Their order, their repetitions and the number of
+//! runs change nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ending::{Ending, Repeated},
-    folder::troubled,
-    model::Verdict,
-    stage::Stage,
+    expected::{Expected, Repeated},
+    pipeline_fixture::PipelineFixture,
     tables,
     topics::Sent,
 };
+use lethe_tests::{folder::mixed_events, model::Verdict};
 
 const MINUTE: i64 = 60_000;
 
@@ -24,13 +23,12 @@ fn now() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
-/// A slot tells most events of one millisecond apart.
+/// Returns the slot of an id, which orders events of one millisecond.
 fn slot(id: &str) -> u64 {
     u64::from_be_bytes(*Sha256::digest(id.as_bytes()).first_chunk().unwrap()) % 10
 }
 
-/// An event about somebody; its content is made of its id, so that cells of two events can't be taken for
-/// those of one.
+/// Returns an event about a subject. Its content contains its id, so that a mix of two events is found.
 fn event(id: &str, subject: &str, time: i64) -> Sent {
     let tier = ["bronze", "silver", "gold", "platinum"][id.len() % 4];
     let value = json!({
@@ -48,8 +46,8 @@ fn deletion(id: &str, subject: &str, time: i64) -> Sent {
     Sent::event(subject, &value.to_string())
 }
 
-/// Events of few subjects in few milliseconds, deletions and tombstones among them, some twice, in any
-/// order. No two events of a subject have one version: those are the next test's.
+/// Returns events of few subjects in few milliseconds in random order, with deletions, tombstones and
+/// duplicates. No two events of a subject have the same version: the next test has those.
 fn entangled(count: usize, seed: u128) -> Vec<Sent> {
     let mut random = Pcg64Mcg::new((seed << 1) | 1);
     let mut below = |bound: u64| random.next_u64() % bound;
@@ -75,7 +73,7 @@ fn entangled(count: usize, seed: u128) -> Vec<Sent> {
         let at = below(events.len() as u64 + 1) as usize;
         events.insert(at, made);
     }
-    // Of times of their own: what their versions are is known when they lie in the topic.
+    // The version of a tombstone depends on its place in the topic.
     events.extend((0..10).map(|number| Sent {
         timestamp: Some(start + 1000 * (number + 1)),
         ..Sent::tombstone(&format!("subject-{number}"))
@@ -84,32 +82,32 @@ fn entangled(count: usize, seed: u128) -> Vec<Sent> {
 }
 
 #[test]
-fn events_of_one_millisecond_and_late_ones_end_as_the_model_says_in_whatever_runs_they_come() {
-    let stage = Stage::new();
+fn late_events_and_events_of_one_millisecond_are_stored_as_the_model_says_in_any_number_of_runs() {
+    let fixture = PipelineFixture::new();
     let events = entangled(1_500, 31);
     let mut read = 0;
     for part in events.chunks(events.len().div_ceil(3)) {
-        stage.produce(part.to_vec());
-        read += stage.run(&[]).counts().events();
+        fixture.produce(part.to_vec());
+        read += fixture.run(&[]).counts().events();
     }
     assert_eq!(read, events.len() as u64);
-    let ending = Ending::of(&stage);
-    let deleted = ending.accepted().filter(|event| event.deletes()).count();
-    assert!(deleted > 50 && ending.accepted().count() > 1_000, "{deleted}");
-    ending.holds();
-    let before = (stage.rows("profiles"), stage.rows("history"), stage.documents("documents"));
+    let expected = Expected::of(&fixture);
+    let deleted = expected.accepted().filter(|event| event.deletes()).count();
+    assert!(deleted > 50 && expected.accepted().count() > 1_000, "{deleted}");
+    expected.check();
+    let before = (fixture.rows("profiles"), fixture.rows("history"), fixture.documents("documents"));
     assert!(before.0.len() > 10 && before.1.len() > 300, "{} and {}", before.0.len(), before.1.len());
-    stage.run(&["--from-start"]).well();
-    tables::assert_same(&before.0, &stage.rows("profiles"));
-    tables::assert_same(&before.1, &stage.rows("history"));
-    assert_eq!(before.2, stage.documents("documents"));
+    fixture.run(&["--from-start"]).success();
+    tables::assert_same(&before.0, &fixture.rows("profiles"));
+    tables::assert_same(&before.1, &fixture.rows("history"));
+    assert_eq!(before.2, fixture.documents("documents"));
 }
 
-/// Two events of one subject, one millisecond and one slot: their version is the same, and the greater id
-/// is the newer one, whichever comes first.
+/// Events of one subject, millisecond and slot have the same version. The greater id then is the newer
+/// event, in any order.
 #[test]
-fn of_two_events_of_one_version_the_greater_id_stands_and_nothing_of_the_other() {
-    let stage = Stage::new();
+fn of_events_of_one_version_the_one_with_the_greatest_id_is_stored_whole() {
+    let fixture = PipelineFixture::new();
     let time = now() - 10 * MINUTE;
     let mut events = Vec::new();
     for (number, order) in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]].iter().enumerate() {
@@ -119,65 +117,65 @@ fn of_two_events_of_one_version_the_greater_id_stands_and_nothing_of_the_other()
         ids.sort();
         events.extend(order.iter().map(|at| event(&ids[*at], &subject, time)));
     }
-    stage.produce(events);
-    stage.run(&[]).well();
-    assert_eq!(Ending::of(&stage).holds(), Repeated::default());
-    stage.run(&["--from-start"]).well();
-    Ending::of(&stage).holds();
+    fixture.produce(events);
+    fixture.run(&[]).success();
+    assert_eq!(Expected::of(&fixture).check(), Repeated::default());
+    fixture.run(&["--from-start"]).success();
+    Expected::of(&fixture).check();
 }
 
 #[test]
 fn an_event_too_far_ahead_of_its_record_is_rejected_and_one_at_the_limit_wins() {
-    let stage = Stage::new();
+    let fixture = PipelineFixture::new();
     let written = now() - 60 * MINUTE;
     let at = |sent: Sent| Sent { timestamp: Some(written), ..sent };
-    stage.produce([
+    fixture.produce([
         at(event("limit", "anna", written + 10 * MINUTE)),
         at(event("now", "anna", written)),
         at(event("ahead", "anna", written + 10 * MINUTE + 1)),
         at(deletion("far", "anna", written + 24 * 60 * MINUTE)),
         at(event("other", "boris", written - 1)),
     ]);
-    let counts = stage.run(&[]).counts();
+    let counts = fixture.run(&[]).counts();
     assert_eq!((counts.rejected_for("TimeAhead"), counts.of("profiles", "rejected")), (2, 2));
-    let ending = Ending::of(&stage);
+    let expected = Expected::of(&fixture);
     let ahead = |verdict: &Verdict| matches!(verdict, Verdict::Rejected { reason: "TimeAhead", of_subject: true });
-    assert_eq!(ending.count(ahead), 2);
-    assert_eq!(ending.holds(), Repeated::default());
+    assert_eq!(expected.count(ahead), 2);
+    assert_eq!(expected.check(), Repeated::default());
 }
 
-/// A manifest that shows less, applied to what was delivered before.
+/// A later manifest keeps less of a field.
 #[test]
 fn a_replay_of_a_raised_revision_replaces_every_record_and_one_of_a_lower_none() {
-    let stage = Stage::new();
-    stage.generate(&troubled(2_000, 33));
-    stage.run(&[]).well();
-    Ending::of(&stage).holds();
-    let longest = |stage: &Stage| {
-        let rows = stage.rows("profiles").into_iter().chain(stage.rows("history"));
+    let fixture = PipelineFixture::new();
+    fixture.generate(&mixed_events(2_000, 33));
+    fixture.run(&[]).success();
+    Expected::of(&fixture).check();
+    let longest = |fixture: &PipelineFixture| {
+        let rows = fixture.rows("profiles").into_iter().chain(fixture.rows("history"));
         rows.filter_map(|row| row.get("postcode").map(|code| code.chars().count())).max()
     };
-    assert_eq!(longest(&stage), Some(2));
+    assert_eq!(longest(&fixture), Some(2));
     let shorten = |to: u64, revision: u64| {
-        stage.declare(|spec| {
+        fixture.edit_spec(|spec| {
             let fields = spec["fields"].as_sequence_mut().unwrap();
             let postcode = fields.iter_mut().find(|field| field["path"] == "/address/postcode").unwrap();
             postcode["protect"]["generalize"]["prefix"] = to.into();
             spec["revision"] = revision.into();
         });
-        stage.run(&["--from-start"]).well();
+        fixture.run(&["--from-start"]).success();
     };
     shorten(1, 1);
-    Ending::of(&stage).holds();
-    assert_eq!(longest(&stage), Some(1));
-    let documents = stage.documents("documents");
+    Expected::of(&fixture).check();
+    assert_eq!(longest(&fixture), Some(1));
+    let documents = fixture.documents("documents");
     let codes: Vec<&str> =
         documents.iter().filter_map(|one| one.get_document("address").ok()?.get_str("postcode").ok()).collect();
     assert!(codes.len() > 50 && codes.iter().all(|code| code.chars().count() == 1), "{codes:?}");
 
-    let before = (stage.rows("profiles"), stage.rows("history"));
+    let before = (fixture.rows("profiles"), fixture.rows("history"));
     shorten(2, 0);
-    tables::assert_same(&before.0, &stage.rows("profiles"));
-    tables::assert_same(&before.1, &stage.rows("history"));
-    assert_eq!(documents, stage.documents("documents"));
+    tables::assert_same(&before.0, &fixture.rows("profiles"));
+    tables::assert_same(&before.1, &fixture.rows("history"));
+    assert_eq!(documents, fixture.documents("documents"));
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy that misbehaves when told to: between a worker and one of its servers.
+//! A TCP proxy with faults, between a worker and one of its servers.
 
 use std::{
     io::{self, ErrorKind},
@@ -18,68 +18,69 @@ use tokio::{
     time::sleep,
 };
 
-/// What the proxy does to connections, to those that are there and to those that come.
+/// What the proxy does to open and to new connections.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     /// Passes everything on.
     None,
-    /// Closes what is there, and takes no new connection.
+    /// Closes connections and refuses new ones.
     Refuse,
-    /// Passes everything on so much later.
+    /// Passes everything on after this time.
     Delay(Duration),
-    /// Resets what is there, and whatever comes.
+    /// Resets connections and new ones.
     Reset,
-    /// Takes connections and what they send, and answers nothing. A connection that was silenced stays
-    /// so when the fault is over: nobody tells its ends that it is dead.
+    /// Accepts connections and reads them, and passes nothing on. Such a connection stays silent after the
+    /// fault: neither of its ends is notified.
     HalfOpen,
-    /// Passes on what the client sends; at the server's answer throws that away, and resets.
-    LoseAnswer,
-    /// Passes on so many bytes a second of what clients send, all of them together.
+    /// Passes on requests. Drops the response and resets the connection.
+    LoseResponse,
+    /// Passes on so many bytes a second of the requests of all clients together.
     Throttle(u64),
 }
 
-/// What happened so far.
+/// Counters of a proxy.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Connections that came.
-    pub came: AtomicU64,
+    /// Connections that were accepted.
+    pub accepted: AtomicU64,
     /// Connections that a fault has ended or silenced.
     pub hit: AtomicU64,
-    /// Bytes that clients sent and the server was given.
+    /// Bytes that were passed on to the server.
     pub up: AtomicU64,
-    /// Held while bytes of a throttled connection are on their way.
+    /// Held while bytes of a throttled connection are delayed.
     turn: Mutex<()>,
 }
 
-/// A proxy on a port of its own. Whoever drops it ends it, and its connections.
+/// A running proxy. It ends with its connections when it is dropped.
 pub struct Proxy {
     port: u16,
     fault: watch::Sender<Fault>,
-    /// What happened so far.
+    /// Its counters.
     pub seen: Arc<Seen>,
     runtime: Option<Runtime>,
 }
 
 impl Proxy {
-    /// Listens at a port of its own, for the server at `to`.
+    /// Listens on a free port for the server at port `to`.
     pub fn to(to: u16) -> Self {
         Self::at(0, to)
     }
 
-    /// Listens at `port`; 0 takes one that is free.
+    /// Listens on `port` for the server at port `to`.
     pub fn at(port: u16, to: u16) -> Self {
         Self::listening(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), to)
     }
 
-    /// The server at `port` under another address of this machine, which its certificate may not name.
+    /// Listens on another address of this machine for the server at `port`: its certificate may not name
+    /// that address.
     pub fn under(host: Ipv4Addr, port: u16) -> Self {
         Self::listening(SocketAddr::from((host, port)), port)
     }
 
-    /// Listens at an address, for the server at the port `to` of 127.0.0.1.
+    /// Listens on an address for the server at port `to` of 127.0.0.1.
     pub fn listening(at: SocketAddr, to: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // Without waiting: a test that has a runtime of its own must not wait in it.
+        // Does not block on the runtime: a test may call this in a runtime of its own.
         let listener = std::net::TcpListener::bind(at).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -89,12 +90,12 @@ impl Proxy {
         Self { port, fault, seen, runtime: Some(runtime) }
     }
 
-    /// Where it listens.
+    /// Returns the port where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it does from now on.
+    /// Sets the fault.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
@@ -102,7 +103,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Not waited for: a connection may wait for ever.
+        // A connection may wait for ever.
         self.runtime.take().unwrap().shutdown_background();
     }
 }
@@ -115,7 +116,7 @@ async fn serve(listener: std::net::TcpListener, to: u16, mut faults: watch::Rece
         let refuses = *faults.borrow_and_update() == Fault::Refuse;
         match (refuses, listener.is_some()) {
             (true, true) => listener = None,
-            // The port is the clients' own for a moment longer, where one just tried it.
+            // The port may belong for a moment to a client that has just tried to connect.
             (false, false) => match TcpListener::bind(at).await {
                 Ok(again) => listener = Some(again),
                 Err(_) => sleep(Duration::from_millis(5)).await,
@@ -125,7 +126,7 @@ async fn serve(listener: std::net::TcpListener, to: u16, mut faults: watch::Rece
         tokio::select! {
             changed = faults.changed() => if changed.is_err() { return },
             Some(taken) = accept(listener.as_ref()) => if let Ok((client, _)) = taken {
-                seen.came.fetch_add(1, Ordering::Relaxed);
+                seen.accepted.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(connection(client, to, faults.clone(), Arc::clone(&seen)));
             },
             Some(_) = connections.join_next() => {}
@@ -139,13 +140,13 @@ async fn accept(listener: Option<&TcpListener>) -> Option<io::Result<(TcpStream,
 
 /// How a connection ends.
 enum End {
-    /// One of its ends closed it, or broke it.
+    /// One of its ends closed or broke it.
     Closed,
     /// A fault closes it.
     Cut,
     /// A fault resets it.
     Reset,
-    /// A fault has swallowed bytes of it.
+    /// A fault has dropped bytes of it.
     Silent,
 }
 
@@ -163,7 +164,7 @@ async fn connection(client: TcpStream, to: u16, faults: watch::Receiver<Fault>, 
     match end {
         End::Closed | End::Cut => {}
         End::Reset => client.set_zero_linger().unwrap(),
-        // The server is told as little as the client is.
+        // Neither end is notified.
         End::Silent => swallow(&client).await,
     }
 }
@@ -172,14 +173,14 @@ async fn passing(client: &TcpStream, server: &TcpStream, mut faults: watch::Rece
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (up, down) = (faults.clone(), faults.clone());
     tokio::select! {
-        end = told(&mut faults) => end,
+        end = fault_that_ends(&mut faults) => end,
         end = pump(client, server, &up, true, seen) => end,
         end = pump(server, client, &down, false, seen) => end,
     }
 }
 
 /// Waits for a fault that ends connections at once.
-async fn told(faults: &mut watch::Receiver<Fault>) -> End {
+async fn fault_that_ends(faults: &mut watch::Receiver<Fault>) -> End {
     loop {
         if let Some(end) = end(*faults.borrow_and_update()) {
             return end;
@@ -195,7 +196,7 @@ fn end(fault: Fault) -> Option<End> {
         Fault::Refuse => Some(End::Cut),
         Fault::Reset => Some(End::Reset),
         Fault::HalfOpen => Some(End::Silent),
-        Fault::None | Fault::Delay(_) | Fault::LoseAnswer | Fault::Throttle(_) => None,
+        Fault::None | Fault::Delay(_) | Fault::LoseResponse | Fault::Throttle(_) => None,
     }
 }
 
@@ -204,19 +205,19 @@ async fn pump(from: &TcpStream, to: &TcpStream, faults: &watch::Receiver<Fault>,
     loop {
         let now = *faults.borrow();
         let most = match now {
-            // Ten times a second, so that little is under way at once.
+            // A tenth of a second at a time.
             Fault::Throttle(rate) if upwards => buffer.len().min((rate as usize / 10).max(1)),
             _ => buffer.len(),
         };
         let Ok(read @ 1..) = read(from, &mut buffer[..most]).await else { return End::Closed };
         let now = *faults.borrow();
-        // Nothing passes once a fault is set, whoever notices it first.
+        // Nothing passes once a fault is set.
         if let Some(end) = end(now) {
             return end;
         }
         match now {
             Fault::Delay(by) => sleep(by).await,
-            Fault::LoseAnswer if !upwards => return End::Reset,
+            Fault::LoseResponse if !upwards => return End::Reset,
             Fault::Throttle(rate) if upwards => {
                 let _turn = seen.turn.lock().await;
                 sleep(Duration::from_secs_f64(read as f64 / rate as f64)).await;
@@ -254,7 +255,7 @@ async fn write(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes what is sent until the other end gives up.
+/// Reads until the other end closes the connection.
 async fn swallow(from: &TcpStream) {
     let mut buffer = vec![0; 64 * 1024];
     while matches!(read(from, &mut buffer).await, Ok(1..)) {}

@@ -1,19 +1,19 @@
-//! Dead letters once more: with a corrected manifest, the sinks that lack an event get it, those that hold
-//! it are left alone, and the letter is gone. Deletions go the same way.
+//! Redrive of dead letters with a corrected manifest: events and deletions are written to the sinks that
+//! lack them and to no other, and the letters are removed.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    ending::{Ending, Repeated, letters},
-    stage::Stage,
+    expected::{Expected, Repeated, letters},
+    pipeline_fixture::PipelineFixture,
     topics::Sent,
-    worker::finish,
 };
+use lethe_tests::process::finish;
 
 const PEOPLE: usize = 120;
 
-/// An event about a person, who has no other of its kind.
+/// Returns an event about a person, the only one of its kind.
 fn event(number: usize, kind: &str, members: &Value) -> Sent {
     let time = Timestamp::from_millisecond(Timestamp::now().as_millisecond() - 3_600_000 + number as i64).unwrap();
     let subject = format!("person-{}", number % PEOPLE);
@@ -30,20 +30,20 @@ fn profile(number: usize) -> Sent {
     event(number, "made", &json!({"name": "Ada", "tier": "gold", "plan": plan, "address": {"country": "CH"}}))
 }
 
-/// `lethe-worker redrive`, and what it says of the letters.
+/// Runs `lethe-worker redrive`. Returns its counts.
 #[track_caller]
-fn redrive(stage: &Stage, more: &[&str]) -> Value {
-    let mut command = stage.folder.worker(&["redrive", "-f", ".", "--quiet", "--output", "json"]);
-    let ended = finish(command.args(more)).well();
+fn redrive(fixture: &PipelineFixture, more: &[&str]) -> Value {
+    let mut command = fixture.folder.worker(&["redrive", "-f", ".", "--quiet", "--output", "json"]);
+    let ended = finish(command.args(more)).success();
     let answer: Value = serde_json::from_slice(&ended.out).unwrap();
     answer["counts"].clone()
 }
 
-/// The deletions are refused first, as is every third profile.
+/// The wrong manifest rejects all deletions and every third profile.
 #[test]
-fn what_a_wrong_manifest_rejected_is_delivered_to_every_sink_when_it_is_corrected() {
+fn events_rejected_by_a_wrong_manifest_are_delivered_to_every_sink_by_a_corrected_one() {
     let right = std::cell::OnceCell::new();
-    let stage = Stage::with(|spec| {
+    let fixture = PipelineFixture::with_spec(|spec| {
         let schema = spec["event"]["schema"]["inline"].as_str().unwrap().to_owned();
         let wrong = schema
             .replace(r#""bronze", "silver", "#, "")
@@ -52,108 +52,107 @@ fn what_a_wrong_manifest_rejected_is_delivered_to_every_sink_when_it_is_correcte
         spec["event"]["schema"]["inline"] = wrong.into();
         right.set(schema).unwrap();
     });
-    stage.produce((0..PEOPLE).map(|number| match number % 3 {
+    fixture.produce((0..PEOPLE).map(|number| match number % 3 {
         0 => event(number, "made", &json!({"tier": "silver", "plan": "basic", "address": {"country": "CH"}})),
         _ => profile(number),
     }));
-    stage.produce(
+    fixture.produce(
         (0..PEOPLE)
             .filter(|number| number % 5 == 1)
             .map(|number| event(number + PEOPLE, "gone", &json!({"deleted": true}))),
     );
-    let counts = stage.run(&[]).counts();
+    let counts = fixture.run(&[]).counts();
     let (rejected, deletions) = (40 + 24, 24);
     assert_eq!((counts.of("profiles", "rejected"), counts.of("profiles", "deleted")), (rejected, 0));
-    assert_eq!(letters(&stage).len() as u64, rejected);
+    assert_eq!(letters(&fixture).len() as u64, rejected);
 
-    // Nothing changes while the manifest is wrong.
-    let again = redrive(&stage, &[]);
+    // A redrive with the wrong manifest changes nothing.
+    let again = redrive(&fixture, &[]);
     assert_eq!((&again["letters"], &again["redriven"]), (&json!(rejected), &json!(0)), "{again}");
-    assert_eq!(letters(&stage).len() as u64, rejected);
+    assert_eq!(letters(&fixture).len() as u64, rejected);
 
-    stage.declare(|spec| spec["event"]["schema"]["inline"] = right.get().unwrap().clone().into());
-    let looked = redrive(&stage, &["--dry-run"]);
-    assert_eq!(looked["redriven"], json!(rejected), "{looked}");
-    assert_eq!(stage.rows("profiles").len() as u64, PEOPLE as u64 * 2 / 3, "a look writes nothing");
-    let done = redrive(&stage, &[]);
+    fixture.edit_spec(|spec| spec["event"]["schema"]["inline"] = right.get().unwrap().clone().into());
+    let dry_run = redrive(&fixture, &["--dry-run"]);
+    assert_eq!(dry_run["redriven"], json!(rejected), "{dry_run}");
+    assert_eq!(fixture.rows("profiles").len() as u64, PEOPLE as u64 * 2 / 3, "a dry run writes nothing");
+    let done = redrive(&fixture, &[]);
     assert_eq!(done["redriven"], json!(rejected), "{done}");
     for sink in ["profiles", "history", "documents", "clean"] {
         let of = |outcome: &str| done["sinks"][sink][outcome].as_u64().unwrap();
-        // Where a table holds the latest alone, a deletion in the same batch replaces what it deletes.
+        // In a table of the latest events, a deletion supersedes an event of the same batch.
         let delivered = of("delivered") + of("superseded");
         assert_eq!((delivered, of("deleted")), (rejected - deletions, deletions), "{sink}: {done}");
     }
-    let held = Ending::of(&stage);
-    assert_eq!(letters(&stage).len(), 0, "what every sink holds has no letter");
+    let held = Expected::of(&fixture);
+    assert_eq!(letters(&fixture).len(), 0, "an event that every sink holds has no letter");
     assert_eq!(held.accepted().filter(|event| event.deletes()).count() as u64, deletions);
-    // As if the manifest had never been wrong; what was a letter is a record of the topic that nobody is given.
-    assert_eq!(held.holds(), Repeated { output: 0, letters: rejected as usize });
-    assert_eq!(redrive(&stage, &[])["letters"], json!(0));
+    // The same as without the mistake, except for records of the letters, which are still in their topic.
+    assert_eq!(held.check(), Repeated { output: 0, letters: rejected as usize });
+    assert_eq!(redrive(&fixture, &[])["letters"], json!(0));
 }
 
-/// A column that holds no plan: one sink refuses what the others take.
+/// A column of a wrong type: one sink refuses what the others accept.
 #[test]
-fn what_one_sink_refused_is_written_to_that_sink_alone() {
-    let column = |stage: &Stage, table: &str, kind: &str| {
-        stage.declare(|spec| {
+fn an_event_that_one_sink_refused_is_written_to_that_sink_alone() {
+    let column = |fixture: &PipelineFixture, table: &str, kind: &str| {
+        fixture.edit_spec(|spec| {
             let cassandra = &mut spec["sinks"][0]["cassandra"];
             cassandra["table"] = table.into();
             let columns = cassandra["columns"].as_sequence_mut().unwrap();
             columns.iter_mut().find(|column| column["name"] == "plan").unwrap()["type"] = kind.into();
         });
     };
-    let stage = Stage::new();
-    column(&stage, "profiles", "uuid");
-    stage.produce((0..PEOPLE).map(|number| match number % 4 {
+    let fixture = PipelineFixture::new();
+    column(&fixture, "profiles", "uuid");
+    fixture.produce((0..PEOPLE).map(|number| match number % 4 {
         0 => event(number, "made", &json!({"tier": "gold", "plan": "no uuid", "address": {"country": "CH"}})),
         _ => profile(number),
     }));
-    let counts = stage.run(&[]).counts();
+    let counts = fixture.run(&[]).counts();
     assert_eq!((counts.of("profiles", "rejected"), counts.of("profiles", "delivered")), (30, 90));
     assert_eq!(counts.rejected_for("SinkRefused"), 30);
     for sink in ["history", "documents", "clean"] {
         assert_eq!((counts.of(sink, "rejected"), counts.of(sink, "delivered")), (0, 120), "{sink}");
     }
-    for letter in letters(&stage) {
+    for letter in letters(&fixture) {
         assert_eq!((&*letter.reason, letter.path.as_deref()), ("SinkRefused", Some("/plan")));
         assert_eq!(letter.sinks, ["profiles"]);
     }
 
-    let before = (stage.documents("documents"), stage.read(&stage.clean()), stage.rows("history"));
-    column(&stage, "profiles_2", "text");
-    let done = redrive(&stage, &[]);
+    let before = (fixture.documents("documents"), fixture.read(&fixture.clean()), fixture.rows("history"));
+    column(&fixture, "profiles_2", "text");
+    let done = redrive(&fixture, &[]);
     assert_eq!((&done["letters"], &done["redriven"]), (&json!(30), &json!(30)), "{done}");
     assert_eq!(done["sinks"]["profiles"]["delivered"], json!(30), "{done}");
-    let rows = stage.rows("profiles");
+    let rows = fixture.rows("profiles");
     assert_eq!(rows.len(), 30);
     assert!(rows.iter().all(|row| row.get("plan") == Some("no uuid")));
-    assert!(before == (stage.documents("documents"), stage.read(&stage.clean()), stage.rows("history")));
-    assert_eq!(letters(&stage).len(), 0);
+    assert!(before == (fixture.documents("documents"), fixture.read(&fixture.clean()), fixture.rows("history")));
+    assert_eq!(letters(&fixture).len(), 0);
 }
 
-/// A record without a value, and an event that says so, of people whom every sink knows.
 #[test]
-fn a_deletion_goes_through_every_sink_and_a_late_event_does_not_undo_it() {
-    let stage = Stage::new();
-    stage.produce((0..6).map(profile));
-    stage.run(&[]).well();
-    stage.produce([
+fn a_tombstone_and_a_deletion_reach_every_sink_and_a_late_event_does_not_undo_them() {
+    let fixture = PipelineFixture::new();
+    fixture.produce((0..6).map(profile));
+    fixture.run(&[]).success();
+    fixture.produce([
         Sent::tombstone("person-1"),
         event(2 + PEOPLE, "gone", &json!({"deleted": true})),
-        // Of a time before the deletion.
+        // Its time is before that of the deletion.
         event(2, "late", &json!({"tier": "bronze"})),
         Sent { key: None, ..Sent::tombstone("") },
     ]);
-    let counts = stage.run(&[]).counts();
+    let counts = fixture.run(&[]).counts();
     for sink in ["profiles", "history", "documents", "clean"] {
         assert_eq!((counts.of(sink, "deleted"), counts.of(sink, "rejected")), (2, 1), "{sink}");
     }
-    assert_eq!(counts.rejected_for("SubjectInvalid"), 1, "a record with neither key nor value says of nobody");
-    let ending = Ending::of(&stage);
-    assert_eq!(ending.holds(), Repeated::default());
-    assert_eq!((stage.rows("profiles").len(), stage.rows("history").len()), (4, 4));
-    let markers = stage.documents("documents").into_iter().filter(|one| one.contains_key("_deleted_at"));
+    assert_eq!(counts.rejected_for("SubjectInvalid"), 1, "a record with neither key nor value has no subject");
+    let expected = Expected::of(&fixture);
+    assert_eq!(expected.check(), Repeated::default());
+    assert_eq!((fixture.rows("profiles").len(), fixture.rows("history").len()), (4, 4));
+    let markers = fixture.documents("documents").into_iter().filter(|one| one.contains_key("_deleted_at"));
     assert_eq!(markers.count(), 2);
-    let empty = stage.read(&stage.clean()).into_iter().filter(|record| record.value.is_none());
+    let empty = fixture.read(&fixture.clean()).into_iter().filter(|record| record.value.is_none());
     assert_eq!(empty.count(), 2);
 }

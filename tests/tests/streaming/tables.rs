@@ -1,4 +1,4 @@
-//! What lies in Cassandra: rows with their times of writing and the moment they expire.
+//! Rows of Cassandra with their write times and expiry times.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use scylla::{
 /// A row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Cells that hold something, as text; a timestamp as milliseconds.
+    /// Cells with a value, as text; a timestamp in milliseconds.
     pub cells: BTreeMap<String, String>,
-    /// `WRITETIME` of each cell outside of the key.
+    /// `WRITETIME` of each cell outside the key.
     pub written: BTreeMap<String, i64>,
     /// The second at which each of them expires.
     pub expires: BTreeMap<String, i64>,
 }
 
 impl Row {
-    /// A cell; `None` where there is nothing.
+    /// Returns a cell, or `None` if it has no value.
     pub fn get(&self, column: &str) -> Option<&str> {
         self.cells.get(column).map(String::as_str)
     }
@@ -38,7 +38,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of a sink of a manifest.
+    /// Returns the table of a sink of a manifest.
     pub fn of(sink: &serde_yaml::Value) -> Self {
         let cassandra = &sink["cassandra"];
         let texts = |list: &serde_yaml::Value| -> Vec<String> {
@@ -55,20 +55,20 @@ impl Table {
     }
 }
 
-/// A session with the cluster at `host:port`.
+/// Opens a session with the cluster at `host:port`.
 pub async fn connect(address: &str) -> Session {
     SessionBuilder::new().known_node(address).build().await.unwrap()
 }
 
-/// Every row of a table, in the order of their keys.
+/// Returns every row of a table in the order of the keys.
 pub async fn rows(session: &Session, table: &Table) -> Vec<Row> {
-    let told = table.columns.iter().flat_map(|column| [format!("WRITETIME({column})"), format!("TTL({column})")]);
+    let functions = table.columns.iter().flat_map(|column| [format!("WRITETIME({column})"), format!("TTL({column})")]);
     let selected: Vec<String> = table
         .keys
         .iter()
         .chain(&table.columns)
         .cloned()
-        .chain(told)
+        .chain(functions)
         .chain(["toUnixTimestamp(now())".to_owned()])
         .collect();
     let cql = format!("SELECT {} FROM {}", selected.join(", "), table.name);
@@ -79,8 +79,8 @@ pub async fn rows(session: &Session, table: &Table) -> Vec<Row> {
     rows
 }
 
-/// What every table of a keyspace holds: names, and all bytes.
-pub async fn everything(session: &Session, keyspace: &str) -> BTreeMap<String, Vec<u8>> {
+/// Returns all bytes of every table of a keyspace, by its name.
+pub async fn dump(session: &Session, keyspace: &str) -> BTreeMap<String, Vec<u8>> {
     let cql = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
     let found = session.query_unpaged(cql, (keyspace,)).await.unwrap().into_rows_result().unwrap();
     let names: Vec<String> = found.rows::<(String,)>().unwrap().map(|row| row.unwrap().0).collect();
@@ -101,14 +101,14 @@ fn bytes(value: &CqlValue) -> Vec<u8> {
 
 fn row(table: &Table, found: &[Option<CqlValue>]) -> Row {
     let (cells, rest) = found.split_at(table.keys.len() + table.columns.len());
-    let (now, told) = rest.split_last().unwrap();
+    let (now, times) = rest.split_last().unwrap();
     let now = number(now.as_ref()).unwrap().div_euclid(1000);
     let names = table.keys.iter().chain(&table.columns);
     let mut row = Row { cells: BTreeMap::new(), written: BTreeMap::new(), expires: BTreeMap::new() };
     row.cells.extend(names.zip(cells).filter_map(|(name, cell)| Some((name.clone(), text(cell.as_ref()?)))));
-    for (column, told) in table.columns.iter().zip(told.chunks(2)) {
-        row.written.extend(number(told[0].as_ref()).map(|at| (column.clone(), at)));
-        row.expires.extend(number(told[1].as_ref()).map(|left| (column.clone(), now + left)));
+    for (column, times) in table.columns.iter().zip(times.chunks(2)) {
+        row.written.extend(number(times[0].as_ref()).map(|at| (column.clone(), at)));
+        row.expires.extend(number(times[1].as_ref()).map(|left| (column.clone(), now + left)));
     }
     row
 }
@@ -131,20 +131,20 @@ fn number(value: Option<&CqlValue>) -> Option<i64> {
     }
 }
 
-/// How far the end of a life may lie from where it should, in seconds: a life is told in whole seconds
-/// that count from the moment when the node takes the write, and a write may take four seconds.
+/// The largest difference between two expiry times of the same cell, in seconds: a TTL has whole seconds
+/// from the moment of the write, and a write may take four seconds.
 pub const SLACK: u64 = 2 + 4;
 
-/// Fails the test unless two states of a table are the same: cells, times of writing, and the moment of
-/// expiry as far as [`SLACK`] allows.
+/// Fails the test unless two states of a table have the same cells and write times, and the same expiry
+/// times within [`SLACK`].
 #[track_caller]
 pub fn assert_same(before: &[Row], after: &[Row]) {
-    assert_eq!(before.len(), after.len(), "rows came or went");
+    assert_eq!(before.len(), after.len(), "the number of rows differs");
     for (before, after) in before.iter().zip(after) {
         assert_eq!((&before.cells, &before.written), (&after.cells, &after.written));
         assert_eq!(before.expires.keys().collect::<Vec<_>>(), after.expires.keys().collect::<Vec<_>>());
         for (before, after) in before.expires.values().zip(after.expires.values()) {
-            assert!(before.abs_diff(*after) <= SLACK, "it expires at {after}, no longer at {before}");
+            assert!(before.abs_diff(*after) <= SLACK, "it expires at {after}, before at {before}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Topics of the tests' Kafka: made, filled, read to their end, dropped.
+//! Creates, fills, reads and deletes topics of the tests' Kafka.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer},
 };
 
-/// What a broker that is well may take to answer.
+/// The longest time of a request to a healthy broker.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A record to write.
@@ -32,25 +32,25 @@ pub struct Sent {
     pub value: Option<Vec<u8>>,
     /// Its headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// Milliseconds since 1970; `None`: now.
+    /// Milliseconds since 1970; `None` is now.
     pub timestamp: Option<i64>,
-    /// Its partition; `None`: by its key.
+    /// Its partition; `None` is chosen by its key.
     pub partition: Option<i32>,
 }
 
 impl Sent {
-    /// An event under its subject's id.
+    /// Creates a record with a key and a value.
     pub fn event(key: &str, value: &str) -> Self {
         Self { key: Some(key.into()), value: Some(value.into()), ..Self::default() }
     }
 
-    /// A record without a value.
+    /// Creates a record without a value.
     pub fn tombstone(key: &str) -> Self {
         Self { key: Some(key.into()), ..Self::default() }
     }
 }
 
-/// A record as it lies in a topic.
+/// A record of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its partition.
@@ -68,28 +68,28 @@ pub struct Record {
 }
 
 impl Record {
-    /// All its bytes.
+    /// Returns all of its bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let headers = self.headers.iter().flat_map(|(name, value)| [name.as_bytes(), value]);
         let parts = [self.key.as_deref(), self.value.as_deref()].into_iter().flatten().chain(headers);
         parts.flat_map(|part| [part, b"\n"].concat()).collect()
     }
 
-    /// The text of a header.
+    /// Returns the text of a header.
     pub fn header(&self, name: &str) -> Option<String> {
         let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
         Some(String::from_utf8(value.clone()).unwrap())
     }
 }
 
-/// The topics of a cluster that wants no login.
+/// The topics of a cluster without a login.
 pub struct Topics {
     bootstrap: String,
     meter: OnceLock<BaseConsumer>,
 }
 
 impl Topics {
-    /// Of the cluster at `host:port`.
+    /// Returns the topics of the cluster at `host:port`.
     pub fn at(bootstrap: &str) -> Self {
         Self { bootstrap: bootstrap.to_owned(), meter: OnceLock::new() }
     }
@@ -104,12 +104,12 @@ impl Topics {
         self.config().create().unwrap()
     }
 
-    /// Makes a topic that keeps what it is given, however old. Answers when it can be used.
+    /// Creates a topic without an expiry of records. Returns when it can be used.
     pub fn create(&self, topic: &str, partitions: i32) {
         self.create_with(topic, partitions, &[("retention.ms", "-1")]);
     }
 
-    /// Makes a topic with settings.
+    /// Creates a topic with settings. Returns when it can be used.
     pub fn create_with(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
@@ -123,14 +123,14 @@ impl Topics {
         });
     }
 
-    /// Removes topics and groups; those that are absent are none the less gone.
+    /// Removes topics and groups, if they exist.
     pub fn remove(&self, topics: &[String], groups: &[String]) {
         let admin = self.admin();
         let _ = wait(admin.delete_topics(&names(topics), &options()));
         let _ = wait(admin.delete_groups(&names(groups), &options()));
     }
 
-    /// Writes records in their order; answers when brokers hold them.
+    /// Writes records in their order. Returns when brokers have acknowledged them.
     pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = Sent>) {
         let mut config = self.config();
         config.set("enable.idempotence", "true").set("linger.ms", "5").set("partitioner", "murmur2_random");
@@ -160,27 +160,27 @@ impl Topics {
             producer.poll(Duration::ZERO);
         }
         producer.flush(PATIENCE).unwrap();
-        assert_eq!(reports.0.load(Ordering::Relaxed), 0, "records of the test are lost");
+        assert_eq!(reports.0.load(Ordering::Relaxed), 0, "records of the test were not acknowledged");
     }
 
-    /// A client that asks for a group, and doesn't join it.
+    /// Returns a client with the offsets of a group, which does not join the group.
     pub fn reader(&self, group: &str) -> BaseConsumer {
         let mut config = self.config();
         config.set("group.id", group).set("enable.auto.commit", "false").set("enable.partition.eof", "true");
         config.create().unwrap()
     }
 
-    /// How many records a topic was given; 0 where it was not made.
+    /// Returns the number of records that were written to a topic, or 0 if it does not exist.
     pub fn count(&self, topic: &str) -> u64 {
         let reader = self.meter.get_or_init(|| self.reader("meter"));
         let ends = partitions(reader, topic, PATIENCE).unwrap().into_iter();
-        // A partition that has no leader yet holds nothing.
+        // A partition without a leader has no records yet.
         let end =
             |partition| reader.fetch_watermarks(topic, partition, PATIENCE).map_or(0, |(_, end)| end.unsigned_abs());
         ends.map(end).sum()
     }
 
-    /// Removes what lies before these offsets, as the retention of a topic does.
+    /// Removes the records before these offsets, as the retention of a topic does.
     pub fn remove_before(&self, topic: &str, offsets: &BTreeMap<i32, u64>) {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
@@ -191,7 +191,7 @@ impl Topics {
         }
     }
 
-    /// Everything that a topic holds, by partition and offset.
+    /// Returns all records of a topic by partition and offset.
     pub fn read(&self, topic: &str) -> Vec<Record> {
         let reader = self.reader("read");
         let mut list = TopicPartitionList::new();
@@ -205,16 +205,16 @@ impl Topics {
         }
         reader.assign(&list).unwrap();
         let mut records = Vec::new();
-        let mut heard = Instant::now();
+        let mut last = Instant::now();
         while !open.is_empty() {
             match reader.poll(Duration::from_millis(100)) {
-                None => assert!(heard.elapsed() < PATIENCE, "{topic} gives nothing"),
+                None => assert!(last.elapsed() < PATIENCE, "{topic} returns no records"),
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&partition);
                 }
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 Some(Ok(message)) => {
-                    heard = Instant::now();
+                    last = Instant::now();
                     if message.offset() + 1 >= open.get(&message.partition()).copied().unwrap_or(0) {
                         open.remove(&message.partition());
                     }
@@ -235,7 +235,7 @@ impl Topics {
     }
 }
 
-/// Counts records that are lost.
+/// Counts the records that were not acknowledged.
 #[derive(Clone, Default)]
 struct Reports(Arc<AtomicU64>);
 
@@ -261,13 +261,13 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// Waits until something is so; fails the test if it takes too long.
+/// Waits until a condition holds. Fails the test after [`PATIENCE`].
 #[track_caller]
 pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
     within(PATIENCE, what, is_so);
 }
 
-/// As [`eventually`], with a bound of its own.
+/// Waits until a condition holds. Fails the test after `bound`.
 #[track_caller]
 pub fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -277,11 +277,11 @@ pub fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// By partition: an offset of it, and where it ends.
+/// An offset of each partition, and its end.
 pub type Offsets = BTreeMap<i32, (u64, u64)>;
 
-/// How far a group has committed each partition of a topic, and the partition's end; an error where
-/// brokers don't answer in time.
+/// Returns the committed offset of each partition of a topic, and the partition's end. Fails if brokers
+/// don't respond in time.
 pub fn committed(topic: &str, group: &BaseConsumer, patience: Duration) -> KafkaResult<Offsets> {
     let mut list = TopicPartitionList::new();
     for partition in partitions(group, topic, patience)? {

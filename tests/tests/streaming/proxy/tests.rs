@@ -1,4 +1,4 @@
-//! What each fault does, to a server that sends back what it is sent.
+//! The effect of each fault on the connections to an echo server.
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 
-/// A server that sends back what it is sent, and says how much that was.
+/// Starts an echo server. Returns its port and the number of bytes that it has received.
 fn echo() -> (u16, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -38,7 +38,7 @@ fn connect(proxy: &Proxy) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends four bytes, and reads as many.
+/// Sends four bytes and reads them back.
 fn ask(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(b"ping")?;
     let mut answer = [0; 4];
@@ -52,7 +52,7 @@ fn kind(outcome: io::Result<()>) -> ErrorKind {
     outcome.unwrap_err().kind()
 }
 
-/// A connection that works, to be hit by a fault.
+/// Returns a proxy and a working connection through it.
 fn working(to: u16) -> (Proxy, TcpStream) {
     let proxy = Proxy::to(to);
     let mut stream = connect(&proxy).unwrap();
@@ -65,7 +65,7 @@ fn hits(proxy: &Proxy) -> u64 {
 }
 
 #[test]
-fn what_is_refused_is_closed_and_comes_back_on_the_same_port() {
+fn refused_connections_are_closed_and_work_again_on_the_same_port() {
     let (proxy, mut stream) = working(echo().0);
     proxy.set(Fault::Refuse);
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
@@ -84,7 +84,7 @@ fn what_is_refused_is_closed_and_comes_back_on_the_same_port() {
 }
 
 #[test]
-fn what_is_reset_is_told_so() {
+fn reset_connections_fail_with_a_reset() {
     let (proxy, mut stream) = working(echo().0);
     proxy.set(Fault::Reset);
     assert_eq!(stream.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -95,7 +95,7 @@ fn what_is_reset_is_told_so() {
 }
 
 #[test]
-fn what_is_half_open_is_silent_for_good_and_later_connections_are_not() {
+fn half_open_connections_stay_silent_and_later_ones_work() {
     let (to, bytes) = echo();
     let (proxy, mut stream) = working(to);
     proxy.set(Fault::HalfOpen);
@@ -111,16 +111,16 @@ fn what_is_half_open_is_silent_for_good_and_later_connections_are_not() {
 }
 
 #[test]
-fn an_answer_that_is_lost_was_given() {
+fn the_server_has_sent_a_response_that_is_lost() {
     let (to, bytes) = echo();
     let (proxy, mut stream) = working(to);
-    proxy.set(Fault::LoseAnswer);
+    proxy.set(Fault::LoseResponse);
     assert_eq!(kind(ask(&mut stream)), ErrorKind::ConnectionReset);
     assert_eq!((bytes.load(Ordering::Relaxed), hits(&proxy)), (8, 1));
 }
 
 #[test]
-fn what_is_delayed_comes_later_both_ways() {
+fn bytes_are_delayed_in_both_directions() {
     let (proxy, mut stream) = working(echo().0);
     proxy.set(Fault::Delay(Duration::from_millis(100)));
     let started = Instant::now();
@@ -129,7 +129,7 @@ fn what_is_delayed_comes_later_both_ways() {
 }
 
 #[test]
-fn what_is_throttled_takes_its_time_and_arrives_whole() {
+fn throttled_bytes_arrive_late_and_whole() {
     let (proxy, mut stream) = working(echo().0);
     proxy.set(Fault::Throttle(100_000));
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();

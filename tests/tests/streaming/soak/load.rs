@@ -1,4 +1,4 @@
-//! Events that come at their own pace, whatever happens to whoever reads them.
+//! A load of events at a steady rate, whatever happens to its consumers.
 
 use std::{
     sync::{
@@ -9,15 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lethe_generate::{GenerateOptions, Generator, Record};
 use lethe_stores::kafka::Feeder;
-use lethe_worker::generate::{GenerateOptions, Generator, Record};
 
-use crate::{folder::troubled, stage::Stage};
+use crate::pipeline_fixture::PipelineFixture;
+use lethe_tests::folder::mixed_events;
 
-/// More than any scenario sends: a stream has an end, and its times lie before it.
+/// More events than any scenario sends. Event times depend on the length of the stream.
 const ENOUGH: u64 = 400_000;
 
-/// A thread that sends events to the source.
+/// A thread that sends events to the source topic.
 pub struct Load {
     done: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
@@ -26,20 +27,19 @@ pub struct Load {
 }
 
 impl Load {
-    /// Sends so many events as fast as it can.
-    pub fn all(stage: &Stage, events: u64) -> Self {
-        Self::of(stage, 1, events, true)
+    /// Sends so many events as fast as possible.
+    pub fn all(fixture: &PipelineFixture, events: u64) -> Self {
+        Self::of(fixture, 1, events, true)
     }
 
-    /// Starts to send, so many events a second, until it is told to finish; in the end there are `least`
-    /// at least.
-    pub fn start(stage: &Stage, rate: u64, least: u64) -> Self {
-        Self::of(stage, rate, least, false)
+    /// Sends `rate` events a second until [`Self::finish`], and `least` events at least.
+    pub fn start(fixture: &PipelineFixture, rate: u64, least: u64) -> Self {
+        Self::of(fixture, rate, least, false)
     }
 
-    fn of(stage: &Stage, rate: u64, least: u64, done: bool) -> Self {
-        let feeder = stage.wait(Feeder::connect(&stage.connection(), &stage.source())).unwrap();
-        let options = GenerateOptions { subjects: (least / 25).max(50), ..troubled(ENOUGH, 11) };
+    fn of(fixture: &PipelineFixture, rate: u64, least: u64, done: bool) -> Self {
+        let feeder = fixture.block_on(Feeder::connect(&fixture.connection(), &fixture.source())).unwrap();
+        let options = GenerateOptions { subjects: (least / 25).max(50), ..mixed_events(ENOUGH, 11) };
         let (done, sent) = (Arc::new(AtomicBool::new(done)), Arc::new(AtomicU64::new(0)));
         let thread = thread::spawn({
             let (done, sent) = (Arc::clone(&done), Arc::clone(&sent));
@@ -48,16 +48,16 @@ impl Load {
         Self { done, sent, least, thread }
     }
 
-    /// How many were sent so far.
+    /// Returns the number of events sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Sends what is missing of the least, and answers how many there are.
+    /// Sends what the least number lacks. Returns the number of events.
     #[track_caller]
     pub fn finish(self) -> u64 {
         self.done.store(true, Ordering::Relaxed);
-        let sent = self.thread.join().expect("brokers took what was sent");
+        let sent = self.thread.join().expect("brokers acknowledge every event");
         assert!((self.least..ENOUGH).contains(&sent), "{sent} events were sent");
         sent
     }

@@ -1,27 +1,33 @@
-//! The long faults: what becomes of a pipeline under load whose workers, servers and connections fail,
-//! again and again. Each scenario is held against the model, and says its figures in a line.
+//! Long runs under load while workers, servers and connections fail. Each scenario compares what
+//! stores hold with the model, and prints its figures in one line.
 //!
-//! `make soak` sets `LETHE_SOAK=1`: more events, more faults. What it printed lies in `docs/ledger.md`.
+//! `make soak` sets `LETHE_SOAK=1`: more events, more faults. `docs/ledger.md` has its output.
 
 use std::time::Duration;
 
-pub mod gauge;
-mod house;
+pub mod group_progress;
+pub mod live_worker;
 mod load;
-mod nameless;
 mod network;
+mod no_brokers;
 mod servers;
-mod trial;
-pub mod worker;
+mod soak_run;
+mod soak_servers;
 mod workers;
 
-/// Within so long after a fault has ended, everything that came until then is delivered. Tests run beside
-/// others, on a machine that may have two cores; what is promised is what a soak, which runs alone, holds.
+/// Returns the longest time from the end of a fault until everything sent before it is delivered. The
+/// promised time is that of a soak, which runs alone. The short form runs beside other tests, and may
+/// have two cores.
 pub fn recovery() -> Duration {
     scale(Duration::from_secs(60), Duration::from_secs(30))
 }
 
-/// How much is done of a scenario: a little, or what `make soak` asks for.
-pub fn scale<T>(little: T, soak: T) -> T {
-    if std::env::var_os("LETHE_SOAK").is_some() { soak } else { little }
+/// Returns `short`, or `soak` if `LETHE_SOAK` is set.
+pub fn scale<T>(short: T, soak: T) -> T {
+    if is_soak() { soak } else { short }
+}
+
+/// Returns whether `LETHE_SOAK` is set.
+pub fn is_soak() -> bool {
+    std::env::var_os("LETHE_SOAK").is_some()
 }

@@ -1,110 +1,116 @@
-//! Servers that stop, or are killed, and come back.
+//! Servers that are stopped or killed, and started again.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use lethe_tests::engines::Own;
+use lethe_tests::engines::PrivateEngine;
 
 use crate::{
-    soak::{house::House, scale, trial::Trial},
-    stage::Stage,
+    pipeline_fixture::PipelineFixture,
+    soak::{scale, soak_run::SoakRun, soak_servers::SoakServers},
 };
 
 #[test]
-fn a_broker_that_restarts_under_load_is_waited_for() {
-    let house = House::with(&["kafka"], 1);
-    let stage = Stage::at(house.engines());
+fn workers_wait_for_a_broker_that_restarts_under_load() {
+    let servers = SoakServers::to_restart("kafka", 1);
+    let fixture = PipelineFixture::on_servers(servers.engines());
     let (rate, events, rounds) = scale((300, 2_000, 1), (500, 50_000, 6));
-    let mut trial = Trial::begin(&stage, rate, events);
-    let kafka = house.kafka.as_ref().unwrap();
+    let mut run = SoakRun::start(&fixture, rate, events);
+    let kafka = servers.kafka.as_ref().unwrap();
     for round in 0..rounds {
-        kafka.down(how(round));
+        kafka.down(stop_arguments(round));
         kafka.up();
-        trial.recovers();
+        run.recover();
     }
-    trial.end("broker restart", &format!("1 broker stopped or killed and started {rounds} times"));
+    run.finish("broker restart", &format!("1 broker stopped or killed and started {rounds} times"));
 }
 
 #[test]
-fn a_cluster_that_loses_one_broker_at_a_time_goes_on() {
-    let house = House::with(&["kafka"], 3);
-    let stage = Stage::at(house.engines());
-    // Of two cores three brokers leave so much to the stores that 500 events a second would be all that they can write.
+fn workers_go_on_while_one_of_three_brokers_is_down() {
+    let servers = SoakServers::to_restart("kafka", 3);
+    let fixture = PipelineFixture::on_servers(servers.engines());
+    // On two cores, stores beside three brokers can write 500 events a second and no more.
     let (rate, events, rounds) = scale((200, 2_000, 1), (250, 50_000, 6));
-    let mut trial = Trial::begin(&stage, rate, events);
-    let kafka = house.kafka.as_ref().unwrap();
+    let mut run = SoakRun::start(&fixture, rate, events);
+    let kafka = servers.kafka.as_ref().unwrap();
     for round in 0..rounds {
         kafka.down(&[&format!("{}", round % 3 + 1), "--kill"]);
-        // Two of three are enough: what comes meanwhile is delivered before it returns.
-        let without = trial.recovers();
+        // Two of three are enough: events are delivered before the third is back.
+        let without = run.recover();
         assert!(!without.is_zero());
         kafka.up();
-        trial.recovers();
+        run.recover();
     }
-    trial.end("broker loss", &format!("{rounds} times one of 3 brokers killed, in turn, and started again"));
+    run.finish("broker loss", &format!("{rounds} times one of 3 brokers killed, in turn, and started again"));
 }
 
 #[test]
-fn a_mongodb_that_stops_and_starts_stalls_its_partitions_and_no_more() {
-    let house = House::with(&["mongo"], 1);
-    stops_and_starts("mongodb restart", &house, house.mongo.as_ref().unwrap(), 500, &["documents"]);
+fn a_mongodb_restart_stalls_its_sink_alone() {
+    let servers = SoakServers::to_restart("mongo", 1);
+    stops_and_starts("mongodb restart", &servers, servers.mongo.as_ref().unwrap(), 500, &["documents"]);
 }
 
 #[test]
-fn a_cassandra_that_stops_and_starts_stalls_its_partitions_and_no_more() {
-    let house = House::with(&["cassandra"], 1);
+fn a_cassandra_restart_stalls_its_sinks_and_keys_alone() {
+    let servers = SoakServers::to_restart("cassandra", 1);
     stops_and_starts(
         "cassandra restart",
-        &house,
-        house.cassandra.as_ref().unwrap(),
-        // It answers when its log is on the disk, and takes 900 a second here: what came while it was away is caught up on
-        // beside what comes.
+        &servers,
+        servers.cassandra.as_ref().unwrap(),
+        // It responds when its log is on the disk, 900 times a second here. The backlog of the restart is
+        // delivered beside new events.
         250,
         &["profiles", "history", "keyStore"],
     );
 }
 
-fn stops_and_starts(name: &str, house: &House, server: &Own, long_rate: u64, stalled: &[&'static str]) {
-    let stage = Stage::at(house.engines());
+fn stops_and_starts(
+    name: &str,
+    servers: &SoakServers,
+    server: &PrivateEngine,
+    long_rate: u64,
+    stalled: &[&'static str],
+) {
+    let fixture = PipelineFixture::on_servers(servers.engines());
     let (rate, events, rounds) = scale((300, 2_000, 1), (long_rate, 50_000, 5));
-    let mut trial = Trial::begin(&stage, rate, events);
-    let (rebalances, others) = (trial.rebalances(), ["profiles", "history", "documents", "clean"]);
+    let mut run = SoakRun::start(&fixture, rate, events);
+    let (rebalances, others) = (run.rebalances(), ["profiles", "history", "documents", "clean"]);
     let mut down = Duration::ZERO;
     for round in 0..rounds {
         let started = Instant::now();
-        server.down(how(round));
-        let before = trial.sent();
-        for worker in trial.workers() {
-            let (store, since) = worker.waits_for(stalled);
+        server.down(stop_arguments(round));
+        let before = run.sent();
+        for worker in run.workers() {
+            let (store, since) = worker.wait_until_stalled(stalled);
             assert!(since <= started.elapsed().as_millis() as i64, "it waits for {store} for {since} ms");
         }
-        // Longer than a session of the group, where there is time for it.
+        // In a soak longer than a session of the group.
         thread::sleep(scale(Duration::from_secs(1), Duration::from_secs(12)));
-        for worker in trial.workers() {
+        for worker in run.workers() {
             for other in others.iter().filter(|other| !stalled.contains(other)) {
-                assert_eq!(worker.stalled_since(other), None, "{other} is there");
+                assert_eq!(worker.stalled_since(other), None, "{other} is available");
             }
         }
-        assert!(trial.sent() > before, "events go on coming");
+        assert!(run.sent() > before, "the load goes on");
         server.up();
         down += started.elapsed();
-        trial.recovers();
-        for worker in trial.workers() {
+        run.recover();
+        for worker in run.workers() {
             for sink in others {
-                assert_eq!(worker.stalled_since(sink), None, "{sink} is back");
+                assert_eq!(worker.stalled_since(sink), None, "{sink} is available again");
             }
         }
     }
-    assert_eq!(trial.rebalances(), rebalances, "nobody was taken for dead");
-    trial.end(
+    assert_eq!(run.rebalances(), rebalances, "no rebalance");
+    run.finish(
         name,
         &format!("stopped or killed and started {rounds} times, {:.0} s in all, 0 rebalances", down.as_secs_f64()),
     );
 }
 
-/// Every other time as a crash.
-fn how(round: usize) -> &'static [&'static str] {
+/// Returns the arguments of a stop: every other one is a crash.
+fn stop_arguments(round: usize) -> &'static [&'static str] {
     if round.is_multiple_of(2) { &["--kill"] } else { &[] }
 }

@@ -1,40 +1,38 @@
-//! Workers that come and go.
-
-use std::{thread, time::Duration};
+//! Workers that join and leave their group.
 
 use crate::{
-    soak::{house::House, scale, trial::Trial},
-    stage::Stage,
+    pipeline_fixture::PipelineFixture,
+    soak::{scale, soak_run::SoakRun, soak_servers::SoakServers},
 };
 
 #[test]
-fn workers_that_are_replaced_one_by_one_lose_and_double_nothing() {
-    let house = House::with(&[], 1);
-    let stage = Stage::at(house.engines());
+fn a_rolling_replacement_of_workers_loses_and_duplicates_nothing() {
+    let servers = SoakServers::shared();
+    let fixture = PipelineFixture::on_servers(servers.engines());
     let (rate, events, rounds) = scale((300, 3_000, 2), (500, 60_000, 25));
-    let mut trial = Trial::begin(&stage, rate, events);
+    let mut run = SoakRun::start(&fixture, rate, events);
     for _ in 0..rounds {
-        trial.retire();
-        trial.recovers();
-        trial.hire();
-        trial.flows();
+        run.stop_oldest_worker();
+        run.recover();
+        run.add_worker();
+        run.catch_up();
     }
-    trial.end("rolling stop", &format!("{rounds} of 2 workers replaced"));
+    run.finish("rolling stop", &format!("{rounds} of 2 workers replaced"));
 }
 
 #[test]
-fn a_worker_that_joins_and_leaves_all_the_time_costs_nothing_but_time() {
-    let house = House::with(&[], 1);
-    let stage = Stage::at(house.engines());
+fn a_worker_that_joins_and_leaves_repeatedly_costs_time_alone() {
+    let servers = SoakServers::shared();
+    let fixture = PipelineFixture::on_servers(servers.engines());
     let (rate, events, rounds) = scale((300, 3_000, 2), (500, 50_000, 20));
-    let mut trial = Trial::begin(&stage, rate, events);
+    let mut run = SoakRun::start(&fixture, rate, events);
     for _ in 0..rounds {
-        trial.hire();
-        thread::sleep(Duration::from_secs(2));
-        trial.dismiss();
-        thread::sleep(Duration::from_secs(2));
+        run.add_worker();
+        run.wait_until_all_read();
+        run.stop_newest_worker();
+        run.wait_until_all_read();
     }
-    trial.recovers();
-    let rebalances = trial.rebalances();
-    trial.end("rebalance storm", &format!("a third worker joined and left {rounds} times, {rebalances} rebalances"));
+    run.recover();
+    let rebalances = run.rebalances();
+    run.finish("rebalance storm", &format!("a third worker joined and left {rounds} times, {rebalances} rebalances"));
 }

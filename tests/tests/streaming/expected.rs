@@ -1,5 +1,5 @@
-//! What should lie on the servers in the end, worked out by the model from the source topic alone, and
-//! held against what does.
+//! The expected contents of stores, which the model derives from the source topic alone, and their
+//! comparison with the actual contents.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,47 +9,43 @@ use std::{
 use futures::{StreamExt, TryStreamExt, stream};
 use lethe_core::keys::KeyRing;
 use lethe_crds::{load::read_paths, profile_pipeline::Audience};
-use lethe_stores::{
-    DeadLetters, Vault,
-    dead_letter::{Letter, LetterKey},
-    kafka::KafkaLetters,
-};
+use lethe_stores::{DeadLetters, Letter, LetterKey, Vault, kafka::KafkaLetters};
 use lethe_worker::{
-    open::{Keyed, open_to_read},
+    open::{PipelineAccess, open_to_read},
     run::open_letter,
 };
 use mongodb::bson::Document;
 use serde_json::Value;
 
 use crate::{
-    model::{Event, Kept, Model, Verdict, append, latest},
-    stage::Stage,
+    pipeline_fixture::PipelineFixture,
     tables::{Row, SLACK},
     topics::Record,
 };
+use lethe_tests::model::{Event, Kept, Model, Verdict, append, latest};
 
 const DAY: i64 = 86_400_000;
 
-/// A record of the source, and what becomes of it.
+/// A record of the source and its outcome.
 pub struct Judged {
     /// The record.
     pub record: Record,
     /// `topic|partition`.
     pub stream: Arc<str>,
-    /// What becomes of it.
+    /// Its outcome.
     pub verdict: Verdict,
 }
 
-/// What the source holds, judged.
-pub struct Ending<'s> {
-    stage: &'s Stage,
+/// The records of the source and their outcomes.
+pub struct Expected<'s> {
+    fixture: &'s PipelineFixture,
     judged: Vec<Judged>,
     ring: KeyRing,
     vault: Arc<dyn Vault>,
     revision: i64,
 }
 
-/// What stands twice in topics, which may repeat themselves.
+/// Repetitions in topics, where they are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repeated {
     /// Records of the output topic beyond one of each event.
@@ -58,14 +54,14 @@ pub struct Repeated {
     pub letters: usize,
 }
 
-impl<'s> Ending<'s> {
-    /// Reads the source as the pipeline should. Its keys must be there: it has run.
-    pub fn of(stage: &'s Stage) -> Self {
-        let manifest = String::from_utf8(stage.folder.read("pipeline.yaml")).unwrap();
-        let source = stage.source();
-        // Ids are told apart within a partition.
+impl<'s> Expected<'s> {
+    /// Reads the source and derives the outcomes. The pipeline must have run: its keys are needed.
+    pub fn of(fixture: &'s PipelineFixture) -> Self {
+        let manifest = String::from_utf8(fixture.folder.read("pipeline.yaml")).unwrap();
+        let source = fixture.source();
+        // Duplicates are found within a partition.
         let mut models: BTreeMap<i32, Model> = BTreeMap::new();
-        let judged = stage.read(&source).into_iter().map(|record| {
+        let judged = fixture.read(&source).into_iter().map(|record| {
             let model = models.entry(record.partition).or_insert_with(|| Model::new(&manifest, &[]));
             let stream: Arc<str> = format!("{source}|{}", record.partition).into();
             let verdict = match &record.value {
@@ -75,23 +71,23 @@ impl<'s> Ending<'s> {
             Judged { record, stream, verdict }
         });
         let judged = judged.collect();
-        let resources = read_paths(&[stage.folder.path()]).unwrap();
-        let Keyed { ring, vault, .. } = stage.wait(open_to_read(&resources, None, false)).unwrap();
-        let revision = stage.manifest()["spec"]["revision"].as_i64().unwrap_or(0);
-        Self { stage, judged, ring, vault, revision }
+        let resources = read_paths(&[fixture.folder.path()]).unwrap();
+        let PipelineAccess { ring, vault, .. } = fixture.block_on(open_to_read(&resources, None, false)).unwrap();
+        let revision = fixture.manifest()["spec"]["revision"].as_i64().unwrap_or(0);
+        Self { fixture, judged, ring, vault, revision }
     }
 
-    /// Everything that was judged.
+    /// Returns all records.
     pub fn judged(&self) -> &[Judged] {
         &self.judged
     }
 
-    /// How many records have such a verdict.
+    /// Returns the number of records with such a verdict.
     pub fn count(&self, is: impl Fn(&Verdict) -> bool) -> u64 {
         self.judged.iter().filter(|judged| is(&judged.verdict)).count() as u64
     }
 
-    /// Events that go to the sinks, in the order of each partition.
+    /// Returns the events that go to the sinks, in the order of each partition.
     pub fn accepted(&self) -> impl Iterator<Item = &Event> {
         self.judged.iter().filter_map(|judged| match &judged.verdict {
             Verdict::Accepted(event) => Some(event),
@@ -99,53 +95,53 @@ impl<'s> Ending<'s> {
         })
     }
 
-    /// A subject as an audience knows it.
+    /// Returns the reference of a subject for an audience.
     pub fn reference(&self, audience: Audience, subject: &str) -> String {
         self.ring.reference(audience, &self.ring.token("customers", subject)).unwrap().to_string()
     }
 
-    /// An event's id as an audience sees it.
+    /// Returns an event's id for an audience.
     pub fn id(&self, audience: Audience, event: &Event) -> String {
         let mut id = Vec::new();
         self.ring.event_id_for(audience, &event.id, &mut id).unwrap();
         String::from_utf8(id).unwrap()
     }
 
-    /// The version of an event under the manifest's revision.
+    /// Returns the version of an event under the manifest's revision.
     fn version(&self, event: &Event) -> i64 {
         event.version() + self.revision * 100
     }
 
-    /// Holds every place against the model; answers what stands twice where it may.
-    pub fn holds(&self) -> Repeated {
-        self.the_table_holds_the_newest_event_of_each_subject();
-        self.the_history_holds_every_event_that_no_deletion_covers();
-        self.the_collection_holds_the_newest_event_of_each_subject();
-        Repeated { output: self.the_topic_holds_every_event_in_order(), letters: self.the_letters_hold_the_rest() }
+    /// Compares every place with the model. Returns the allowed repetitions.
+    pub fn check(&self) -> Repeated {
+        self.check_latest_table();
+        self.check_history();
+        self.check_collection();
+        Repeated { output: self.check_topic(), letters: self.check_letters() }
     }
 
-    fn the_table_holds_the_newest_event_of_each_subject(&self) {
+    fn check_latest_table(&self) {
         let newest = latest(self.accepted(), |event| event.id.clone()).into_iter();
         let states = newest.filter(|(_, event)| !event.deletes());
         let wanted: BTreeMap<String, &Event> =
             states.map(|(subject, event)| (self.reference(Audience::Operational, &subject), event)).collect();
-        let rows = self.stage.rows("profiles");
+        let rows = self.fixture.rows("profiles");
         for row in &rows {
             let subject = row.get("subject_ref").unwrap();
-            let event = wanted.get(subject).unwrap_or_else(|| panic!("nobody's row: {row:?}"));
+            let event = wanted.get(subject).unwrap_or_else(|| panic!("no such subject: {row:?}"));
             self.check_row(row, event, Audience::Operational, 365);
             assert_eq!(row.get("version"), Some(&*self.version(event).to_string()));
         }
         assert_eq!(rows.len(), wanted.len(), "rows are missing");
     }
 
-    fn the_history_holds_every_event_that_no_deletion_covers(&self) {
+    fn check_history(&self) {
         let kept = append(self.accepted(), |event| self.id(Audience::Analytics, event)).rows;
         let wanted: BTreeMap<(String, String), &Event> = kept
             .into_iter()
             .map(|((subject, id), event)| ((self.reference(Audience::Analytics, &subject), id), event))
             .collect();
-        let rows = self.stage.rows("history");
+        let rows = self.fixture.rows("history");
         for row in &rows {
             let key = (row.get("subject_ref").unwrap().to_owned(), row.get("event_id").unwrap().to_owned());
             let event = wanted.get(&key).unwrap_or_else(|| panic!("an event that should be gone: {row:?}"));
@@ -154,7 +150,7 @@ impl<'s> Ending<'s> {
         assert_eq!(rows.len(), wanted.len(), "rows are missing");
     }
 
-    /// A row holds one event whole: no cell is of another one.
+    /// Checks that a row holds one whole event, and no cell of another.
     fn check_row(&self, row: &Row, event: &Event, audience: Audience, days: i64) {
         let text = |column: &str| row.get(column).map(str::to_owned);
         let kept = Kept { tier: text("tier"), plan: text("plan"), country: text("country") };
@@ -169,14 +165,14 @@ impl<'s> Ending<'s> {
         assert!(!row.written.is_empty() && row.written.keys().eq(row.expires.keys()), "{row:?}");
     }
 
-    fn the_collection_holds_the_newest_event_of_each_subject(&self) {
+    fn check_collection(&self) {
         let newest = latest(self.accepted(), |event| event.id.clone()).into_iter();
         let wanted: BTreeMap<String, &Event> =
             newest.map(|(subject, event)| (self.reference(Audience::Operational, &subject), event)).collect();
-        let documents = self.stage.documents("documents");
+        let documents = self.fixture.documents("documents");
         for document in &documents {
             let subject = document.get_str("_id").unwrap();
-            let event = wanted.get(subject).unwrap_or_else(|| panic!("nobody's document: {document}"));
+            let event = wanted.get(subject).unwrap_or_else(|| panic!("no such subject: {document}"));
             self.check_document(document, event);
         }
         assert_eq!(documents.len(), wanted.len(), "documents are missing");
@@ -199,15 +195,15 @@ impl<'s> Ending<'s> {
         }
     }
 
-    /// Per subject; answers how many records stand there once more.
-    fn the_topic_holds_every_event_in_order(&self) -> usize {
+    /// Checks the order of records of each subject. Returns the number of repetitions.
+    fn check_topic(&self) -> usize {
         let mut wanted: BTreeMap<String, Vec<(String, &Event)>> = BTreeMap::new();
         for event in self.accepted() {
             let of_subject = wanted.entry(self.reference(Audience::Analytics, &event.subject)).or_default();
             of_subject.push((self.id(Audience::Analytics, event), event));
         }
         let mut found: BTreeMap<String, Vec<(String, Option<Value>)>> = BTreeMap::new();
-        for record in self.stage.read(&self.stage.clean()) {
+        for record in self.fixture.read(&self.fixture.clean()) {
             let key = String::from_utf8(record.key.clone().unwrap()).unwrap();
             let value = record.value.as_ref().map(|value| serde_json::from_slice(value).unwrap());
             found.entry(key).or_default().push((record.header("lethe.event_id").unwrap(), value));
@@ -231,15 +227,15 @@ impl<'s> Ending<'s> {
         repeated
     }
 
-    /// Each rejected record lies sealed in the dead letter; answers how many letters stand there once more.
-    fn the_letters_hold_the_rest(&self) -> usize {
+    /// Checks that every rejected record has a sealed letter. Returns the number of repetitions.
+    fn check_letters(&self) -> usize {
         let mut wanted: BTreeMap<(Arc<str>, u64), (&Judged, &str, bool)> = BTreeMap::new();
         for judged in &self.judged {
             if let Verdict::Rejected { reason, of_subject } = judged.verdict {
                 wanted.insert((Arc::clone(&judged.stream), judged.record.offset), (judged, reason, of_subject));
             }
         }
-        let (all, rejected) = (letters(self.stage), wanted.len());
+        let (all, rejected) = (letters(self.fixture), wanted.len());
         for letter in &all {
             let place = (Arc::clone(&letter.position.stream), letter.position.offset);
             let (judged, reason, of_subject) =
@@ -252,7 +248,7 @@ impl<'s> Ending<'s> {
         assert_eq!(wanted.len(), 0, "rejected events have no letter");
         let originals: BTreeMap<_, _> =
             self.judged.iter().map(|one| ((&*one.stream, one.record.offset), &one.record)).collect();
-        self.stage.wait(async {
+        self.fixture.block_on(async {
             let opened = stream::iter(&all).map(|letter| async {
                 let record = open_letter(letter, &self.ring, "customers", &*self.vault).await.unwrap().unwrap();
                 let original = originals[&(&*letter.position.stream, letter.position.offset)];
@@ -260,15 +256,15 @@ impl<'s> Ending<'s> {
             });
             opened.buffer_unordered(32).collect::<()>().await;
         });
-        self.stage.read(&self.stage.dead()).iter().filter(|record| record.value.is_some()).count() - rejected
+        self.fixture.read(&self.fixture.dead()).iter().filter(|record| record.value.is_some()).count() - rejected
     }
 }
 
-/// Every letter that is in the dead letter of a pipeline, once.
-pub fn letters(stage: &Stage) -> Vec<Letter> {
-    let pipeline = format!("default.{}", stage.pipeline());
-    stage.wait(async {
-        let letters = KafkaLetters::open(&stage.connection(), &stage.dead()).unwrap();
+/// Returns every dead letter of a pipeline once.
+pub fn letters(fixture: &PipelineFixture) -> Vec<Letter> {
+    let pipeline = format!("default.{}", fixture.pipeline());
+    fixture.block_on(async {
+        let letters = KafkaLetters::open(&fixture.connection(), &fixture.dead()).unwrap();
         let pages = stream::try_unfold(None, |after| {
             let page = letters.list(pipeline.clone(), after, 1000);
             async move { page.await.map(|page| page.last().map(|last| last.key).map(|last| (page, Some(last)))) }
@@ -277,7 +273,7 @@ pub fn letters(stage: &Stage) -> Vec<Letter> {
     })
 }
 
-/// A record without a value deletes the profile of its key.
+/// Returns the outcome of a record without a value, which deletes the profile of its key.
 fn tombstone(record: &Record, stream: &str) -> Verdict {
     let subject = record.key.clone().and_then(|key| String::from_utf8(key).ok());
     match subject {

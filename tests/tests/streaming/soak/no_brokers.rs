@@ -1,5 +1,5 @@
-//! A broker that names no broker, as one does that has just started: for a moment it knows topics and
-//! nobody who holds them. Whether a client asks in that moment is chance; here it is certain.
+//! Metadata without brokers. A broker that has just started knows topics but no brokers for a moment.
+//! Here a proxy answers in that way, so that clients are certain to see it.
 
 use std::{
     io::{self, ErrorKind},
@@ -21,43 +21,43 @@ use tokio::{
 };
 
 use crate::{
+    pipeline_fixture::PipelineFixture,
     soak::{
-        house::{House, port},
         scale,
-        trial::Trial,
+        soak_run::SoakRun,
+        soak_servers::{SoakServers, port},
     },
-    stage::Stage,
     topics::eventually,
 };
 
-/// How often clients are named nobody before they are named a broker again. Two workers have six, of which those ask
-/// that have something to send or to read; the others are those that asked before, and ask again.
+/// Connections that get metadata without brokers before others get metadata with them. Two workers
+/// have six clients; those with nothing to send or to read don't ask, and others ask twice.
 const ASKED: usize = 6;
-/// Topics of the cluster.
+/// Topics in the metadata.
 const TOPICS: u32 = 50_000;
 
 #[test]
-fn brokers_that_name_no_broker_are_asked_again() {
-    let house = House::with(&["kafka"], 1);
-    let engines = house.engines();
-    let stage = Stage::at(engines.clone());
+fn metadata_without_brokers_is_requested_again() {
+    let servers = SoakServers::with_proxied_kafka();
+    let engines = servers.engines();
+    let fixture = PipelineFixture::on_servers(engines.clone());
     let advertised = engines.get("KAFKA_PROXY").unwrap();
-    let broker = Nameless::between(port(advertised), port(engines.get("KAFKA_PROXIED").unwrap()));
-    let stores = String::from_utf8(stage.folder.read("store.yaml")).unwrap();
-    stage.folder.write("store.yaml", stores.replace(engines.kafka(), advertised));
+    let proxy = NoBrokersProxy::between(port(advertised), port(engines.get("KAFKA_PROXIED").unwrap()));
+    let stores = String::from_utf8(fixture.folder.read("store.yaml")).unwrap();
+    fixture.folder.write("store.yaml", stores.replace(engines.kafka(), advertised));
     let (rate, events, rounds) = scale((300, 2_000, 1), (500, 20_000, 5));
-    let mut trial = Trial::begin(&stage, rate, events);
+    let mut run = SoakRun::start(&fixture, rate, events);
     for _ in 0..rounds {
-        broker.names_nobody(true);
-        eventually("those who know no broker ask", || broker.asked() >= ASKED);
-        broker.names_nobody(false);
-        trial.recovers();
+        proxy.hide_brokers(true);
+        eventually("clients without a broker ask", || proxy.asked() >= ASKED);
+        proxy.hide_brokers(false);
+        run.recover();
     }
-    trial.end("no broker named", &format!("{rounds} times {ASKED} questions were answered with no broker"));
+    run.finish("no broker named", &format!("{rounds} times {ASKED} connections got metadata without brokers"));
 }
 
-/// A proxy before Kafka that can answer questions about the cluster itself.
-struct Nameless {
+/// A proxy before Kafka that can answer metadata requests itself.
+struct NoBrokersProxy {
     state: Arc<State>,
     cut: watch::Sender<()>,
     runtime: Option<Runtime>,
@@ -65,11 +65,11 @@ struct Nameless {
 
 #[derive(Default)]
 struct State {
-    nameless: AtomicBool,
+    hides: AtomicBool,
     asked: AtomicUsize,
 }
 
-impl Nameless {
+impl NoBrokersProxy {
     fn between(at: u16, to: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, at))).unwrap();
@@ -92,22 +92,22 @@ impl Nameless {
         Self { state, cut, runtime: Some(runtime) }
     }
 
-    /// Ends all connections; from now on no broker is named, or all are again.
-    fn names_nobody(&self, nameless: bool) {
+    /// Answers metadata requests without brokers and closes all connections, or ends this.
+    fn hide_brokers(&self, hides: bool) {
         self.state.asked.store(0, Relaxed);
-        self.state.nameless.store(nameless, Relaxed);
-        if nameless {
+        self.state.hides.store(hides, Relaxed);
+        if hides {
             self.cut.send_replace(());
         }
     }
 
-    /// Connections by which somebody was named no broker.
+    /// Returns the number of connections that got metadata without brokers.
     fn asked(&self) -> usize {
         self.state.asked.load(Relaxed)
     }
 }
 
-impl Drop for Nameless {
+impl Drop for NoBrokersProxy {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
     }
@@ -138,9 +138,9 @@ async fn ask(
     let mut first = true;
     loop {
         let question = frame(&mut questions).await?;
-        if !state.nameless.load(Relaxed) {
+        if !state.hides.load(Relaxed) {
             send(&mut broker, &question).await?;
-        } else if let Some(answer) = nobody(&question) {
+        } else if let Some(answer) = without_brokers(&question) {
             send(&mut *answers.lock().await, &answer).await?;
             state.asked.fetch_add(usize::from(std::mem::take(&mut first)), Relaxed);
         } else {
@@ -161,26 +161,29 @@ async fn send(to: &mut OwnedWriteHalf, frame: &[u8]) -> io::Result<()> {
     to.write_all(frame).await
 }
 
-/// The answer to a question for metadata: its first topic and many more, without leaders, and no broker. `None` to
-/// another question. Metadata 13, <https://kafka.apache.org/protocol#The_Messages_Metadata>.
+/// Returns the response to a metadata request: its first topic and many more, without leaders and
+/// brokers. `None` for another request. Metadata 13,
+/// <https://kafka.apache.org/protocol#The_Messages_Metadata>.
 ///
-/// While the client goes through the topics, its threads end that held brokers; it must have begun to ask the first ones
-/// again by the time that it is through, and then it never does (librdkafka 2.12: the answer stops the timer).
-fn nobody(question: &[u8]) -> Option<Vec<u8>> {
+/// The topics are many so that the client is busy with them while its broker threads end. A client
+/// that relies on its timer for the next request then never sends one (librdkafka 2.12: this response
+/// stops the timer).
+fn without_brokers(question: &[u8]) -> Option<Vec<u8>> {
     let number = |at: usize| i16::from_be_bytes([question[at], question[at + 1]]);
     let (metadata, version, correlation) = (number(0) == 3, number(2), &question[4..8]);
     if !metadata {
         return None;
     }
     assert_eq!(version, 13, "the layout is that of version 13");
-    // After the client's id, and no tags: how many topics and one more, 16 bytes of an id, the name's length and one more.
+    // After the client's id and empty tags: the number of topics plus one, 16 bytes of an id, and the
+    // length of the name plus one.
     let topics = 8 + 2 + usize::try_from(number(8)).unwrap_or(0) + 1;
     if question[topics] < 2 {
         return None;
     }
     let asked = topics + 1 + 16 + 1;
     let asked = &question[asked..asked - 1 + usize::from(question[asked - 1])];
-    // Tags, throttled for, no brokers, no cluster's id, no controller.
+    // Tags, throttle time, no brokers, no cluster id, no controller.
     let mut answer = [correlation, &[0], &[0; 4], &[1], &[0], &(-1_i32).to_be_bytes()].concat();
     let mut count = TOPICS + 1;
     while count > 0x7f {

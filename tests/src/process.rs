@@ -1,4 +1,4 @@
-//! Running `lethe-worker`: with a deadline, so that a stall is a failure and not a wait.
+//! Runs `lethe-worker` with a deadline: a run that stalls fails its test.
 
 use std::{
     io::Read,
@@ -10,71 +10,70 @@ use std::{
 
 use serde_json::Value;
 
-/// The program, built from the worker's own source.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lethe-worker-under-test");
+use crate::programs::worker_program;
 
-/// How long a run may take where a test says nothing else: far above what any of them needs.
+/// The default deadline of a run: far above what any of them needs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How a run ended.
+/// A run that has ended.
 pub struct Ended {
     /// Exit code; `None` after a signal.
     pub code: Option<i32>,
-    /// What it answered.
+    /// Standard output.
     pub out: Vec<u8>,
-    /// What it said about its work.
+    /// Standard error.
     pub err: Vec<u8>,
 }
 
 impl Ended {
-    /// Standard output as text.
+    /// Returns standard output as text.
     pub fn out(&self) -> String {
         String::from_utf8_lossy(&self.out).into_owned()
     }
 
-    /// Standard error as text.
+    /// Returns standard error as text.
     pub fn err(&self) -> String {
         String::from_utf8_lossy(&self.err).into_owned()
     }
 
-    /// Fails the test unless the run ended well.
+    /// Fails the test unless the exit code is 0.
     #[track_caller]
-    pub fn well(self) -> Self {
+    pub fn success(self) -> Self {
         assert_eq!(self.code, Some(0), "standard error: {}", self.err());
         self
     }
 
-    /// The counts of a run that ended well with `--output json`.
+    /// Returns the counts of a successful run with `--output json`.
     #[track_caller]
     pub fn counts(self) -> Counts {
-        let answer: Value = serde_json::from_slice(&self.well().out).unwrap();
+        let answer: Value = serde_json::from_slice(&self.success().out).unwrap();
         Counts(answer["counts"].clone())
     }
 }
 
-/// What a run says became of its events.
+/// The outcomes of events that a run reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counts(Value);
 
 impl Counts {
-    /// Events read.
+    /// Returns the number of events that were read.
     pub fn events(&self) -> u64 {
         self.0["events"].as_u64().unwrap()
     }
 
-    /// Events with this outcome at a sink.
+    /// Returns the number of events with this outcome at a sink.
     #[track_caller]
     pub fn of(&self, sink: &str, outcome: &str) -> u64 {
         self.0["sinks"][sink][outcome].as_u64().unwrap_or_else(|| panic!("no count {outcome} of {sink}: {self:?}"))
     }
 
-    /// Every outcome at a sink: name and number.
+    /// Returns every outcome at a sink and its number.
     pub fn outcomes(&self, sink: &str) -> Vec<(String, u64)> {
         let of_sink = self.0["sinks"][sink].as_object().unwrap();
         of_sink.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap())).collect()
     }
 
-    /// The outcomes at a sink that came to pass, as `delivered 3, rejected 1`.
+    /// Returns the outcomes at a sink whose number is not 0, as `delivered 3, rejected 1`.
     pub fn seen(&self, sink: &str) -> String {
         let seen = self.outcomes(sink).into_iter().filter(|(_, count)| *count > 0);
         let mut seen: Vec<String> = seen.map(|(name, count)| format!("{name} {count}")).collect();
@@ -82,12 +81,12 @@ impl Counts {
         seen.join(", ")
     }
 
-    /// Names of the sinks.
+    /// Returns the names of the sinks.
     pub fn sinks(&self) -> Vec<String> {
         self.0["sinks"].as_object().unwrap().keys().cloned().collect()
     }
 
-    /// Rejected events by reason, as `NotJson 1, SchemaViolation 2`.
+    /// Returns the numbers of rejected events by reason, as `NotJson 1, SchemaViolation 2`.
     pub fn reasons(&self) -> String {
         let rejected = self.0["rejected"].as_object().unwrap();
         let mut reasons: Vec<String> = rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
@@ -95,33 +94,33 @@ impl Counts {
         reasons.join(", ")
     }
 
-    /// Events rejected for a reason.
+    /// Returns the number of events rejected for a reason.
     pub fn rejected_for(&self, reason: &str) -> u64 {
         self.0["rejected"][reason].as_u64().unwrap_or(0)
     }
 }
 
-/// The program with arguments, in a folder, with nothing of this process's surroundings that could
-/// change what it does.
+/// Returns the command of `lethe-worker` with these arguments in a folder, without the variables of
+/// this process that would change its log.
 pub fn worker(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(worker_program());
     command.args(arguments).current_dir(folder).env_remove("LETHE_LOG").env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
 
-/// Runs a command to its end; fails the test when that takes too long.
+/// Runs a command to its end. Fails the test if that takes longer than two minutes.
 #[track_caller]
 pub fn finish(command: &mut Command) -> Ended {
     finish_within(command, PATIENCE)
 }
 
-/// Runs a command to its end; fails the test when that takes longer than `patience`.
+/// Runs a command to its end. Fails the test if that takes longer than `patience`.
 #[track_caller]
 pub fn finish_within(command: &mut Command, patience: Duration) -> Ended {
     Running::start(command).finish_within(patience)
 }
 
-/// A command that runs. Whoever drops it ends it.
+/// A running command. It is killed when it is dropped.
 pub struct Running {
     child: Child,
     out: Option<JoinHandle<Vec<u8>>>,
@@ -136,29 +135,29 @@ impl Running {
         Self { child, out: Some(collect(out)), err: Some(collect(err)) }
     }
 
-    /// Whether it has ended by itself.
+    /// Returns whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Its process.
+    /// Returns the id of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to stop, with SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
-    /// Kills it with SIGKILL: it learns nothing of it.
+    /// Sends SIGKILL and waits for its end.
     pub fn kill(mut self) -> Ended {
         self.child.kill().unwrap();
         self.collect()
     }
 
-    /// Waits for its end.
+    /// Waits for its end. Fails the test if that takes longer than `patience`.
     #[track_caller]
     pub fn finish_within(mut self, patience: Duration) -> Ended {
         let started = Instant::now();

@@ -1,5 +1,5 @@
-//! A pipeline on the real servers, with names of its own for everything that it makes there; all of it
-//! goes when the test ends.
+//! A pipeline on real servers, with names of its own for everything that it creates there. All of it is
+//! deleted when the test ends.
 
 use std::{
     collections::BTreeMap,
@@ -12,9 +12,13 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use lethe_stores::connection::KafkaConnection;
-use lethe_tests::engines::{Engines, engines};
-use lethe_worker::generate::GenerateOptions;
+use lethe_generate::GenerateOptions;
+use lethe_stores::open::KafkaConnection;
+use lethe_tests::{
+    engines::{Engines, engines},
+    folder::{Folder, repository},
+    process::{Ended, finish},
+};
 use mongodb::{
     Client,
     bson::{Document, doc},
@@ -24,17 +28,15 @@ use serde_yaml::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    folder::{Folder, repository},
     tables::{self, Row, Table},
     topics::{Record, Sent, Topics},
-    worker::{Ended, finish},
 };
 
 /// Partitions of the source.
 pub const PARTITIONS: i32 = 4;
 
-/// A pipeline, its stores, and clients to look into them.
-pub struct Stage {
+/// A pipeline, its stores, and clients that read them.
+pub struct PipelineFixture {
     /// Its manifests and keys.
     pub folder: Folder,
     /// The topics of its cluster.
@@ -45,33 +47,33 @@ pub struct Stage {
     name: String,
 }
 
-impl Stage {
-    /// `examples/streaming`, and an empty topic for it to read.
+impl PipelineFixture {
+    /// Creates `examples/streaming` with an empty source topic.
     pub fn new() -> Self {
-        Self::with(|_| {})
+        Self::with_spec(|_| {})
     }
 
-    /// The same, with another `spec`.
-    pub fn with(change: impl FnOnce(&mut Value)) -> Self {
+    /// Creates `examples/streaming` with a changed `spec`.
+    pub fn with_spec(change: impl FnOnce(&mut Value)) -> Self {
         let manifest = fs::read_to_string(repository().join("examples/streaming/pipeline.yaml")).unwrap();
-        Self::of(&manifest, change)
+        Self::with_manifest(&manifest, change)
     }
 
-    /// A pipeline of another manifest, with the stores of `examples/streaming`.
-    pub fn of(manifest: &str, change: impl FnOnce(&mut Value)) -> Self {
-        Self::on(engines().clone(), manifest, change)
+    /// Creates a pipeline of another manifest with the stores of `examples/streaming`.
+    pub fn with_manifest(manifest: &str, change: impl FnOnce(&mut Value)) -> Self {
+        Self::create(engines().clone(), manifest, change)
     }
 
-    /// `examples/streaming` on other servers than the shared ones.
-    pub fn at(engines: Engines) -> Self {
+    /// Creates `examples/streaming` on these servers.
+    pub fn on_servers(engines: Engines) -> Self {
         let manifest = fs::read_to_string(repository().join("examples/streaming/pipeline.yaml")).unwrap();
-        Self::on(engines, &manifest, |_| {})
+        Self::create(engines, &manifest, |_| {})
     }
 
-    fn on(engines: Engines, manifest: &str, change: impl FnOnce(&mut Value)) -> Self {
+    fn create(engines: Engines, manifest: &str, change: impl FnOnce(&mut Value)) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let stage = Self {
+        let fixture = Self {
             folder: Folder::empty(),
             topics: Topics::at(engines.kafka()),
             engines,
@@ -80,18 +82,18 @@ impl Stage {
             name,
         };
         let mut manifest: Value = serde_yaml::from_str(manifest).unwrap();
-        manifest["metadata"]["name"] = stage.pipeline().into();
-        stage.rename(&mut manifest["spec"]);
+        manifest["metadata"]["name"] = fixture.pipeline().into();
+        fixture.rename(&mut manifest["spec"]);
         change(&mut manifest["spec"]);
-        stage.write(&manifest);
-        stage.folder.write("store.yaml", stage.stores());
-        stage.folder.create_keys();
-        stage.topics.create(&stage.source(), PARTITIONS);
-        stage.cassandra();
-        stage
+        fixture.write(&manifest);
+        fixture.folder.write("store.yaml", fixture.stores());
+        fixture.folder.create_keys();
+        fixture.topics.create(&fixture.source(), PARTITIONS);
+        fixture.cassandra();
+        fixture
     }
 
-    /// Gives everything that is made on a server a name of this test's.
+    /// Gives everything that is created on a server a name of this fixture.
     fn rename(&self, spec: &mut Value) {
         spec["source"]["kafka"]["topic"] = self.source().into();
         spec["source"]["kafka"]["group"] = self.group().into();
@@ -112,7 +114,7 @@ impl Stage {
         }
     }
 
-    /// The DataStores of `examples/streaming`, at the servers of the tests.
+    /// Returns the DataStores of `examples/streaming` with the addresses of the servers.
     fn stores(&self) -> String {
         let text = fs::read_to_string(repository().join("examples/streaming/store.yaml")).unwrap();
         [
@@ -124,12 +126,12 @@ impl Stage {
         .fold(text, |text, (there, here)| text.replace(there, here))
     }
 
-    /// `host:port` of its brokers, with commas between them.
+    /// Returns `host:port` of its brokers, separated by commas.
     pub fn kafka(&self) -> &str {
         self.engines.kafka()
     }
 
-    /// Its Kafka, as the project's own clients connect to it.
+    /// Returns the connection to its Kafka for clients of `lethe_stores`.
     pub fn connection(&self) -> KafkaConnection {
         KafkaConnection {
             store: "events".to_owned(),
@@ -139,7 +141,7 @@ impl Stage {
         }
     }
 
-    /// The manifest of the pipeline, as it is now.
+    /// Returns the current manifest of the pipeline.
     pub fn manifest(&self) -> Value {
         serde_yaml::from_slice(&self.folder.read("pipeline.yaml")).unwrap()
     }
@@ -149,55 +151,55 @@ impl Stage {
     }
 
     /// Changes the `spec` of the pipeline.
-    pub fn declare(&self, change: impl FnOnce(&mut Value)) {
+    pub fn edit_spec(&self, change: impl FnOnce(&mut Value)) {
         let mut manifest = self.manifest();
         change(&mut manifest["spec"]);
         self.write(&manifest);
     }
 
-    /// The topic that is read.
+    /// Returns the name of the source topic.
     pub fn source(&self) -> String {
         format!("{}_profiles", self.name)
     }
 
-    /// The topic that is written.
+    /// Returns the name of the output topic.
     pub fn clean(&self) -> String {
         format!("{}_clean", self.name)
     }
 
-    /// The topic of the dead letters.
+    /// Returns the name of the topic of dead letters.
     pub fn dead(&self) -> String {
         format!("{}_dead", self.name)
     }
 
-    /// The consumer group.
+    /// Returns the name of the consumer group.
     pub fn group(&self) -> String {
         format!("{}_workers", self.name)
     }
 
-    /// The keyspace of the tables.
+    /// Returns the keyspace of the tables.
     pub fn keyspace(&self) -> String {
         format!("{}_shop", self.name)
     }
 
-    /// The name of the pipeline.
+    /// Returns the name of the pipeline.
     pub fn pipeline(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// The keyspace, or the database, of the keys.
+    /// Returns the keyspace or database of the keys.
     pub fn keys(&self) -> String {
         format!("{}_keys", self.name)
     }
 
-    /// The database of the documents.
+    /// Returns the database of the documents.
     pub fn database(&self) -> String {
         format!("{}_shop", self.name)
     }
 
-    /// `lethe-worker run` of what is here, in the pipeline's own group, to the end of the topic.
-    pub fn runs(&self, more: &[&str]) -> Command {
-        let mut command = self.folder.runs(&["--join"]);
+    /// Returns the command that runs the pipeline in its group to the end of its topic.
+    pub fn run_command(&self, more: &[&str]) -> Command {
+        let mut command = self.folder.run_command(&["--join"]);
         command.args(more);
         command
     }
@@ -205,10 +207,10 @@ impl Stage {
     /// Runs the pipeline to the end of its topic.
     #[track_caller]
     pub fn run(&self, more: &[&str]) -> Ended {
-        finish(&mut self.runs(more))
+        finish(&mut self.run_command(more))
     }
 
-    /// Writes made-up events to the source, as `lethe-worker generate` does; answers its summary.
+    /// Writes generated events to the source topic. Returns the summary of `lethe-generate`.
     pub fn generate(&self, options: &GenerateOptions) -> serde_json::Value {
         let text = |number: &dyn ToString| number.to_string();
         let (count, seed, start) = (text(&options.count), text(&options.seed), text(&options.start));
@@ -221,77 +223,77 @@ impl Stage {
             ("--deletes", options.deletes),
         ];
         let source = self.source();
-        let mut command = self.folder.worker(&["generate", "account", "--summary", "--output", "json"]);
+        let mut command = self.folder.generator(&["account", "--summary", "--output", "json"]);
         command.args(["--count", &count, "--seed", &seed, "--start", &start, "--subjects", &text(&options.subjects)]);
         command.args(["--to", "kafka", "--bootstrap", self.engines.kafka(), "--topic", &source]);
         command.args(rates.iter().flat_map(|(name, rate)| [(*name).to_owned(), rate.to_string()]));
-        let ended = finish(&mut command).well();
+        let ended = finish(&mut command).success();
         let summary: serde_json::Value = serde_json::from_slice(&ended.err).unwrap();
         summary["counts"].clone()
     }
 
-    /// Writes records to the source.
+    /// Writes records to the source topic.
     pub fn produce(&self, records: impl IntoIterator<Item = Sent>) {
         self.topics.produce(&self.source(), records);
     }
 
-    /// What a topic of the pipeline holds; nothing where it was not made.
+    /// Returns the records of a topic of the pipeline.
     pub fn read(&self, topic: &str) -> Vec<Record> {
         self.topics.read(topic)
     }
 
-    /// A sink of the manifest.
+    /// Returns a sink of the manifest.
     pub fn sink(&self, name: &str) -> Value {
         let manifest = self.manifest();
         let sinks = manifest["spec"]["sinks"].as_sequence().unwrap();
         sinks.iter().find(|sink| sink["name"] == name).unwrap_or_else(|| panic!("no sink {name}")).clone()
     }
 
-    /// The session with Cassandra.
+    /// Returns the session with Cassandra.
     pub fn cassandra(&self) -> &Session {
-        self.cassandra.get_or_init(|| self.wait(tables::connect(self.engines.cassandra())))
+        self.cassandra.get_or_init(|| self.block_on(tables::connect(self.engines.cassandra())))
     }
 
     /// Runs a statement of CQL.
     pub fn cql(&self, statement: &str) {
-        self.wait(self.cassandra().query_unpaged(statement, ())).unwrap();
+        self.block_on(self.cassandra().query_unpaged(statement, ())).unwrap();
     }
 
-    /// Rows of the table of a sink.
+    /// Returns the rows of the table of a sink.
     pub fn rows(&self, sink: &str) -> Vec<Row> {
-        self.wait(tables::rows(self.cassandra(), &Table::of(&self.sink(sink))))
+        self.block_on(tables::rows(self.cassandra(), &Table::of(&self.sink(sink))))
     }
 
-    /// Documents of the collection of a sink, whole, in the order of `_id`.
+    /// Returns the documents of the collection of a sink in the order of `_id`.
     pub fn documents(&self, sink: &str) -> Vec<Document> {
         let sink = self.sink(sink);
         let collection = sink["mongodb"]["collection"].as_str().unwrap().to_owned();
-        self.wait(async {
+        self.block_on(async {
             let database = self.mongodb().await.database(&self.database());
             let found = database.collection::<Document>(&collection).find(doc! {}).sort(doc! {"_id": 1}).await;
             found.unwrap().try_collect().await.unwrap()
         })
     }
 
-    /// Makes an index of the collection of a sink that removes documents so many seconds after a date.
-    pub fn index(&self, sink: &str, field: &str, seconds: i32) {
+    /// Creates an index of the collection of a sink that removes documents so many seconds after a date.
+    pub fn create_ttl_index(&self, sink: &str, field: &str, seconds: i32) {
         let sink = self.sink(sink);
         let collection = sink["mongodb"]["collection"].as_str().unwrap().to_owned();
         let index = doc! {"key": {field: 1}, "name": "own", "expireAfterSeconds": seconds};
         let command = doc! {"createIndexes": collection, "indexes": [index]};
-        self.wait(async { self.mongodb().await.database(&self.database()).run_command(command).await }).unwrap();
+        self.block_on(async { self.mongodb().await.database(&self.database()).run_command(command).await }).unwrap();
     }
 
-    /// What lies in every place of the pipeline on every server: names, and all bytes.
-    pub fn everything(&self) -> BTreeMap<String, Vec<u8>> {
+    /// Returns all bytes of every topic, table and collection of the pipeline, by its name.
+    pub fn dump(&self) -> BTreeMap<String, Vec<u8>> {
         let mut places = BTreeMap::new();
         for topic in [self.source(), self.clean(), self.dead()] {
             let records = self.read(&topic);
             places.insert(topic, records.iter().flat_map(Record::bytes).collect());
         }
-        self.wait(async {
+        self.block_on(async {
             for keyspace in [self.keyspace(), self.keys()] {
-                places.extend(tables::everything(self.cassandra(), &keyspace).await);
+                places.extend(tables::dump(self.cassandra(), &keyspace).await);
             }
             let client = self.mongodb().await;
             for name in [self.database(), self.keys()] {
@@ -312,17 +314,17 @@ impl Stage {
         Client::with_uri_str(format!("mongodb://{}", self.engines.mongodb())).await.unwrap()
     }
 
-    /// Waits for an answer.
-    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs a future to its end.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 }
 
-impl Drop for Stage {
-    /// What can't be removed is left: a test that failed may have broken anything.
+impl Drop for PipelineFixture {
+    /// Ignores errors: a test that failed may have stopped a server.
     fn drop(&mut self) {
         self.topics.remove(&[self.source(), self.clean(), self.dead()], &[self.group()]);
-        self.wait(async {
+        self.block_on(async {
             for keyspace in [self.keyspace(), self.keys()] {
                 if let Some(session) = self.cassandra.get() {
                     let _ = session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {keyspace}"), ()).await;

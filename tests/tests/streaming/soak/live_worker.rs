@@ -1,4 +1,4 @@
-//! A worker that runs until it is told to stop: what it says of itself, and what it takes.
+//! A worker that runs until it is stopped: its status, its metrics and its memory.
 
 use std::{
     fs::{self, File},
@@ -13,41 +13,41 @@ use serde_json::Value;
 
 use crate::{
     memory::{Memory, memory},
-    soak::house::ports,
-    stage::Stage,
+    pipeline_fixture::PipelineFixture,
+    soak::soak_servers::ports,
     topics::{eventually, within},
 };
 
-/// What a stop may take.
+/// The longest time of a stop.
 pub const STOP: Duration = Duration::from_secs(10);
-/// How long a worker may take until it reads: its stores may be starting.
+/// The longest time until a worker is ready: its stores may be starting.
 const READY: Duration = Duration::from_secs(60);
 
-/// A worker in its pipeline's group. Whoever drops it kills it.
-pub struct Worker {
+/// A running worker of a pipeline. It is killed when it is dropped.
+pub struct LiveWorker {
     child: Child,
     port: u16,
     log: PathBuf,
-    answer: PathBuf,
+    output: PathBuf,
 }
 
-/// What is known of workers that have ended, or of one.
+/// Figures of one or several workers that have ended.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Past {
-    /// Events they delivered.
+pub struct WorkerTotals {
+    /// Events that they delivered.
     pub events: u64,
-    /// Records that they sent to an output topic once more, because nobody knew whether it has them.
+    /// Records that they sent to an output topic again because the first acknowledgement was lost.
     pub sent_again: u64,
     /// The most memory that one of them took, in MiB.
     pub peak: u64,
     /// The longest stop.
     pub stop: Duration,
-    /// How many they were.
+    /// Number of workers.
     pub workers: u64,
 }
 
-impl Past {
-    /// Adds another.
+impl WorkerTotals {
+    /// Adds the figures of another.
     pub fn add(&mut self, other: Self) {
         self.events += other.events;
         self.sent_again += other.sent_again;
@@ -57,30 +57,31 @@ impl Past {
     }
 }
 
-impl Worker {
-    /// Starts one.
-    pub fn start(stage: &Stage) -> Self {
+impl LiveWorker {
+    /// Starts a worker.
+    pub fn start(fixture: &PipelineFixture) -> Self {
         let port = ports(1);
-        let (log, answer) = (stage.folder.file(&format!("{port}.log")), stage.folder.file(&format!("{port}.answer")));
+        let (log, output) =
+            (fixture.folder.file(&format!("{port}.log")), fixture.folder.file(&format!("{port}.output")));
         let address = format!("127.0.0.1:{port}");
         let mut command =
-            stage.folder.worker(&["run", "-f", ".", "--join", "--quiet", "--output", "json", "--listen", &address]);
-        command.stdout(File::create(&answer).unwrap()).stderr(File::create(&log).unwrap()).stdin(Stdio::null());
-        Self { child: command.spawn().unwrap(), port, log, answer }
+            fixture.folder.worker(&["run", "-f", ".", "--join", "--quiet", "--output", "json", "--listen", &address]);
+        command.stdout(File::create(&output).unwrap()).stderr(File::create(&log).unwrap()).stdin(Stdio::null());
+        Self { child: command.spawn().unwrap(), port, log, output }
     }
 
-    /// Starts one, and waits until the group has given it partitions, or none.
-    pub fn ready(stage: &Stage) -> Self {
-        let mut worker = Self::start(stage);
+    /// Starts a worker and waits until it is ready: its group has assigned its partitions, if any.
+    pub fn ready(fixture: &PipelineFixture) -> Self {
+        let mut worker = Self::start(fixture);
         within(READY, "the worker reads", || {
-            worker.lives();
-            worker.ask("/readyz").is_some_and(|(code, _)| code == 200)
+            worker.assert_running();
+            worker.http_get("/readyz").is_some_and(|(code, _)| code == 200)
         });
         worker
     }
 
-    /// Asks for a page: its code, and what it says.
-    pub fn ask(&self, page: &str) -> Option<(u16, String)> {
+    /// Requests a page. Returns the status code and the body, or `None` if there is no response.
+    pub fn http_get(&self, page: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
         write!(stream, "GET {page} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").ok()?;
@@ -90,23 +91,23 @@ impl Worker {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
-    /// Its `/status`.
+    /// Returns its `/status`.
     #[track_caller]
     pub fn status(&self) -> Value {
-        let (_, body) = self.ask("/status").unwrap_or_else(|| panic!("no status; it said: {}", self.said()));
+        let (_, body) = self.http_get("/status").unwrap_or_else(|| panic!("no status; its log: {}", self.log_tail()));
         serde_json::from_str(&body).unwrap_or_else(|_| panic!("no JSON: {body}"))
     }
 
-    /// The sum of the series of a metric.
+    /// Returns the sum of the series of a metric.
     #[track_caller]
     pub fn metric(&self, name: &str) -> u64 {
-        let (_, body) = self.ask("/metrics").unwrap_or_else(|| panic!("no metrics; it said: {}", self.said()));
+        let (_, body) = self.http_get("/metrics").unwrap_or_else(|| panic!("no metrics; its log: {}", self.log_tail()));
         let series =
             body.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
         series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() as u64).sum()
     }
 
-    /// Since when it waits for a store of this name; `None` where it doesn't.
+    /// Returns since when it waits for the sink or store of this name, or `None` if it does not wait.
     pub fn stalled_since(&self, store: &str) -> Option<String> {
         let status = self.status();
         let all = [&status["sinks"], &status["stores"]].into_iter().flat_map(|list| list.as_array().unwrap());
@@ -114,20 +115,20 @@ impl Worker {
         of["stalledSince"].as_str().map(str::to_owned)
     }
 
-    /// How many partitions it reads.
+    /// Returns the number of its partitions.
     pub fn partitions(&self) -> u64 {
         self.status()["source"]["total"].as_u64().unwrap()
     }
 
-    /// The most memory that it has taken so far, in MiB.
+    /// Returns its peak memory so far in MiB.
     #[track_caller]
     pub fn peak(&self) -> u64 {
         let peak = memory(self.child.id(), Memory::Peak);
-        peak.unwrap_or_else(|| panic!("it has ended; it said: {}", self.said()))
+        peak.unwrap_or_else(|| panic!("it has ended; its log: {}", self.log_tail()))
     }
 
-    /// What it said about its work: the end of it.
-    pub fn said(&self) -> String {
+    /// Returns the last lines of its log.
+    pub fn log_tail(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
@@ -135,23 +136,23 @@ impl Worker {
 
     /// Fails the test if it has ended.
     #[track_caller]
-    pub fn lives(&mut self) {
+    pub fn assert_running(&mut self) {
         if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("it ended by itself, {status}; it said: {}", self.said());
+            panic!("it ended by itself, {status}; its log: {}", self.log_tail());
         }
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     #[track_caller]
     pub fn signal(&self, name: &str) {
-        let told = Command::new("sh").args(["-c", "kill -$1 $0", &self.child.id().to_string(), name]).status();
-        assert!(told.unwrap().success());
+        let sent = Command::new("sh").args(["-c", "kill -$1 $0", &self.child.id().to_string(), name]).status();
+        assert!(sent.unwrap().success());
     }
 
-    /// Tells it to stop, waits for that, and says what it did.
+    /// Sends SIGTERM and waits for the end. Returns its figures.
     #[track_caller]
-    pub fn stop(mut self) -> Past {
-        self.lives();
+    pub fn stop(mut self) -> WorkerTotals {
+        self.assert_running();
         let (peak, sent_again) = (self.peak(), self.metric("lethe_output_duplicates_possible_total"));
         let started = Instant::now();
         self.signal("TERM");
@@ -159,19 +160,19 @@ impl Worker {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(started.elapsed() < STOP, "it still stops after {STOP:?}; it said: {}", self.said());
+            assert!(started.elapsed() < STOP, "it still stops after {STOP:?}; its log: {}", self.log_tail());
             std::thread::sleep(Duration::from_millis(5));
         };
         let stop = started.elapsed();
-        assert!(ended.success(), "{ended}; it said: {}", self.said());
-        let answer: Value = serde_json::from_slice(&fs::read(&self.answer).unwrap()).unwrap();
-        let events = answer["counts"]["events"].as_u64().unwrap();
-        Past { events, sent_again, peak, stop, workers: 1 }
+        assert!(ended.success(), "{ended}; its log: {}", self.log_tail());
+        let report: Value = serde_json::from_slice(&fs::read(&self.output).unwrap()).unwrap();
+        let events = report["counts"]["events"].as_u64().unwrap();
+        WorkerTotals { events, sent_again, peak, stop, workers: 1 }
     }
 
-    /// Waits until it waits for one of these stores; answers which, and for how many milliseconds it has.
+    /// Waits until it waits for one of these stores. Returns which, and for how many milliseconds.
     #[track_caller]
-    pub fn waits_for(&self, stores: &[&'static str]) -> (&'static str, i64) {
+    pub fn wait_until_stalled(&self, stores: &[&'static str]) -> (&'static str, i64) {
         let mut found = None;
         eventually(&format!("it waits for one of {stores:?}"), || {
             found = stores.iter().find_map(|store| Some((*store, self.stalled_since(store)?)));
@@ -184,7 +185,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for LiveWorker {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,5 +1,5 @@
-//! What should become of the events of an account stream in `examples/laptop`: worked out from the
-//! file alone, by other parsers than the engine's (`serde_json`, the `jsonschema` crate, `jiff`).
+//! A model of the pipeline in `examples/laptop`. It derives the outcome of each event from the source
+//! alone, with other parsers than the engine's: `serde_json`, the `jsonschema` crate and `jiff`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -10,27 +10,27 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// 24 h, the window of the example's dedupe.
+/// Window of the example's dedupe in milliseconds: 24 h.
 const WINDOW: i64 = 24 * 3_600_000;
 
-/// 10 minutes: how far ahead of its record an event's time may lie.
+/// The most that an event's time may be ahead of its record, in milliseconds: 10 minutes.
 const MAX_AHEAD: i64 = 600_000;
 
-/// What becomes of a line, before any sink has a say.
+/// The outcome of a line before it reaches a sink.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Not processed: to the dead letter, for this reason.
+    /// Written to the dead letter for this reason.
     Rejected {
         /// The reason's code.
         reason: &'static str,
-        /// Whether the subject can be read: its key seals the letter.
+        /// Whether the subject can be read. Its key then seals the letter.
         of_subject: bool,
     },
-    /// The subject did not agree.
+    /// The subject has not given consent.
     Denied,
     /// The subject was erased.
     Fenced,
-    /// The id was delivered within the window.
+    /// An event with this id was delivered within the window.
     Duplicate,
     /// Goes to the sinks.
     Accepted(Event),
@@ -41,15 +41,15 @@ pub enum Verdict {
 pub struct Event {
     /// Its id.
     pub id: String,
-    /// Its time, milliseconds since 1970.
+    /// Its time in milliseconds since 1970.
     pub time: i64,
-    /// Whom it is about.
+    /// Id of the person that it is about.
     pub subject: String,
-    /// Fields that a sink shows as they are; `None` where it deletes the profile.
+    /// Fields that the pipeline keeps as they are; `None` if the event deletes the profile.
     pub kept: Option<Kept>,
 }
 
-/// Fields that leave as they are: tier, plan, country.
+/// Fields that the pipeline keeps as they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
     /// `/tier`
@@ -61,14 +61,14 @@ pub struct Kept {
 }
 
 impl Event {
-    /// Its version: milliseconds, then the slot of its id.
+    /// Returns its version: the time in milliseconds, then the slot of its id.
     pub fn version(&self) -> i64 {
         let digest = Sha256::digest(self.id.as_bytes());
         let slot = u64::from_be_bytes(*digest.first_chunk().unwrap()) % 10;
         self.time * 1000 + i64::try_from(slot).unwrap() * 10
     }
 
-    /// Whether it deletes the profile.
+    /// Returns whether it deletes the profile.
     pub fn deletes(&self) -> bool {
         self.kept.is_none()
     }
@@ -76,15 +76,15 @@ impl Event {
 
 /// A line of the file.
 pub struct Line {
-    /// Where it begins.
+    /// Offset of its first byte.
     pub offset: u64,
-    /// Its bytes, without the line feed.
+    /// Range of its bytes without the line feed.
     pub bytes: Range<usize>,
-    /// What becomes of it.
+    /// Its outcome.
     pub verdict: Verdict,
 }
 
-/// Reads lines as the pipeline should.
+/// Derives the outcomes of lines in their order.
 pub struct Model {
     schema: jsonschema::Validator,
     erased: BTreeSet<String>,
@@ -93,7 +93,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// For this manifest, with these subjects erased.
+    /// Creates the model of this manifest after the erasure of these subjects.
     pub fn new(pipeline: &str, erased: &[&str]) -> Self {
         let manifest: serde_yaml::Value = serde_yaml::from_str(pipeline).unwrap();
         let schema = manifest["spec"]["event"]["schema"]["inline"].as_str().unwrap();
@@ -105,7 +105,7 @@ impl Model {
         }
     }
 
-    /// Every line of a file.
+    /// Returns the lines of a file with their outcomes.
     pub fn lines(&mut self, file: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         let mut start = 0;
@@ -117,12 +117,12 @@ impl Model {
         lines
     }
 
-    /// A line of a file that was written at any time after its events.
+    /// Returns the outcome of a line in a file, which may be newer than all of its events.
     fn judge(&mut self, line: &[u8]) -> Verdict {
         self.judge_at(line, i64::MAX)
     }
 
-    /// A record of a topic, or of one of its partitions: its value and its timestamp.
+    /// Returns the outcome of a record from its value and its timestamp.
     pub fn judge_at(&mut self, line: &[u8], timestamp: i64) -> Verdict {
         let rejected = |reason, of_subject| Verdict::Rejected { reason, of_subject };
         let Ok(text) = std::str::from_utf8(line) else { return rejected("InvalidUtf8", false) };
@@ -164,8 +164,8 @@ impl Model {
     }
 }
 
-/// What a `Latest` sink holds in the end: the newest event of each subject. `id` is an event's id as
-/// the sink's audience sees it.
+/// Returns what a `Latest` sink holds in the end: the newest event of each subject. `id` returns an
+/// event's id for the audience of the sink.
 pub fn latest<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     id: impl Fn(&Event) -> String,
@@ -180,19 +180,19 @@ pub fn latest<'e>(
     rows
 }
 
-/// What an `Append` sink answers to each event, and what it holds in the end, by subject and id.
+/// The outcomes of an `Append` sink, and the rows that it holds in the end.
 pub struct Appended<'e> {
     /// Events written.
     pub delivered: u64,
     /// Deletions carried out.
     pub deleted: u64,
-    /// Events that a deletion covers, or that are there already.
+    /// Events that a deletion covers, or that the sink holds already.
     pub stale: u64,
-    /// Rows in the end.
+    /// Rows in the end, by subject and id.
     pub rows: BTreeMap<(String, String), &'e Event>,
 }
 
-/// Plays the events of a stream, in their order, into an `Append` sink.
+/// Applies the events of a stream to an `Append` sink, in their order.
 pub fn append<'e>(events: impl IntoIterator<Item = &'e Event>, id: impl Fn(&Event) -> String) -> Appended<'e> {
     let mut deletions: HashMap<String, (i64, String)> = HashMap::new();
     let mut of_subject: BTreeMap<String, BTreeMap<String, &Event>> = BTreeMap::new();

@@ -1,11 +1,11 @@
-//! A person made of canaries, planted in every place of an event, and the search for what is left of it.
+//! Events with canaries in every place, and the search for canaries in output and stored data.
 //!
-//! Every canary begins with `zxqvbyjk`, in any case, or with the digits 44799123: nothing else does, and
-//! tokens and ciphertexts, being random, have eight such letters by chance once in a lifetime. Two
-//! may be found, in the Operational table only: `zxqvbyjkkept`, in a field that is kept, and `zxqvbyjkid`, in
-//! ids of events.
+//! Every canary begins with `zxqvbyjk`, in any case, or with the digits 44799123. Tokens and
+//! ciphertexts are random: eight such letters in one of them are too unlikely to count. Two canaries
+//! are allowed in the Operational table alone: `zxqvbyjkkept`, in a field that is kept, and
+//! `zxqvbyjkid`, in ids of events.
 
-use crate::worker::Ended;
+use crate::process::Ended;
 
 /// A pipeline from a file into an embedded store.
 pub const PIPELINE: &str = r#"apiVersion: lethe.dev/v1alpha1
@@ -99,14 +99,14 @@ spec:
     embedded: {storeRef: {name: store}}
 "#;
 
-/// An event about the canary, with these members put before the others.
+/// Returns an event about the canary with these members before the others.
 pub fn event(id: &str, more: &str) -> String {
     format!(
         r#"{{{more}"id":"zxqvbyjkid-{id}","time":"2026-11-01T00:00:00Z","who":"zxqvbyjkwho-{id}","consent":{{"marketing":true}}}}"#
     )
 }
 
-/// Every place of an event: good events first, then bad ones of every kind.
+/// Returns lines with canaries in every place: valid events first, then invalid ones of every kind.
 pub fn events() -> Vec<u8> {
     let everything = r#""name":"Zxqvbyjkname Zxqvbyjkfamily","email":"Zxqvbyjkmail@example.com","city":"Zxqvbyjkcity","title":"Zxqvbyjktitle",
         "phone":"4479912399","mobile":"+49 1512 3456789 ","card":"zxqvbyjkcard","postcode":"99zxqvbyjkpost","score":44799123.99,
@@ -167,13 +167,13 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// Whether it is one of these.
+    /// Returns whether it is one of these.
     pub fn is_any(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.from.starts_with(word))
     }
 }
 
-/// Where canaries are in some bytes, each with what is around it.
+/// Finds the canaries in some bytes. Returns each with the bytes around it.
 pub fn sightings(bytes: &[u8]) -> Vec<Sighting> {
     let lower = bytes.to_ascii_lowercase();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -185,11 +185,11 @@ pub fn sightings(bytes: &[u8]) -> Vec<Sighting> {
     places(b"zxqvbyjk").chain(places(b"44799123")).map(|(at, _)| around(at)).collect()
 }
 
-/// Fails the test if a run says a canary, or panics.
+/// Fails the test if the output of a run contains a canary, or if the run panicked.
 #[track_caller]
-pub fn says_nothing(ended: Ended) -> Ended {
-    for said in [&ended.out, &ended.err] {
-        assert_eq!(sightings(said), Vec::new());
+pub fn assert_no_canary(ended: Ended) -> Ended {
+    for output in [&ended.out, &ended.err] {
+        assert_eq!(sightings(output), Vec::new());
     }
     assert!(!ended.err().contains("panicked"), "{}", ended.err());
     ended

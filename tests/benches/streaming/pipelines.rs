@@ -1,5 +1,6 @@
-//! The pipelines that are measured, in a folder of their own, with names of their own in every store. Keys lie in MongoDB:
-//! the threads of a Cassandra that is asked now and then wake thousands of times a second, and take the core from the worker.
+//! The measured pipelines, in a temporary folder and with names of their own in every store. Keys are in
+//! MongoDB: the threads of a Cassandra with few requests wake thousands of times a second, and take a core
+//! from the worker.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,7 +9,9 @@ use std::{
 };
 
 use futures::executor::block_on;
-use lethe_tests::engines::Engines;
+use lethe_generate::{GenerateOptions, Generator, Kind, pour};
+use lethe_stores::{kafka::Feeder, open::KafkaConnection};
+use lethe_tests::{engines::Engines, programs::worker_program};
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -17,12 +20,12 @@ use rdkafka::{
 use scylla::client::session_builder::SessionBuilder;
 use tempfile::TempDir;
 
-use crate::measured::{Cost, PROGRAM, measure};
+use crate::measured::{Cost, measure};
 
-/// Partitions of a topic, where nothing else is said.
+/// Default number of partitions of a topic.
 pub const PARTITIONS: i32 = 6;
 
-/// A column for each field, and those that every table has.
+/// A column for each field, and the columns that every table has.
 const TABLE: &str = "partitionKey: [subject_ref], columns: [{name: subject_ref, type: text, meta: SubjectRef}, \
     {name: event_id, type: text, meta: EventId}, {name: event_time, type: timestamp, meta: EventTime}, \
     {name: version, type: bigint, meta: Version}, {name: email, type: text, path: /email}, \
@@ -30,17 +33,17 @@ const TABLE: &str = "partitionKey: [subject_ref], columns: [{name: subject_ref, 
     {name: postcode, type: text, path: /address/postcode}, {name: note, type: text, path: /note}, \
     {name: tier, type: text, path: /tier}, {name: plan, type: text, path: /plan}]";
 
-/// Where events go.
+/// The sinks of a pipeline.
 #[derive(Clone, Copy)]
 pub struct Sinks {
     pub topic: bool,
     pub cassandra: bool,
     pub mongodb: bool,
-    /// All events instead of the latest of each subject; a topic always has all.
+    /// All events instead of the latest of each subject. A topic always has all.
     pub append: bool,
 }
 
-pub struct Bench<'e> {
+pub struct BenchPipelines<'e> {
     engines: &'e Engines,
     folder: TempDir,
     name: String,
@@ -48,22 +51,22 @@ pub struct Bench<'e> {
     topics: RefCell<Vec<String>>,
 }
 
-impl<'e> Bench<'e> {
+impl<'e> BenchPipelines<'e> {
     pub fn new(engines: &'e Engines) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("lethe_bench_{}", std::process::id());
-        let bench = Self { engines, folder, name, number: Cell::new(0), topics: Vec::new().into() };
-        let mut create = bench.command(&["keys", "create", "lethe-keys", "--to", "keys.yaml"]);
+        let pipelines = Self { engines, folder, name, number: Cell::new(0), topics: Vec::new().into() };
+        let mut create = pipelines.command(&["keys", "create", "lethe-keys", "--to", "keys.yaml"]);
         assert!(create.stdout(Stdio::null()).status().unwrap().success());
-        fs::write(bench.folder.path().join("stores.yaml"), bench.stores()).unwrap();
-        bench
+        fs::write(pipelines.folder.path().join("stores.yaml"), pipelines.stores()).unwrap();
+        pipelines
     }
 
     pub fn kafka(&self) -> &str {
         self.engines.kafka()
     }
 
-    /// Name of the keyspace and of the database.
+    /// Returns the name of the keyspace and of the database.
     pub fn database(&self) -> &str {
         &self.name
     }
@@ -73,15 +76,15 @@ impl<'e> Bench<'e> {
         self.number.get()
     }
 
-    /// Makes a topic.
+    /// Creates a topic.
     pub fn topic(&self, what: &str) -> String {
         self.topic_of(what, PARTITIONS)
     }
 
-    /// Makes a topic of so many partitions.
+    /// Creates a topic with so many partitions.
     pub fn topic_of(&self, what: &str, partitions: i32) -> String {
         let name = format!("{}_{}_{what}", self.name, self.next());
-        // Made-up events have times long past.
+        // Generated events have old times.
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
         let made = block_on(self.admin().create_topics(&[topic], &AdminOptions::new())).unwrap();
         made[0].as_ref().unwrap();
@@ -93,25 +96,30 @@ impl<'e> Bench<'e> {
         ClientConfig::new().set("bootstrap.servers", self.engines.kafka()).create().unwrap()
     }
 
-    /// Fills a topic: one event in a hundred is invalid.
+    /// Fills a topic. One event in a hundred is invalid.
     pub fn generate(&self, topic: &str, events: u64, subjects: u64) {
-        let (events, subjects) = (events.to_string(), subjects.to_string());
-        let arguments =
-            ["generate", "account", "--seed", "11", "--count", &events, "--subjects", &subjects, "--invalid"];
-        let to = ["0.01", "--to", "kafka", "--bootstrap", self.engines.kafka(), "--topic", topic];
-        let status = self.command(&[&arguments[..], &to].concat()).stderr(Stdio::null()).status();
-        assert!(status.unwrap().success());
+        let options =
+            GenerateOptions { seed: 11, subjects, invalid: 0.01, ..GenerateOptions::new(Kind::Account, events) };
+        let connection = KafkaConnection {
+            store: "bench".to_owned(),
+            bootstrap_servers: vec![self.engines.kafka().to_owned()],
+            tls: None,
+            login: None,
+        };
+        let feeder = tokio::runtime::Runtime::new().unwrap().block_on(Feeder::connect(&connection, topic)).unwrap();
+        let mut target = lethe_generate::Topic::new(feeder, false);
+        pour(&mut Generator::new(options).unwrap(), &mut target, None, |_| ()).unwrap();
     }
 
-    /// The program in a session of its own: where the kernel shares the cores out by session (`sched_autogroup_enabled`), it
-    /// has a share of its own then, as each server has, and as a container would.
+    /// Returns the command of the worker in a session of its own. A kernel that divides the cores by session
+    /// (`sched_autogroup_enabled`) then gives it a share like each server, as for a container.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("setsid");
-        command.arg(PROGRAM).args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.arg(worker_program()).args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
 
-    /// A worker of a pipeline that nobody has run before.
+    /// Returns the command of a worker of a new pipeline.
     pub fn worker(&self, topic: &str, sinks: Sinks) -> Command {
         let number = self.next();
         let name = format!("bench{number}");
@@ -123,7 +131,7 @@ impl<'e> Bench<'e> {
         self.command(&["run", "--quiet", "-f", &file, "-f", "stores.yaml", "-f", "keys.yaml"])
     }
 
-    /// Runs a pipeline that nobody has run before to the end of a topic.
+    /// Runs a new pipeline to the end of a topic.
     pub fn run(&self, topic: &str, sinks: Sinks) -> Cost {
         measure(self.worker(topic, sinks).args(["--until-end", "--output", "json"]))
     }
@@ -203,7 +211,7 @@ spec:
         )
     }
 
-    /// Removes what it made in the engines.
+    /// Removes everything that it created in the engines.
     pub fn end(self) {
         let admin = self.admin();
         let topics = self.topics.into_inner();

@@ -3,34 +3,33 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use lethe_core::keys::KeyRing;
 use lethe_crds::load::read_paths;
-use lethe_worker::{
-    generate::{GenerateOptions, Generator, Kind, Summary},
-    open::read_ring,
-};
+use lethe_generate::{GenerateOptions, Generator, Kind, Summary};
+use lethe_worker::open::read_ring;
 use tempfile::TempDir;
 
-use crate::worker::{Counts, Ended, finish, worker};
+use crate::programs::generator_program;
+use crate::process::{Counts, Ended, finish, worker};
 
-/// The repository.
+/// Returns the root of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A folder that goes when the test ends.
+/// A temporary folder, which is deleted when it is dropped.
 pub struct Folder(TempDir);
 
 impl Folder {
-    /// An empty one.
+    /// Creates an empty folder.
     pub fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// One with the manifests of an example, and new keys.
+    /// Creates a folder with the manifests of an example, and new keys.
     pub fn of_example(name: &str) -> Self {
         let folder = Self::empty();
         for file in fs::read_dir(repository().join("examples").join(name)).unwrap() {
@@ -41,7 +40,7 @@ impl Folder {
         folder
     }
 
-    /// One with this pipeline, an embedded store `store` in `lethe.sqlite`, and new keys.
+    /// Creates a folder with this pipeline, an embedded store `store` in `lethe.sqlite`, and new keys.
     pub fn of_pipeline(pipeline: &str) -> Self {
         let folder = Self::empty();
         folder.write("pipeline.yaml", pipeline);
@@ -50,23 +49,23 @@ impl Folder {
         folder
     }
 
-    /// Puts a Secret with new keys into `keys.yaml`.
+    /// Writes a Secret with new keys to `keys.yaml`.
     #[track_caller]
     pub fn create_keys(&self) {
-        finish(&mut self.worker(&["keys", "create", "lethe-keys", "--to", "keys.yaml"])).well();
+        finish(&mut self.worker(&["keys", "create", "lethe-keys", "--to", "keys.yaml"])).success();
     }
 
-    /// Its path.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// The path of a file in it.
+    /// Returns the path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    /// The embedded store's file.
+    /// Returns the path of the embedded store.
     #[track_caller]
     pub fn database(&self) -> PathBuf {
         let store: serde_yaml::Value = serde_yaml::from_slice(&self.read("store.yaml")).unwrap();
@@ -84,7 +83,7 @@ impl Folder {
         fs::read(self.file(name)).unwrap()
     }
 
-    /// Replaces a text of a manifest that stands there once.
+    /// Replaces a text that a manifest contains exactly once.
     #[track_caller]
     pub fn edit(&self, name: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.file(name)).unwrap();
@@ -92,7 +91,7 @@ impl Folder {
         self.write(name, text.replace(from, to));
     }
 
-    /// Takes a file and the keys over from another folder: the same bytes, of the same time.
+    /// Links files of another folder into this one: the same bytes with the same modification time.
     pub fn share(&self, other: &Folder, names: &[&str]) {
         for name in names {
             let _ = fs::remove_file(self.file(name));
@@ -100,19 +99,26 @@ impl Folder {
         }
     }
 
-    /// Its keys.
+    /// Returns its keys.
     pub fn ring(&self) -> KeyRing {
         let resources = read_paths(&[self.file("keys.yaml")]).unwrap();
         read_ring(resources.secret("default", "lethe-keys").unwrap()).unwrap()
     }
 
-    /// `lethe-worker` with these arguments, in this folder.
+    /// Returns the command of `lethe-worker` with these arguments in this folder.
     pub fn worker(&self, arguments: &[&str]) -> Command {
         worker(self.path(), arguments)
     }
 
-    /// `lethe-worker run` of what is here, to the end of the source.
-    pub fn runs(&self, more: &[&str]) -> Command {
+    /// Returns the command of `lethe-generate` with these arguments in this folder.
+    pub fn generator(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(generator_program());
+        command.args(arguments).current_dir(self.path()).env_remove("LETHE_LOG").stdin(Stdio::null());
+        command
+    }
+
+    /// Returns the command that runs the pipeline to the end of its source.
+    pub fn run_command(&self, more: &[&str]) -> Command {
         let mut command = self.worker(&["run", "-f", ".", "--until-end", "--quiet", "--output", "json"]);
         command.args(more);
         command
@@ -121,19 +127,19 @@ impl Folder {
     /// Runs the pipeline to the end of its source.
     #[track_caller]
     pub fn run(&self, more: &[&str]) -> Ended {
-        finish(&mut self.runs(more))
+        finish(&mut self.run_command(more))
     }
 
-    /// Runs the pipeline to the end of its source, which must go well.
+    /// Runs the pipeline to the end of its source, and fails the test unless it succeeds.
     #[track_caller]
     pub fn counts(&self, more: &[&str]) -> Counts {
         self.run(more).counts()
     }
 }
 
-/// Events of every sort, about accounts: half of them are none that a pipeline delivers at once.
-/// They end a minute before now, so that no age of the example is reached.
-pub fn troubled(count: u64, seed: u64) -> GenerateOptions {
+/// Returns options for a stream of account events of every sort: valid, duplicate, invalid, late and
+/// without consent. The last event is a minute old, so none reaches a `maxAge` of the examples.
+pub fn mixed_events(count: u64, seed: u64) -> GenerateOptions {
     let options = GenerateOptions {
         seed,
         duplicates: 0.05,
@@ -149,7 +155,7 @@ pub fn troubled(count: u64, seed: u64) -> GenerateOptions {
     GenerateOptions { start: jiff::Timestamp::from_millisecond(start).unwrap(), ..options }
 }
 
-/// The lines of a stream, and what it says of them.
+/// Generates a stream. Returns its lines and the summary.
 pub fn generate(options: GenerateOptions) -> (Vec<u8>, Summary) {
     let mut generator = Generator::new(options).unwrap();
     let mut lines = Vec::new();
