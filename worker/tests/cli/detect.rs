@@ -1,10 +1,10 @@
-//! `detect`: which fields look personal.
+//! `detect` finds fields that look personal.
 
 use std::fs;
 
 use crate::Folder;
 
-/// Events of somebody's own, in which every value and some keys begin with SECRET.
+/// Events in which every value and some keys begin with SECRET.
 const OWN: &str = "\
 {\"id\": \"SECRET-1\", \"mail\": \"SECRETann@example.com\", \"notes\": [\"SECRET call +44 20 7946 0042\"]}
 {\"id\": \"SECRET-2\", \"mail\": \"SECRETbob@example.com\", \"notes\": [\"SECRET\"], \"by\": {\"SECRETeve@example.com\": \"SECRET 192.0.2.7\"}}
@@ -18,10 +18,10 @@ fn detect_names_paths_and_kinds_and_shows_no_value() {
     for form in [vec![], vec!["--suggest"], vec!["--output", "json"], vec!["--suggest", "--output", "json"]] {
         let from_file = folder.run(&[&["detect", "own.ndjson", "--log", "trace"][..], &form].concat());
         assert!(from_file.status.success());
-        let said = [from_file.stdout.clone(), from_file.stderr].concat();
-        let said = String::from_utf8(said).unwrap();
-        assert!(!said.contains("SECRET") && !said.contains("7946") && !said.contains("192.0"), "{said}");
-        assert!(said.contains("/mail") && said.contains("/notes/*") && !said.contains("/id"), "{said}");
+        let output = [from_file.stdout.clone(), from_file.stderr].concat();
+        let output = String::from_utf8(output).unwrap();
+        assert!(!output.contains("SECRET") && !output.contains("7946") && !output.contains("192.0"), "{output}");
+        assert!(output.contains("/mail") && output.contains("/notes/*") && !output.contains("/id"), "{output}");
         let piped = folder.ask(&[&["detect"][..], &form].concat(), OWN);
         assert_eq!(piped.stdout, from_file.stdout);
     }
@@ -40,7 +40,7 @@ fn detect_names_paths_and_kinds_and_shows_no_value() {
 }
 
 #[test]
-fn detect_reads_several_files_and_rows_and_tells_what_is_not_there() {
+fn detect_reads_several_files_and_rows_and_names_a_missing_file() {
     let folder = Folder::new();
     fs::write(folder.path().join("a.csv"), "name,reach\nAnn,ann@example.com\nBob,\n").unwrap();
     fs::write(folder.path().join("b.csv"), "name,reach\nEve,eve@example.com\n").unwrap();
@@ -49,6 +49,6 @@ fn detect_reads_several_files_and_rows_and_tells_what_is_not_there() {
     assert_eq!(folder.json(&["detect", "--format", "csv", "*.csv"]), answer);
     let nothing = folder.ask(&["detect", "-"], "{\"a\": 1}\n");
     assert!(String::from_utf8(nothing.stdout).unwrap().contains("Nothing with the form"));
-    let (code, said) = folder.fails(&["detect", "a.csv", "absent.ndjson"]);
-    assert!(code == 4 && said.contains("absent.ndjson does not exist"), "{said}");
+    let (code, error) = folder.fails(&["detect", "a.csv", "absent.ndjson"]);
+    assert!(code == 4 && error.contains("absent.ndjson does not exist"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! `keys`: made, checked, rotated and retired.
+//! `keys` creates, checks, rotates and retires keys.
 
 use std::fs;
 
@@ -9,14 +9,14 @@ use crate::{Folder, LAPTOP, with_keys};
 #[test]
 fn keys_create_never_overwrites_and_never_shows_a_key() {
     let folder = Folder::new();
-    let said = folder.ok(&["keys", "create", "lethe-keys"]);
+    let output = folder.ok(&["keys", "create", "lethe-keys"]);
     let file = folder.read("lethe-keys.yaml");
     let keys: Vec<&str> = file.split('"').filter(|part| part.len() == 64).collect();
     assert_eq!(keys.len(), 6);
-    assert!(keys.iter().all(|key| !said.contains(key)));
-    let (code, said) = folder.fails(&["keys", "create", "lethe-keys"]);
+    assert!(keys.iter().all(|key| !output.contains(key)));
+    let (code, error) = folder.fails(&["keys", "create", "lethe-keys"]);
     assert_eq!(code, 2);
-    assert!(said.contains("never overwritten"), "{said}");
+    assert!(error.contains("never overwritten"), "{error}");
     assert_eq!(folder.read("lethe-keys.yaml"), file);
     let piped = folder.ok(&["keys", "create", "lethe-keys", "--namespace", "shop", "--to", "-"]);
     assert!(piped.contains("namespace: \"shop\""));
@@ -30,7 +30,7 @@ fn keys_check_knows_a_new_ring_from_the_one_in_use_and_from_another() {
     let new = folder.json(&check);
     assert_eq!((new[0]["made"].clone(), new[0]["keys"][0]["state"].clone()), (Value::Bool(false), "new".into()));
     assert!(!folder.path().join("lethe.sqlite").exists(), "looking makes no store");
-    folder.ok(&["generate", "account", "--count", "300", "--to", "profiles.ndjson", "--not-json", "0.1"]);
+    folder.generate(300);
     folder.run_pipeline();
     let used = folder.json(&check);
     let states: Vec<&str> =
@@ -40,9 +40,9 @@ fn keys_check_knows_a_new_ring_from_the_one_in_use_and_from_another() {
     assert!(master["subjectKeys"].as_u64().unwrap() > 0 && master["dayKeys"] == 1, "{master}");
     fs::remove_file(folder.path().join("lethe-keys.yaml")).unwrap();
     folder.ok(&["keys", "create", "lethe-keys"]);
-    let (code, said) = folder.fails(&check);
+    let (code, error) = folder.fails(&check);
     assert_eq!(code, 5);
-    assert!(said.contains("another value for `root`"), "{said}");
+    assert!(error.contains("another value for `root`"), "{error}");
 }
 
 #[test]
@@ -58,28 +58,28 @@ fn keys_rotate_and_retire_leave_every_sealed_value_as_it_is() {
     let with_keys = |command: &[&'static str]| [command, &["-f", "m", "-f", "lethe-keys.yaml"]].concat();
     let run = with_keys(&["run", "--until-end", "--quiet", "--from-start"]);
     folder.ok(&["keys", "create", "lethe-keys"]);
-    folder.ok(&["generate", "account", "--count", "400", "--to", "profiles.ndjson", "--not-json", "0.1"]);
+    folder.generate(400);
     folder.ok(&run);
     let before = folder.read("lethe-keys.yaml");
     let sealed = folder.read("clean.ndjson");
     assert!(sealed.contains("\"email\":\""));
     let retire = with_keys(&["keys", "retire", "master-1", "--ground", "a test"]);
-    let (code, said) = folder.fails(&retire);
+    let (code, error) = folder.fails(&retire);
     assert_eq!(code, 5);
-    assert!(said.contains("is the current master"), "{said}");
+    assert!(error.contains("is the current master"), "{error}");
 
     let made = folder.json(&with_keys(&["keys", "rotate", "--only-make"]));
     assert_eq!((made["made"].clone(), made["rewrapped"].clone()), (Value::Bool(true), Value::Null));
     assert_eq!(folder.read("lethe-keys.yaml.before-master-2"), before);
     assert_eq!(folder.fails(&retire).0, 5, "master-1 still wraps keys");
 
-    // The same command goes on: no third master.
+    // The same command continues the rotation: it makes no third master.
     let rotated = folder.json(&with_keys(&["keys", "rotate"]));
     assert_eq!((rotated["made"].clone(), rotated["master"].clone()), (Value::Bool(false), "master-2".into()));
     assert!(rotated["rewrapped"]["subjectKeys"].as_u64().unwrap() > 0);
     assert_eq!(rotated["rewrapped"]["dayKeys"], 1);
 
-    // The Secret as it was is refused from now on.
+    // The earlier Secret is refused from now on.
     fs::write(folder.path().join("old.yaml"), &before).unwrap();
     assert_eq!(folder.fails(&["keys", "check", "-f", "m", "-f", "old.yaml"]).0, 5);
 
@@ -111,13 +111,13 @@ fn keys_rotate_to_a_new_file_leaves_the_old_one_and_never_writes_twice() {
 }
 
 #[test]
-fn keys_are_not_changed_where_their_store_is_not() {
+fn keys_are_not_changed_without_their_store() {
     let folder = Folder::new();
     folder.ok(&["keys", "create", "lethe-keys"]);
     let before = folder.read("lethe-keys.yaml");
-    let (code, said) = folder.fails(&with_keys(&["keys", "rotate"]));
+    let (code, error) = folder.fails(&with_keys(&["keys", "rotate"]));
     assert_eq!(code, 4);
-    assert!(said.contains("in the folder where the pipeline runs"), "{said}");
+    assert!(error.contains("in the folder where the pipeline runs"), "{error}");
     assert_eq!(folder.read("lethe-keys.yaml"), before);
     assert!(!folder.path().join("lethe.sqlite").exists());
 }

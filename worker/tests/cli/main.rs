@@ -1,9 +1,8 @@
-//! The commands as a person runs them: the program itself, in a folder of its own.
+//! The commands of the program in a temporary folder.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod detect;
-mod generate;
 mod keys;
 mod manifests;
 mod token;
@@ -15,12 +14,13 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use lethe_generate::{GenerateOptions, Generator, Kind};
 use serde_json::Value;
 use tempfile::TempDir;
 
 const LAPTOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/laptop");
 
-/// An empty folder with the program in reach.
+/// A temporary folder.
 struct Folder(TempDir);
 
 impl Folder {
@@ -28,14 +28,22 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// With keys, events and a run behind it.
+    /// Creates a folder with keys and events after a run.
     fn after_a_run(events: u32) -> Self {
         let folder = Self::new();
         folder.ok(&["keys", "create", "lethe-keys"]);
-        let count = events.to_string();
-        folder.ok(&["generate", "account", "--count", &count, "--to", "profiles.ndjson", "--not-json", "0.1"]);
+        folder.generate(events);
         folder.run_pipeline();
         folder
+    }
+
+    /// Writes events of accounts to `profiles.ndjson`, up to now; one line in ten is no JSON.
+    fn generate(&self, count: u32) {
+        let options = GenerateOptions { not_json: 0.1, ..GenerateOptions::new(Kind::Account, count.into()) };
+        let mut generator = Generator::new(options.ending_by(jiff::Timestamp::now()).unwrap()).unwrap();
+        let mut lines = Vec::new();
+        while generator.next_into(&mut lines) {}
+        fs::write(self.path().join("profiles.ndjson"), lines).unwrap();
     }
 
     fn run_pipeline(&self) {
@@ -60,7 +68,7 @@ impl Folder {
         self.command(arguments).output().unwrap()
     }
 
-    /// What it answers, when it must succeed.
+    /// Runs a command that must succeed. Returns its standard output.
     fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -71,7 +79,7 @@ impl Folder {
         serde_json::from_str(&self.ok(&[arguments, &["--output", "json"]].concat())).unwrap()
     }
 
-    /// The exit code and what it says, when it must fail.
+    /// Runs a command that must fail. Returns its exit code and standard error.
     fn fails(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         assert!(!output.status.success(), "{arguments:?}");
@@ -87,7 +95,7 @@ impl Folder {
     }
 }
 
-/// The manifests and the keys, behind a command.
+/// Returns a command with the manifests and the keys.
 fn with_keys<'a>(command: &[&'a str]) -> Vec<&'a str> {
     [command, &["-f", LAPTOP, "-f", "lethe-keys.yaml"]].concat()
 }
@@ -101,7 +109,7 @@ fn completions_are_written_for_every_shell() {
 }
 
 #[test]
-fn manual_pages_are_made_for_the_program_and_each_command_and_name_it() {
+fn manual_pages_are_written_for_the_program_and_each_command() {
     let folder = Folder::new();
     folder.ok(&["man", "pages"]);
     let help = folder.ok(&["help"]);
@@ -121,5 +129,5 @@ fn manual_pages_are_made_for_the_program_and_each_command_and_name_it() {
     assert!(folder.read("pages/lethe-worker-keys-rotate.1").contains("keys rotate"));
     let page = folder.ok(&["man"]);
     assert_eq!(folder.read("pages/lethe-worker.1").lines().next(), page.lines().next());
-    assert!(page.contains("generate") && page.contains("Exit codes"), "{page}");
+    assert!(page.contains("redrive") && page.contains("Exit codes"), "{page}");
 }

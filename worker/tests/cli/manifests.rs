@@ -1,4 +1,4 @@
-//! `lint` and `plan`: what manifests mean, before anything runs.
+//! `lint` and `plan` explain manifests before a run.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `token`: from an identifier to the reference that rows have.
+//! `token` turns an identifier into the reference of its rows.
 
 use std::{fs, process::Output};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{Folder, LAPTOP, with_keys};
 
 #[test]
-fn token_answers_a_line_each_and_never_repeats_an_identifier() {
+fn token_prints_a_line_each_and_never_an_identifier() {
     let folder = Folder::new();
     folder.ok(&["keys", "create", "lethe-keys"]);
     let token = with_keys(&["token", "--space", "customers"]);
@@ -24,9 +24,9 @@ fn token_answers_a_line_each_and_never_repeats_an_identifier() {
     let references = lines(folder.ask(&[&token[..], &["--reference", "analytics"]].concat(), "u-1\n"));
     assert_eq!(references[0].len(), 64);
     let refused = folder.ask(&token, &format!("u-1\n{}\n", "secret".repeat(300)));
-    let said = String::from_utf8(refused.stderr).unwrap();
+    let error = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(3));
-    assert!(said.contains("line 2") && !said.contains("secret"), "{said}");
+    assert!(error.contains("line 2") && !error.contains("secret"), "{error}");
     assert_eq!(folder.fails(&with_keys(&["token", "--space", "absent", "x"])).0, 2);
     assert_eq!(folder.fails(&["token", "-f", LAPTOP, "--space", "customers", "x"]).0, 5);
 }
@@ -34,7 +34,7 @@ fn token_answers_a_line_each_and_never_repeats_an_identifier() {
 #[test]
 fn a_reference_finds_the_rows_of_a_person() {
     let folder = Folder::after_a_run(20);
-    // Lines that are no JSON may be no text either.
+    // Lines that are not JSON may not be text, either.
     let profiles = fs::read(folder.path().join("profiles.ndjson")).unwrap();
     let ids: Vec<String> = profiles
         .split(|byte| *byte == b'\n')
@@ -63,7 +63,7 @@ fn two_pipelines_that_write_identifiers_differently_have_no_token() {
     let token = with_keys(&["token", "-f", "other.yaml", "--space", "customers", "--alias", "email"]);
     let refused = folder.ask(&token, "a@example.org\n");
     assert_eq!(refused.status.code(), Some(3));
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("default/profiles") && said.contains("default/other"), "{said}");
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(error.contains("default/profiles") && error.contains("default/other"), "{error}");
     assert!(folder.ask(&[&token[..], &["--pipeline", "other"]].concat(), "a@example.org\n").status.success());
 }

@@ -1,10 +1,10 @@
-//! Whole pipelines on real files and real SQLite: what a run, a redrive and a reveal promise.
+//! Runs, redrives and reveals of whole pipelines on real files and real SQLite.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
 mod accounting;
+mod fixture;
 mod guards;
 mod redrive;
 mod resume;
 mod reveal;
-mod stage;

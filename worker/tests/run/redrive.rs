@@ -1,4 +1,4 @@
-//! What is rejected lies sealed, and comes back when the manifest was corrected.
+//! Rejected events are stored sealed, and delivered after the manifest is corrected.
 
 use std::collections::BTreeSet;
 
@@ -6,26 +6,26 @@ use lethe_core::outcome::Outcome;
 use lethe_stores::embedded::EmbeddedStore;
 use lethe_worker::redrive::RedriveOptions;
 
-use crate::stage::{SINKS, Stage, event, long_plan, outcomes, ring};
+use crate::fixture::{PipelineFixture, SINKS, event, long_plan, outcomes, ring};
 
 /// Destroys the keys of a subject, as an erasure does.
-async fn shred(stage: &Stage, who: &str) {
-    let store = EmbeddedStore::open("store", &stage.path("lethe.sqlite")).unwrap();
+async fn shred(fixture: &PipelineFixture, who: &str) {
+    let store = EmbeddedStore::open("store", &fixture.path("lethe.sqlite")).unwrap();
     let token = ring(1).token("customers", who);
     assert!(store.shred("customers".to_owned(), token).await.unwrap() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rejected_event_lies_sealed_and_nowhere_in_the_clear() {
-    let stage = Stage::new();
-    stage.feed(&[long_plan("e-1", "u-secret", 1), "no json, but about u-secret".to_owned()]);
-    stage.run().await;
-    assert_eq!(stage.count("lethe_dead_letter"), 2);
+async fn a_rejected_event_is_stored_sealed_and_nowhere_in_the_clear() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("e-1", "u-secret", 1), "no json, but about u-secret".to_owned()]);
+    fixture.run().await;
+    assert_eq!(fixture.count("lethe_dead_letter"), 2);
     for name in ["lethe.sqlite", "lethe.sqlite-wal"] {
-        let bytes = std::fs::read(stage.path(name)).unwrap_or_default();
+        let bytes = std::fs::read(fixture.path(name)).unwrap_or_default();
         assert!(!bytes.windows(8).any(|window| window == b"u-secret"), "{name}");
     }
-    let by: BTreeSet<String> = stage
+    let by: BTreeSet<String> = fixture
         .sql()
         .prepare("SELECT sealed_by FROM lethe_dead_letter")
         .unwrap()
@@ -37,142 +37,142 @@ async fn a_rejected_event_lies_sealed_and_nowhere_in_the_clear() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_under_a_corrected_manifest_delivers_what_was_rejected() {
-    let stage = Stage::new();
-    stage.feed(&[event("e-1", "u-1", 1), long_plan("e-2", "u-1", 2), long_plan("e-3", "u-2", 3), "junk".to_owned()]);
-    stage.run().await;
-    assert_eq!((stage.count("history"), stage.lines().len()), (1, 1));
+async fn a_redrive_with_a_corrected_manifest_delivers_rejected_events() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[event("e-1", "u-1", 1), long_plan("e-2", "u-1", 2), long_plan("e-3", "u-2", 3), "junk".to_owned()]);
+    fixture.run().await;
+    assert_eq!((fixture.count("history"), fixture.lines().len()), (1, 1));
 
-    let again = stage.redrive().await;
-    assert_eq!((again.letters, again.redriven, again.stay()), (3, 0, 3));
+    let again = fixture.redrive().await;
+    assert_eq!((again.letters, again.redriven, again.kept()), (3, 0, 3));
     assert_eq!(again.rejected, [("NotJson", 1), ("SchemaViolation", 2)].into());
 
-    stage.allow_plans_of(20);
-    let before = stage.dump();
-    let dry = stage.redrive_with(RedriveOptions { dry_run: true, ..RedriveOptions::default() }).await;
+    fixture.allow_plans_of(20);
+    let before = fixture.dump();
+    let dry = fixture.redrive_with(RedriveOptions { dry_run: true, ..RedriveOptions::default() }).await;
     assert_eq!((dry.redriven, dry.sinks["clean"].get(Outcome::Delivered)), (2, 2));
-    assert_eq!(stage.dump(), before, "a dry run changes nothing");
+    assert_eq!(fixture.dump(), before, "a dry run changes nothing");
 
-    let done = stage.redrive().await;
-    assert_eq!((done.letters, done.redriven, done.stay()), (3, 2, 1));
+    let done = fixture.redrive().await;
+    assert_eq!((done.letters, done.redriven, done.kept()), (3, 2, 1));
     assert_eq!(done.rejected, [("NotJson", 1)].into());
     for sink in SINKS {
         assert_eq!(done.sinks[sink].get(Outcome::Delivered), 2, "{sink}");
     }
-    assert_eq!((stage.count("profiles"), stage.count("history"), stage.lines().len()), (2, 3, 3));
-    assert_eq!(stage.count("lethe_dead_letter"), 1);
+    assert_eq!((fixture.count("profiles"), fixture.count("history"), fixture.lines().len()), (2, 3, 3));
+    assert_eq!(fixture.count("lethe_dead_letter"), 1);
 
-    let none = stage.redrive().await;
+    let none = fixture.redrive().await;
     assert_eq!((none.letters, none.redriven), (1, 0));
-    let report = stage.run().await;
-    assert_eq!((report.counts.events, stage.lines().len()), (0, 3), "a run keeps what a redrive wrote to a file");
+    let report = fixture.run().await;
+    assert_eq!((report.counts.events, fixture.lines().len()), (0, 3), "a run keeps what a redrive wrote to a file");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redriven_event_that_is_older_than_the_profile_is_stale_there() {
-    let stage = Stage::new();
-    stage.feed(&[long_plan("old", "u-1", 1), event("new", "u-1", 2)]);
-    stage.run().await;
-    stage.allow_plans_of(20);
-    let done = stage.redrive().await;
+async fn a_redriven_event_older_than_the_profile_is_stale() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("old", "u-1", 1), event("new", "u-1", 2)]);
+    fixture.run().await;
+    fixture.allow_plans_of(20);
+    let done = fixture.redrive().await;
     assert_eq!(done.sinks["profiles"].get(Outcome::Stale), 1);
     assert_eq!(done.sinks["history"].get(Outcome::Delivered), 1);
-    let newest: String = stage.sql().query_row("SELECT event_id FROM profiles", [], |row| row.get(0)).unwrap();
+    let newest: String = fixture.sql().query_row("SELECT event_id FROM profiles", [], |row| row.get(0)).unwrap();
     assert_eq!(newest, "new");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_goes_to_those_sinks_only_that_lack_the_event() {
-    let stage = Stage::new();
-    stage.feed(&[long_plan("e-1", "u-1", 1), long_plan("e-1", "u-1", 1), long_plan("e-2", "u-2", 2)]);
-    stage.run().await;
-    // The second letter of one id names another sink; the third a sink that is no longer declared.
-    let sql = stage.sql();
+async fn a_redrive_writes_to_sinks_that_lack_the_event_alone() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("e-1", "u-1", 1), long_plan("e-1", "u-1", 1), long_plan("e-2", "u-2", 2)]);
+    fixture.run().await;
+    // The second letter of an id names another sink, the third a sink that is no longer declared.
+    let sql = fixture.sql();
     sql.execute("UPDATE lethe_dead_letter SET sinks = '[\"history\"]' WHERE position = 0", []).unwrap();
     let last = "UPDATE lethe_dead_letter SET sinks = '[\"former\"]' WHERE position =
                 (SELECT max(position) FROM lethe_dead_letter)";
     sql.execute(last, []).unwrap();
-    stage.allow_plans_of(20);
-    let done = stage.redrive().await;
+    fixture.allow_plans_of(20);
+    let done = fixture.redrive().await;
     assert_eq!((done.letters, done.redriven, done.without_sink), (3, 2, 1));
     let delivered = |sink: &str| done.sinks[sink].get(Outcome::Delivered);
     assert_eq!((delivered("profiles"), delivered("history"), delivered("clean")), (1, 1, 1));
     assert_eq!(done.sinks["history"].get(Outcome::Stale), 1, "the same event twice");
-    assert_eq!((stage.count("history"), stage.lines().len(), stage.count("lethe_dead_letter")), (1, 1, 1));
+    assert_eq!((fixture.count("history"), fixture.lines().len(), fixture.count("lethe_dead_letter")), (1, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reasons_and_a_limit_choose_letters() {
-    let stage = Stage::new();
+async fn reasons_and_a_limit_select_letters() {
+    let fixture = PipelineFixture::new();
     let mut lines: Vec<String> = (0..5).map(|n| long_plan(&format!("e-{n}"), "u-1", n)).collect();
     lines.push("junk".to_owned());
-    stage.feed(&lines);
-    stage.run().await;
-    stage.allow_plans_of(20);
+    fixture.feed(&lines);
+    fixture.run().await;
+    fixture.allow_plans_of(20);
     let reasons: BTreeSet<String> = ["SchemaViolation".to_owned()].into();
     let options = |limit| RedriveOptions { reasons: reasons.clone(), limit, dry_run: false };
-    let two = stage.redrive_with(options(Some(2))).await;
+    let two = fixture.redrive_with(options(Some(2))).await;
     assert_eq!((two.letters, two.redriven), (2, 2));
-    let rest = stage.redrive_with(options(None)).await;
+    let rest = fixture.redrive_with(options(None)).await;
     assert_eq!((rest.letters, rest.redriven), (3, 3));
-    assert_eq!(stage.count("lethe_dead_letter"), 1);
+    assert_eq!(fixture.count("lethe_dead_letter"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_subject_is_fenced_and_none_of_its_letters_are_kept() {
-    let stage = Stage::new();
-    stage.feed(&[event("e-1", "u-1", 1), long_plan("e-2", "u-1", 2), long_plan("e-3", "u-2", 3)]);
-    stage.run().await;
-    assert_eq!(stage.count("lethe_dead_letter"), 2);
-    shred(&stage, "u-1").await;
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[event("e-1", "u-1", 1), long_plan("e-2", "u-1", 2), long_plan("e-3", "u-2", 3)]);
+    fixture.run().await;
+    assert_eq!(fixture.count("lethe_dead_letter"), 2);
+    shred(&fixture, "u-1").await;
 
-    stage.feed(&[event("e-4", "u-1", 4), long_plan("e-5", "u-1", 5)]);
-    let report = stage.run().await;
+    fixture.feed(&[event("e-4", "u-1", 4), long_plan("e-5", "u-1", 5)]);
+    let report = fixture.run().await;
     for sink in SINKS {
         assert_eq!(outcomes(&report, sink), [(Outcome::Fenced, 2)], "{sink}");
     }
-    assert_eq!(stage.count("lethe_dead_letter"), 2, "no letter of an erased subject is written");
+    assert_eq!(fixture.count("lethe_dead_letter"), 2, "no letter of an erased subject is written");
 
-    let done = stage.redrive().await;
-    assert_eq!((done.letters, done.fenced, done.redriven, done.stay()), (2, 1, 0, 1));
-    assert_eq!(stage.count("lethe_dead_letter"), 1);
+    let done = fixture.redrive().await;
+    assert_eq!((done.letters, done.fenced, done.redriven, done.kept()), (2, 1, 0, 1));
+    assert_eq!(fixture.count("lethe_dead_letter"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_letter_of_a_day_whose_key_is_gone_is_counted_and_removed() {
-    let stage = Stage::new();
-    stage.feed(&["junk".to_owned()]);
-    stage.run().await;
+async fn a_letter_without_its_day_key_is_counted_and_removed() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&["junk".to_owned()]);
+    fixture.run().await;
     let gone = "UPDATE lethe_day_keys SET state = 'destroyed', master = NULL, sealed = NULL";
-    stage.sql().execute(gone, []).unwrap();
-    let done = stage.redrive().await;
-    assert_eq!((done.letters, done.expired, stage.count("lethe_dead_letter")), (1, 1, 0));
+    fixture.sql().execute(gone, []).unwrap();
+    let done = fixture.redrive().await;
+    assert_eq!((done.letters, done.expired, fixture.count("lethe_dead_letter")), (1, 1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_letter_that_does_not_open_stays_and_stops_no_other() {
-    let stage = Stage::new();
-    stage.feed(&[long_plan("e-1", "u-1", 1), long_plan("e-2", "u-2", 2)]);
-    stage.run().await;
-    stage.sql().execute("UPDATE lethe_dead_letter SET sealed = zeroblob(80) WHERE position = 0", []).unwrap();
-    stage.allow_plans_of(20);
-    let done = stage.redrive().await;
+async fn a_letter_that_does_not_open_is_kept_and_stops_no_other() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("e-1", "u-1", 1), long_plan("e-2", "u-2", 2)]);
+    fixture.run().await;
+    fixture.sql().execute("UPDATE lethe_dead_letter SET sealed = zeroblob(80) WHERE position = 0", []).unwrap();
+    fixture.allow_plans_of(20);
+    let done = fixture.redrive().await;
     assert_eq!((done.letters, done.unopened, done.redriven), (2, 1, 1));
-    assert_eq!(stage.count("lethe_dead_letter"), 1);
+    assert_eq!(fixture.count("lethe_dead_letter"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_that_was_killed_before_it_removed_its_letters_changes_no_table() {
-    let stage = Stage::new();
-    stage.feed(&[long_plan("e-1", "u-1", 1), long_plan("e-2", "u-2", 2)]);
-    stage.run().await;
-    stage.allow_plans_of(20);
-    stage.sql().execute_batch("CREATE TABLE kept AS SELECT * FROM lethe_dead_letter").unwrap();
-    stage.redrive().await;
-    stage.sql().execute_batch("INSERT INTO lethe_dead_letter SELECT * FROM kept; DROP TABLE kept").unwrap();
-    let again = stage.redrive().await;
+async fn a_redrive_killed_before_it_removed_its_letters_changes_no_table() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("e-1", "u-1", 1), long_plan("e-2", "u-2", 2)]);
+    fixture.run().await;
+    fixture.allow_plans_of(20);
+    fixture.sql().execute_batch("CREATE TABLE kept AS SELECT * FROM lethe_dead_letter").unwrap();
+    fixture.redrive().await;
+    fixture.sql().execute_batch("INSERT INTO lethe_dead_letter SELECT * FROM kept; DROP TABLE kept").unwrap();
+    let again = fixture.redrive().await;
     assert_eq!((again.redriven, again.sinks["history"].get(Outcome::Stale)), (2, 2));
-    assert_eq!((stage.count("profiles"), stage.count("history"), stage.count("lethe_dead_letter")), (2, 2, 0));
-    // A file gets the page again: that is what its documentation says.
-    assert_eq!(stage.lines().len(), 4);
+    assert_eq!((fixture.count("profiles"), fixture.count("history"), fixture.count("lethe_dead_letter")), (2, 2, 0));
+    // A file gets the events again, as documented.
+    assert_eq!(fixture.lines().len(), 4);
 }

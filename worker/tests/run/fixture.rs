@@ -1,4 +1,4 @@
-//! A pipeline in a directory of its own: manifests, keys, a source, and what came of it.
+//! A pipeline in a temporary directory: manifests, keys, a source, and the results of runs.
 
 use std::{
     fmt::Write as _,
@@ -10,11 +10,11 @@ use std::{
 
 use lethe_core::{keys::KeyRing, outcome::Outcome, record::IncomingBatch};
 use lethe_crds::load::{Resources, read_paths};
-use lethe_stores::{Source, StoreError};
+use lethe_stores::{ErrorKind, Source, StoreError};
 use lethe_worker::{
-    open::{OpenOptions, Opened, about, open},
+    open::{OpenOptions, Opened, open, pipeline_info},
     redrive::{RedriveOptions, Redriven, redrive},
-    run::{OpenSource, Origin, Report, RunError, Watch, run},
+    run::{EventSource, OpenSource, Report, RunError, RunHandle, run},
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
@@ -72,20 +72,20 @@ spec: {embedded: {path: DIR/lethe.sqlite}}
 /// The sinks of the pipeline.
 pub const SINKS: [&str; 3] = ["profiles", "history", "clean"];
 
-/// A pipeline in a directory of its own.
-pub struct Stage {
+/// A pipeline in a temporary directory.
+pub struct PipelineFixture {
     dir: TempDir,
 }
 
-impl Stage {
-    /// Manifests and keys; no event yet. A plan has 6 letters at most.
+impl PipelineFixture {
+    /// Creates manifests and keys without events. The schema allows plans of 6 letters.
     pub fn new() -> Self {
-        let stage = Self { dir: tempfile::tempdir().unwrap() };
-        stage.write("store.yaml", &STORE.replace("DIR", &stage.shown()));
-        stage.allow_plans_of(6);
-        stage.put_keys(&ring(1));
-        stage.write("events.ndjson", "");
-        stage
+        let fixture = Self { dir: tempfile::tempdir().unwrap() };
+        fixture.write("store.yaml", &STORE.replace("DIR", &fixture.shown()));
+        fixture.allow_plans_of(6);
+        fixture.put_keys(&ring(1));
+        fixture.write("events.ndjson", "");
+        fixture
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -100,7 +100,7 @@ impl Stage {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Changes the schema: a plan has so many letters at most.
+    /// Changes the schema to allow plans of so many letters.
     pub fn allow_plans_of(&self, letters: usize) {
         let text = PIPELINE.replace("DIR", &self.shown()).replace("MAXPLAN", &letters.to_string());
         self.write("pipeline.yaml", &text);
@@ -135,11 +135,11 @@ impl Stage {
         read_paths(&["pipeline.yaml", "store.yaml", "keys.yaml"].map(|name| self.path(name))).unwrap()
     }
 
-    fn watch(&self) -> Arc<Watch> {
-        Watch::new(about(&self.resources(), None, &OpenOptions::default()).unwrap())
+    fn watch(&self) -> Arc<RunHandle> {
+        RunHandle::new(pipeline_info(&self.resources(), None, &OpenOptions::default()).unwrap())
     }
 
-    /// Runs to the end of the source.
+    /// Runs the pipeline to the end of its source.
     pub async fn run(&self) -> Report {
         self.run_with(&OpenOptions::default()).await
     }
@@ -149,25 +149,25 @@ impl Stage {
     }
 
     async fn run_with(&self, options: &OpenOptions) -> Report {
-        let Opened { job, origin, .. } = open(&self.resources(), None, options).await.unwrap();
-        run(job, origin, false, self.watch()).await.unwrap()
+        let Opened { job, source, .. } = open(&self.resources(), None, options).await.unwrap();
+        run(job, source, false, self.watch()).await.unwrap()
     }
 
-    /// Reads batches of `size` events, and is stopped when it has read `batches` of them.
+    /// Runs the pipeline with batches of `size` events and stops it after so many batches.
     pub async fn run_and_stop(&self, size: usize, batches: usize) -> Report {
         self.run_watched(size, batches, self.watch()).await
     }
 
-    /// The same; answers how often the key store was asked for subjects.
-    pub async fn run_and_count_questions(&self, size: usize, batches: usize) -> u64 {
+    /// As [`PipelineFixture::run_and_stop`]. Returns the number of requests for subjects to the key store.
+    pub async fn run_and_count_requests(&self, size: usize, batches: usize) -> u64 {
         let watch = self.watch();
         self.run_watched(size, batches, Arc::clone(&watch)).await;
-        let metrics = watch.shown.metrics.text();
+        let metrics = watch.instruments.metrics.text();
         let count = metrics.lines().find(|line| line.starts_with("lethe_key_store_seconds_count")).unwrap();
         count.rsplit_once(' ').unwrap().1.parse().unwrap()
     }
 
-    async fn run_watched(&self, size: usize, batches: usize, watch: Arc<Watch>) -> Report {
+    async fn run_watched(&self, size: usize, batches: usize, watch: Arc<RunHandle>) -> Report {
         let stop = Arc::clone(&watch);
         let then = move || {
             stop.stop();
@@ -176,9 +176,9 @@ impl Stage {
         self.run_small(size, batches, watch, then).await.unwrap()
     }
 
-    /// As [`Stage::run_and_stop`], but the source fails: nothing is drained in good order.
+    /// As [`PipelineFixture::run_and_stop`], but the source fails, so that nothing is drained.
     pub async fn run_and_fail(&self, size: usize, batches: usize) -> RunError {
-        let fail = || Err(StoreError::Failed { store: "file".to_owned(), message: "on purpose".to_owned() });
+        let fail = || Err(StoreError::new(ErrorKind::Internal, "file", "on purpose"));
         self.run_small(size, batches, self.watch(), fail).await.err().unwrap()
     }
 
@@ -186,14 +186,14 @@ impl Stage {
         &self,
         size: usize,
         batches: usize,
-        watch: Arc<Watch>,
+        watch: Arc<RunHandle>,
         then: impl FnMut() -> Result<(), StoreError> + Clone + Send + 'static,
     ) -> Result<Report, RunError> {
-        let Opened { job, origin, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
+        let Opened { job, source, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
         let progress = job.vault.progress("default.profiles".to_owned()).await.unwrap();
-        let Origin::Files(files) = origin else { panic!("the source is a file") };
+        let EventSource::Files(files) = source else { panic!("the source is a file") };
         let files = small_batches(files, size, batches, !progress.offsets.is_empty(), then);
-        run(job, Origin::Files(files), false, watch).await
+        run(job, EventSource::Files(files), false, watch).await
     }
 
     pub async fn redrive(&self) -> Redriven {
@@ -206,7 +206,7 @@ impl Stage {
         redrive(job, options, self.watch()).await.unwrap()
     }
 
-    /// Runs the program itself. The manifests are given; `input` is its standard input.
+    /// Runs the program with the manifests. `input` is its standard input.
     pub fn program(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lethe-worker"))
             .args(arguments)
@@ -221,7 +221,7 @@ impl Stage {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A program that fails before it reads closes its end.
+        // A program that fails before it reads closes the pipe.
         let _ = std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes());
         child.wait_with_output().unwrap()
     }
@@ -230,25 +230,25 @@ impl Stage {
         Connection::open(self.path("lethe.sqlite")).unwrap()
     }
 
-    /// Number of rows of a table.
+    /// Returns the number of rows of a table.
     pub fn count(&self, table: &str) -> i64 {
         self.sql().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
     }
 
-    /// Every row of every table, and the file: all that a pipeline leaves.
+    /// Returns every row of every table, and the output file.
     pub fn dump(&self) -> String {
         let mut out = dump(&self.path("lethe.sqlite"));
         out.push_str(&fs::read_to_string(self.path("clean.ndjson")).unwrap());
         out
     }
 
-    /// Lines of the file sink.
+    /// Returns the lines of the file sink.
     pub fn lines(&self) -> Vec<String> {
         fs::read_to_string(self.path("clean.ndjson")).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 }
 
-/// Keys `seed`, `seed + 1` and so on.
+/// Returns a ring with the keys `seed`, `seed + 1` and so on.
 pub fn ring(mut seed: u8) -> KeyRing {
     let random = |buffer: &mut [u8]| {
         buffer.fill(seed);
@@ -282,7 +282,7 @@ fn dump(file: &Path) -> String {
     out
 }
 
-/// An event of a person, the `n`th second of the year.
+/// Returns an event of a person in the `n`th second of the year.
 pub fn event(id: &str, who: &str, n: usize) -> String {
     let time = format!("2025-01-{:02}T{:02}:{:02}:{:02}Z", 1 + n / 86_400, n / 3600 % 24, n / 60 % 60, n % 60);
     format!(
@@ -295,13 +295,13 @@ pub fn long_plan(id: &str, who: &str, n: usize) -> String {
     event(id, who, n).replace("\"free\"", "\"enterprise\"")
 }
 
-/// Outcomes at a sink, those that are not zero.
+/// Returns the outcomes at a sink that are not zero.
 pub fn outcomes(report: &Report, sink: &str) -> Vec<(Outcome, u64)> {
     let counts = &report.counts.sinks[sink];
     Outcome::ALL.into_iter().map(|outcome| (outcome, counts.get(outcome))).filter(|(_, events)| *events > 0).collect()
 }
 
-/// A source that gives small batches, and after some of them something happens.
+/// A source with small batches that does something after some of them.
 struct SmallBatches<F> {
     inner: Box<dyn Source>,
     size: usize,
@@ -318,7 +318,7 @@ impl<F: FnMut() -> Result<(), StoreError> + Send> Source for SmallBatches<F> {
         self.left -= 1;
         let batch = self.inner.next_batch(max.min(self.size));
         if self.left == 0 {
-            // A stop is noticed before the next batch; a failure comes with it.
+            // A stop takes effect before the next batch, a failure with it.
             let _ = (self.then)();
         }
         batch
