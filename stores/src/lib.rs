@@ -1,5 +1,6 @@
-//! Where data is stored. The only crate with drivers: one folder per store, a Cargo feature each, all
-//! behind the traits of [`contract`]. [`open`] makes an opened store from what is declared.
+//! Drivers of the stores. This is the only crate that depends on database drivers. It has one
+//! folder and one Cargo feature per store; every store implements the traits of [`contract`].
+//! [`open`] turns a declared DataStore into an opened store.
 
 #[cfg(feature = "cassandra")]
 pub mod cassandra;
@@ -8,6 +9,7 @@ pub mod contract;
 pub mod embedded;
 #[cfg(feature = "embedded")]
 pub mod file;
+#[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 mod instant;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -15,6 +17,7 @@ pub mod kafka;
 pub mod mongodb;
 pub mod open;
 
+#[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 pub(crate) use contract::Fault;
 pub use contract::{
     Access, Answer, Bookkeeping, DayKey, DayKeys, DeadLetters, ErrorKind, KeyCheck, KeyEntry, KeyRow, Letter,

@@ -78,7 +78,7 @@ where
 /// Of two failures the one that needs a person: waiting cures the other only.
 fn worse(one: Option<Fault>, other: Fault) -> Fault {
     match one {
-        Some(one) if !one.is_transient() => one,
+        Some(one) if !one.kind.is_transient() => one,
         _ => other,
     }
 }

@@ -1,25 +1,25 @@
-//! What can go wrong in a store.
+//! Errors of stores.
 
 use std::fmt;
 
-/// A store's answer that is no success. Messages name files, tables and columns, never values.
+/// An error of a store. Messages name files, tables and columns, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreError {
-    /// What went wrong.
+    /// Category of the error.
     pub kind: ErrorKind,
     /// Name of the DataStore.
     pub store: String,
-    /// What happened, and what to do.
+    /// What happened and how to fix it.
     pub message: String,
 }
 
 impl StoreError {
-    /// An error of the store `store`.
+    /// Creates an error of the DataStore `store`.
     pub fn new(kind: ErrorKind, store: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind, store: store.into(), message: message.into() }
     }
 
-    /// Returns whether trying again later may help.
+    /// Returns whether a later retry may succeed.
     pub const fn is_transient(&self) -> bool {
         self.kind.is_transient()
     }
@@ -38,38 +38,42 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// What went wrong in a store. The kind is set where the error arises; nothing else looks at texts.
+/// Category of a store's error. It is set where the error arises. No code derives it from a
+/// message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {
     /// No server can be reached, or the connection broke. Transient.
     Unreachable,
-    /// The name of a host has no address. Transient: DNS may not know it yet.
+    /// A host name has no address. Transient, because the DNS entry may still be created.
     Dns,
-    /// A server is there, but no usable connection came of it: TLS on one side only, or a server that
-    /// doesn't speak this store's protocol (yet). Transient: a server that just stopped looks the same.
+    /// A server answers, but no usable connection can be made: only one side uses TLS, or the
+    /// server doesn't speak this store's protocol. Transient, because a server that just stopped
+    /// looks the same.
     Handshake,
     /// The store did not answer in time. Transient.
     Timeout,
-    /// The store can't do it now: it is overloaded, a lock is held, its disk is full. Transient.
+    /// The store can't process the request now: it is overloaded, a lock is held, or its disk is
+    /// full. Transient.
     Busy,
-    /// There is no trust: the certificate, the name in it, the authority, or the client's own certificate.
+    /// The certificates are not trusted or not valid: the server's certificate, the host name in
+    /// it, its authority, or the client's own certificate.
     Tls,
-    /// The user, the password or the mechanism is wrong or missing.
+    /// The user, password or mechanism is wrong or missing.
     Login,
-    /// The user may not do what is needed.
+    /// The user lacks a right.
     Rights,
-    /// What is there differs from what was declared; one of the two must change.
+    /// What exists in the store differs from what is declared. One of the two must be changed.
     Mismatch,
-    /// One record is larger than the store takes.
+    /// A record is larger than the store accepts.
     TooLarge,
-    /// The store answered with an error that another try won't cure.
+    /// The store returned an error that a retry can't fix.
     Refused,
-    /// Lethe, a driver, or what Lethe stored there before is at fault.
+    /// A fault of Lethe, of a driver, or of data that Lethe stored earlier.
     Internal,
 }
 
 impl ErrorKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [ErrorKind; 12] = [
         ErrorKind::Unreachable,
         ErrorKind::Dns,
@@ -85,7 +89,7 @@ impl ErrorKind {
         ErrorKind::Internal,
     ];
 
-    /// Returns whether trying again later may help.
+    /// Returns whether a later retry may succeed.
     pub const fn is_transient(self) -> bool {
         match self {
             Self::Unreachable | Self::Dns | Self::Handshake | Self::Timeout | Self::Busy => true,
@@ -99,7 +103,7 @@ impl ErrorKind {
         }
     }
 
-    /// The kind as a word. It is stable.
+    /// Returns the kind as a stable word, for metrics and status fields.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -124,7 +128,8 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A failure inside a store's code, where the name of the DataStore isn't known yet.
+/// An error inside a store's code, where the name of the DataStore isn't known yet.
+#[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Fault {
@@ -132,6 +137,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
+#[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 impl Fault {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
@@ -145,11 +151,7 @@ impl Fault {
         Self::new(ErrorKind::Internal, message)
     }
 
-    pub(crate) const fn is_transient(&self) -> bool {
-        self.kind.is_transient()
-    }
-
-    /// The same as an error of the store `store`.
+    /// Adds the name of the DataStore.
     pub(crate) fn at(self, store: &str) -> StoreError {
         StoreError::new(self.kind, store, self.message)
     }
@@ -162,14 +164,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_that_passes_by_itself_reads_as_one() {
+    fn a_transient_error_says_that_the_store_is_not_available() {
         let error = |kind| StoreError::new(kind, "profiles", "no node answers").to_string();
         assert_eq!(error(ErrorKind::Unreachable), "profiles is not available: no node answers");
         assert_eq!(error(ErrorKind::Mismatch), "profiles: no node answers");
     }
 
     #[test]
-    fn every_kind_has_a_name_of_its_own() {
+    fn every_kind_has_a_unique_name() {
         let names: BTreeSet<_> = ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
         assert_eq!(names.len(), ErrorKind::ALL.len());
         assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));

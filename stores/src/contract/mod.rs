@@ -1,4 +1,5 @@
-//! What every store offers, as far as it can: the traits, their types, and the error of all of them.
+//! The contract of all stores: their traits, the types of these traits, and their error. A store
+//! implements the traits that fit it.
 
 mod dead_letters;
 mod error;
@@ -9,6 +10,7 @@ mod source;
 mod vault;
 
 pub use dead_letters::{DeadLetters, Letter, LetterKey};
+#[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 pub(crate) use error::Fault;
 pub use error::{ErrorKind, StoreError};
 pub use probe::Probe;
@@ -20,11 +22,11 @@ pub use vault::{
     Vault,
 };
 
-/// Whether an absent table, topic or collection is created.
+/// Whether an absent table, topic or collection may be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Create it where the manifest allows it.
+    /// Create it if the manifest allows that.
     Make,
-    /// Read only: nothing is created or changed.
+    /// Read only: create and change nothing.
     Look,
 }

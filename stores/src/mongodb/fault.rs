@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_code_says_whether_another_try_may_help() {
         for code in [91, 189, 10107, 11602, 64, 50, 14031, 112] {
-            assert!(of_code(code, "", "update shop.people").is_transient(), "{code}");
+            assert!(of_code(code, "", "update shop.people").kind.is_transient(), "{code}");
         }
         let rights = of_code(13, "Unauthorized", "update shop.people");
         assert!(rights.kind == ErrorKind::Rights && rights.message.contains("readWrite"));

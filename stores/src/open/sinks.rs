@@ -1,4 +1,4 @@
-//! Sinks, opened or checked.
+//! Opens and checks sinks.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,8 @@ use crate::{
     file::{Existing, FileSink, FileSinkOptions},
 };
 
-/// Opens every sink of a pipeline, in its order. `existing`: what becomes of a file that is there.
+/// Opens the sinks of a pipeline, in their declared order. `existing` decides what happens to a
+/// file that already exists.
 pub async fn open_sinks(
     pipeline: &Pipeline,
     stores: &mut Stores<'_>,
@@ -72,7 +73,7 @@ async fn open_one(
     }
 }
 
-/// Checks whether a sink's table, collection or topic is what the manifest says; creates nothing.
+/// Checks that the table, collection or topic of a sink matches the manifest. Creates nothing.
 pub async fn check_sink(sink: &SinkRules, stores: &mut Stores<'_>) -> Result<(), OpenError> {
     match &sink.target {
         SinkTarget::Embedded { .. } | SinkTarget::File { .. } => Ok(()),
@@ -102,7 +103,11 @@ pub async fn check_sink(sink: &SinkRules, stores: &mut Stores<'_>) -> Result<(),
         #[cfg(not(feature = "mongodb"))]
         SinkTarget::Mongodb(_) => Err(super::unsupported(what(sink), "mongodb")),
         #[cfg(not(feature = "kafka"))]
-        SinkTarget::Kafka(_) => Err(super::unsupported(what(sink), "kafka")),
+        SinkTarget::Kafka(_) => {
+            // Unused in a build without any server.
+            let _ = stores;
+            Err(super::unsupported(what(sink), "kafka"))
+        }
     }
 }
 

@@ -213,7 +213,11 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
 }
 
 /// What is shown of the pipeline that is meant, before any of its stores is opened.
-pub fn pipeline_info(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<PipelineInfo, OpenError> {
+pub fn pipeline_info(
+    resources: &Resources,
+    name: Option<&str>,
+    options: &OpenOptions,
+) -> Result<PipelineInfo, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, .. } = check(resources, found)?;
     let spec = serde_json::to_vec(&found.spec).unwrap_or_default();
@@ -258,7 +262,13 @@ pub fn in_cluster() -> bool {
     std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-async fn event_source(pipeline: &Pipeline, stores: &Stores<'_>, options: &OpenOptions) -> Result<EventSource, OpenError> {
+async fn event_source(
+    pipeline: &Pipeline,
+    stores: &Stores<'_>,
+    options: &OpenOptions,
+) -> Result<EventSource, OpenError> {
+    #[cfg(not(feature = "kafka"))]
+    let _ = options;
     Ok(match open_source(&pipeline.source, stores, now()).await? {
         OpenedSource::Files(options) => EventSource::Files(Box::new(move |progress: &Progress| {
             let mut options = options.clone();

@@ -92,7 +92,7 @@ async fn attend(sessions: Weak<Sessions>) {
 fn next_pause(pause: Duration, looked: &Result<(), Fault>) -> Duration {
     match looked {
         Ok(()) => LOOK,
-        Err(fault) if fault.is_transient() => LOOK,
+        Err(fault) if fault.kind.is_transient() => LOOK,
         Err(_) => (pause * 2).min(LONGEST_LOOK),
     }
 }

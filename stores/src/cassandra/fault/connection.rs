@@ -149,7 +149,7 @@ mod tests {
         let fault = of_broken(&late.into());
         assert!(fault.kind == ErrorKind::Tls && fault.message.contains("tls.clientSecretRef"), "{fault:?}");
         let ended = BrokenConnectionErrorKind::WriteError(std::io::ErrorKind::BrokenPipe.into());
-        assert!(of_broken(&ended.into()).is_transient());
+        assert!(of_broken(&ended.into()).kind.is_transient());
     }
 
     #[test]

@@ -336,6 +336,6 @@ mod tests {
         };
         assert_eq!(of(DbError::Invalid), None);
         assert!(of(DbError::Unauthorized).is_some_and(|fault| fault.kind == ErrorKind::Rights));
-        assert!(of(DbError::Overloaded).is_some_and(|fault| fault.is_transient()));
+        assert!(of(DbError::Overloaded).is_some_and(|fault| fault.kind.is_transient()));
     }
 }

@@ -88,7 +88,7 @@ fn applied(answer: Result<QueryResult, Fault>) -> Result<Applied, Fault> {
                 _ => Err(unexpected()),
             }
         }
-        Err(fault) if fault.is_transient() => Ok(Applied::Unknown),
+        Err(fault) if fault.kind.is_transient() => Ok(Applied::Unknown),
         Err(fault) => Err(fault),
     }
 }
