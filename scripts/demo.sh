@@ -1,7 +1,7 @@
 #!/bin/sh
 # The demo: runs 100,000 generated customer profiles through examples/laptop and shows the results.
 #
-#   scripts/demo.sh LETHE-WORKER        (`make demo` builds it first)
+#   scripts/demo.sh LETHE-WORKER LETHE-GENERATE        (`make demo` builds it first)
 #
 # Works in ./demo-out, which it creates again each time. Needs a shell, awk, grep and sed; no
 # server, no network.
@@ -9,11 +9,17 @@ set -eu
 LC_ALL=C
 export LC_ALL
 
-worker=${1:?usage: scripts/demo.sh LETHE-WORKER}
+usage="usage: scripts/demo.sh LETHE-WORKER LETHE-GENERATE"
+worker=${1:?$usage}
+generate=${2:?$usage}
 events=${DEMO_EVENTS:-100000}
 case $worker in
     /*) ;;
     *) worker=$PWD/$worker ;;
+esac
+case $generate in
+    /*) ;;
+    *) generate=$PWD/$generate ;;
 esac
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -37,8 +43,8 @@ cd "$out"
 section "1. Keys, and $events events about people who do not exist"
 shown 'lethe-worker keys create lethe-keys'
 "$worker" keys create lethe-keys >keys.log || { cat keys.log; exit 1; }
-shown "lethe-worker generate account --count $events --to profiles.ndjson ..."
-"$worker" generate account --count "$events" --to profiles.ndjson --summary \
+shown "lethe-generate account --count $events --to profiles.ndjson ..."
+"$generate" account --count "$events" --to profiles.ndjson --summary \
     --duplicates 0.02 --invalid 0.01 --not-json 0.002 --no-consent 0.05 --late 0.02 --deletes 0.002 2>&1 | indent
 
 section '2. One run: checked, cleaned, protected, delivered'

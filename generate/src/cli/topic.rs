@@ -51,9 +51,8 @@ mod kafka {
     use lethe_core::pipeline::StoreKind;
     use lethe_crds::load::{DEFAULT_NAMESPACE, Resources, Secret, read_paths};
     use lethe_stores::{
-        connection::KafkaConnection,
         kafka::Feeder,
-        reach::{self, SecretFault, Secrets},
+        open::{self, KafkaConnection, SecretFault, Secrets},
     };
     use tokio::runtime::Builder;
 
@@ -108,7 +107,7 @@ mod kafka {
         let store = resources
             .data_store(namespace, name)
             .ok_or_else(|| Failure::Usage(format!("the manifests hold no DataStore {namespace}/{name}")))?;
-        let connection = reach::kafka(store, &OfNamespace(resources, namespace)).map_err(|error| {
+        let connection = open::kafka_connection(store, &OfNamespace(resources, namespace)).map_err(|error| {
             Failure::Manifests(match error.fault {
                 SecretFault::Absent => format!("{error}; give its file with -f, too"),
                 SecretFault::NotAllowed(_) | SecretFault::NoKey(_) | SecretFault::NotText(_) => error.to_string(),

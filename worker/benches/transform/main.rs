@@ -1,8 +1,10 @@
-//! What the transform costs: `cargo bench -p lethe-worker --bench transform`. Figures, not tests.
+//! Measures the cost of the transform: `cargo bench -p lethe-worker --bench transform`. It prints
+//! figures, and asserts nothing.
 //!
-//! One thread, no store: the same 600-byte account events go through Lethe's engine and through
-//! the stack that a careful team would write first (peer.rs), in turn, several times. Time is the
-//! thread's own CPU time, so that a busy machine changes little; the best round counts.
+//! It uses one thread and no store. The same 600-byte account events are processed by Lethe's
+//! engine and by the stack that a careful team would write first (peer.rs), alternately and several
+//! times. It measures the thread's CPU time, so that other load has little influence, and takes the
+//! best round.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
@@ -12,13 +14,13 @@ mod peer;
 
 use std::{fs, hint::black_box};
 
-use lethe_worker::generate::{GenerateOptions, Generator, Kind};
+use lethe_generate::{GenerateOptions, Generator, Kind};
 
 const EVENTS: u64 = 50_000;
 const SUBJECTS: u64 = 5_000;
 const ROUNDS: usize = 7;
 
-/// The events, and where each begins and ends.
+/// The events in one buffer, and the end of each.
 pub(crate) struct Events {
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -41,7 +43,7 @@ impl Events {
     }
 }
 
-/// One measured way to do the work.
+/// The result of one implementation.
 struct Line {
     name: &'static str,
     /// CPU time of the best round, nanoseconds per event.
@@ -74,7 +76,7 @@ fn cpu_nanos() -> u64 {
     text.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// The most memory this process ever had, MiB.
+/// Returns the peak memory of this process in MiB.
 fn peak_mib() -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find(|line| line.starts_with("VmHWM")).unwrap();

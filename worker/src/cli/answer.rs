@@ -1,27 +1,21 @@
 //! Answers on standard output. A reader that has seen enough (`| head`) is no failure.
 
-use std::io::{self, Write, stdout};
-
+use lethe_cli::output;
 use serde_json::Value;
 
 use super::Failure;
 
 /// Writes text as it is.
 pub(crate) fn text(text: &str) -> Result<(), Failure> {
-    write(text.as_bytes())
+    bytes(text.as_bytes())
 }
 
 /// Writes one JSON document, and ends its line.
 pub(crate) fn json(document: &Value) -> Result<(), Failure> {
-    write(format!("{document:#}\n").as_bytes())
+    bytes(format!("{document:#}\n").as_bytes())
 }
 
-fn write(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("failed to write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
+/// Writes bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
+    output::write(bytes).map_err(|error| Failure::Other(format!("failed to write to standard output: {error}")))
 }

@@ -1,7 +1,8 @@
-//! `completions`: what a shell needs to complete commands.
+//! `completions`: completions of the command line for a shell.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use lethe_cli::pages;
 
 use super::{Cli, Failure, answer};
 
@@ -9,7 +10,7 @@ use super::{Cli, Failure, answer};
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Completions {
-    /// Which shell.
+    /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -22,8 +23,6 @@ Examples:
 
 impl Completions {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "lethe-worker", &mut script);
-        answer::text(&String::from_utf8(script).map_err(Failure::other)?)
+        answer::bytes(&pages::completions(self.shell, Cli::command()))
     }
 }

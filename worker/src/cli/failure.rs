@@ -1,43 +1,42 @@
-//! How a command fails: what is said, and the exit code.
+//! Failures of commands: their messages and exit codes.
 
 use std::{fmt::Display, process::ExitCode};
 
+use lethe_cli::{Output, output};
 use lethe_core::pipeline::Mistake;
 use lethe_crds::load::LoadError;
-use lethe_stores::StoreError;
-use serde_json::json;
+use lethe_stores::{StoreError, open};
 
-use super::Output;
 use crate::{
     open::OpenError,
     run::{KeyError, RunError},
 };
 
-/// How a command fails.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// None of the others.
+    /// Any other failure.
     Other(String),
-    /// The command line is wrong in a way that clap can't see.
+    /// The command line is invalid in a way that clap can't detect.
     Usage(String),
-    /// Manifests have mistakes that were read before they were understood.
+    /// The manifests can't be parsed.
     Load(LoadError),
-    /// A pipeline has mistakes.
+    /// A pipeline is invalid.
     Mistakes(Vec<Mistake>),
-    /// Data that was given has mistakes.
-    Given(String),
-    /// Manifests have mistakes, and the answer of the command says which.
-    Told,
-    /// A store can't be reached, or is not what was declared.
+    /// The given data is invalid.
+    InvalidInput(String),
+    /// The manifests are invalid, and the command's answer lists the mistakes.
+    AlreadyReported,
+    /// A store can't be reached, or differs from its declaration.
     Store(StoreError),
-    /// It was stopped before everything that it had read was delivered.
+    /// The run was stopped before everything it had read was delivered.
     Undelivered(String),
-    /// A key is missing, lost or another one.
+    /// A key is missing, lost or different.
     Key(String),
 }
 
 impl Failure {
-    /// Any error that is none of the others.
+    /// Wraps any other error.
     pub fn other(error: impl Display) -> Self {
         Failure::Other(error.to_string())
     }
@@ -46,7 +45,7 @@ impl Failure {
         match self {
             Failure::Other(_) => 1,
             Failure::Usage(_) => 2,
-            Failure::Load(_) | Failure::Mistakes(_) | Failure::Given(_) | Failure::Told => 3,
+            Failure::Load(_) | Failure::Mistakes(_) | Failure::InvalidInput(_) | Failure::AlreadyReported => 3,
             Failure::Store(_) | Failure::Undelivered(_) => 4,
             Failure::Key(_) => 5,
         }
@@ -56,28 +55,22 @@ impl Failure {
         match self {
             Failure::Other(message)
             | Failure::Usage(message)
-            | Failure::Given(message)
+            | Failure::InvalidInput(message)
             | Failure::Undelivered(message)
             | Failure::Key(message) => vec![message.clone()],
-            Failure::Told => Vec::new(),
+            Failure::AlreadyReported => Vec::new(),
             Failure::Load(error) => vec![error.to_string()],
             Failure::Mistakes(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
             Failure::Store(error) => vec![error.to_string()],
         }
     }
 
-    /// Says what failed on standard error.
+    /// Writes the messages to standard error, and returns the exit code.
     pub(super) fn report(&self, output: Output) -> ExitCode {
-        match output {
-            Output::Text => {
-                for line in self.lines() {
-                    eprintln!("error: {line}");
-                }
-            }
-            Output::Json if matches!(self, Failure::Told) => {}
-            Output::Json => eprintln!("{}", json!({"error": {"code": self.code(), "messages": self.lines()}})),
+        match self {
+            Failure::AlreadyReported => ExitCode::from(self.code()),
+            _ => output::fail(self.code(), &self.lines(), output),
         }
-        ExitCode::from(self.code())
     }
 }
 
@@ -106,11 +99,22 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Mistakes(mistakes) => Failure::Mistakes(mistakes),
-            OpenError::Store(error) => Failure::Store(error),
+            OpenError::Open(error) => error.into(),
             OpenError::Which(_) => Failure::Usage(error.to_string()),
             OpenError::Keys(_) | OpenError::Ring(_) | OpenError::Check(_) => Failure::Key(error.to_string()),
-            OpenError::Secret { .. } | OpenError::NotLive { .. } => Failure::Given(error.to_string()),
-            OpenError::Unsupported { .. } => Failure::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<open::OpenError> for Failure {
+    fn from(error: open::OpenError) -> Self {
+        match error {
+            open::OpenError::Store(error) => Failure::Store(error),
+            open::OpenError::Which(_) => Failure::Usage(error.to_string()),
+            open::OpenError::Secret { .. } | open::OpenError::NotLive { .. } => {
+                Failure::InvalidInput(error.to_string())
+            }
+            open::OpenError::Unsupported { .. } => Failure::Other(error.to_string()),
         }
     }
 }

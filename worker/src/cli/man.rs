@@ -1,20 +1,21 @@
-//! `man`: manual pages, made of what `--help` says.
+//! `man`: manual pages, generated from the help texts.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
-use clap_mangen::{Man, generate_to};
+use lethe_cli::pages;
 
 use super::{Cli, Failure, answer};
 
 /// Write manual pages.
 ///
-/// Without a directory, the page of the program goes to standard output; with one, a page of the program and
-/// of each command goes into it, over those that are there.
+/// Without a directory, writes the page of the program to standard output. With one, writes a page
+/// for the program and one for each command into it, and overwrites existing pages.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Manual {
-    /// Where the pages go, `lethe-worker.1`, `lethe-worker-run.1` and so on. Made when absent.
+    /// The directory for the pages, `lethe-worker.1`, `lethe-worker-run.1` and so on. Created if
+    /// absent.
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }
@@ -26,13 +27,10 @@ Examples:
 
 impl Manual {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let Some(directory) = self.directory else {
-            let mut page = Vec::new();
-            Man::new(Cli::command()).render(&mut page).map_err(Failure::other)?;
-            return answer::text(&String::from_utf8(page).map_err(Failure::other)?);
-        };
-        fs::create_dir_all(&directory)
-            .and_then(|()| generate_to(Cli::command(), &directory))
-            .map_err(|error| Failure::Other(format!("failed to write into {}: {error}", directory.display())))
+        match self.directory {
+            None => answer::bytes(&pages::manual(Cli::command()).map_err(Failure::other)?),
+            Some(directory) => pages::write_manuals(Cli::command(), &directory)
+                .map_err(|error| Failure::Other(format!("failed to write into {}: {error}", directory.display()))),
+        }
     }
 }
