@@ -1,9 +1,9 @@
 //! Events with canaries in every place, and the search for canaries in output and stored data.
 //!
 //! Every canary begins with `zxqvbyjk`, in any case, or with the digits 44799123. Tokens and
-//! ciphertexts are random: eight such letters in one of them are too unlikely to count. Two canaries
-//! are allowed in the Operational table alone: `zxqvbyjkkept`, in a field that is kept, and
-//! `zxqvbyjkid`, in ids of events.
+//! ciphertexts are random: eight such letters in one of them are too unlikely to count. Two
+//! canaries are allowed in the Operational table alone: `zxqvbyjkkept`, in a field that is kept,
+//! and `zxqvbyjkid`, in ids of events.
 
 use crate::process::Ended;
 

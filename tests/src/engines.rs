@@ -1,5 +1,5 @@
-//! The servers that tests and benches use. Scripts in `tests/engines` start them, unless variables name
-//! running ones.
+//! The servers that tests and benches use. Scripts in `tests/engines` start them, unless variables
+//! name running ones.
 
 use std::{
     collections::BTreeMap,
@@ -77,7 +77,8 @@ pub struct PrivateEngine {
 }
 
 impl PrivateEngine {
-    /// Starts a server of an engine (`kafka`, `cassandra`, `mongo`) with these settings on a free port.
+    /// Starts a server of an engine (`kafka`, `cassandra`, `mongo`) with these settings on a free
+    /// port.
     pub fn start(engine: &'static str, settings: &[(&str, &str)]) -> Self {
         let (folder, named) = (tempfile::tempdir().unwrap(), format!("{}_PORT", engine.to_uppercase()));
         let given = settings.iter().find(|(name, _)| *name == named).map(|(_, port)| port.parse().unwrap());

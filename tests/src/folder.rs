@@ -12,8 +12,10 @@ use lethe_generate::{GenerateOptions, Generator, Kind, Summary};
 use lethe_worker::open::read_ring;
 use tempfile::TempDir;
 
-use crate::programs::generator_program;
-use crate::process::{Counts, Ended, finish, worker};
+use crate::{
+    process::{Counts, Ended, finish, worker},
+    programs::generator_program,
+};
 
 /// Returns the root of the repository.
 pub fn repository() -> PathBuf {
@@ -40,7 +42,8 @@ impl Folder {
         folder
     }
 
-    /// Creates a folder with this pipeline, an embedded store `store` in `lethe.sqlite`, and new keys.
+    /// Creates a folder with this pipeline, an embedded store `store` in `lethe.sqlite`, and new
+    /// keys.
     pub fn of_pipeline(pipeline: &str) -> Self {
         let folder = Self::empty();
         folder.write("pipeline.yaml", pipeline);
@@ -137,8 +140,8 @@ impl Folder {
     }
 }
 
-/// Returns options for a stream of account events of every sort: valid, duplicate, invalid, late and
-/// without consent. The last event is a minute old, so none reaches a `maxAge` of the examples.
+/// Returns options for a stream of account events of every sort: valid, duplicate, invalid, late
+/// and without consent. The last event is a minute old, so none reaches a `maxAge` of the examples.
 pub fn mixed_events(count: u64, seed: u64) -> GenerateOptions {
     let options = GenerateOptions {
         seed,

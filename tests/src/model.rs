@@ -1,5 +1,6 @@
-//! A model of the pipeline in `examples/laptop`. It derives the outcome of each event from the source
-//! alone, with other parsers than the engine's: `serde_json`, the `jsonschema` crate and `jiff`.
+//! A model of the pipeline in `examples/laptop`. It derives the outcome of each event from the
+//! source alone, with other parsers than the engine's: `serde_json`, the `jsonschema` crate and
+//! `jiff`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

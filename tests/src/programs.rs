@@ -46,7 +46,8 @@ fn program(name: &str, needed: Option<&str>) -> String {
     panic!("{} {why}; build it: cargo build{profile} --workspace --all-targets", program.display());
 }
 
-/// Fails if a program is not one of the current sources, or was built without a source that tests need.
+/// Fails if a program is not one of the current sources, or was built without a source that tests
+/// need.
 fn check(program: &Path, needed: Option<&str>) -> Result<(), String> {
     let written = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
     let Ok(built) = written(program) else { return Err("does not exist".to_owned()) };

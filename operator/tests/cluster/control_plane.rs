@@ -62,8 +62,8 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until an object meets a condition, for up to `patience`. Returns the object, or `None` if
-/// the condition holds for its absence. A watch that fails, as it does while the API server is away,
-/// is started again.
+/// the condition holds for its absence. A watch that fails, as it does while the API server is
+/// away, is started again.
 pub async fn wait_for<K>(api: Api<K>, name: &str, patience: Duration, condition: impl Condition<K>) -> Option<Option<K>>
 where
     K: Clone + std::fmt::Debug + Send + DeserializeOwned + kube::Resource + 'static,
@@ -193,8 +193,8 @@ impl ControlPlane {
         }
     }
 
-    /// Applies the objects of a manifest as `kubectl apply --server-side` does, in the namespace that
-    /// each names, else in this one. Fails with the first refusal.
+    /// Applies the objects of a manifest as `kubectl apply --server-side` does, in the namespace
+    /// that each names, else in this one. Fails with the first refusal.
     pub fn apply(&self, namespace: Option<&str>, manifest: &str) -> Result<(), kube::Error> {
         let params = PatchParams {
             force: true,

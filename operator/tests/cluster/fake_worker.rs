@@ -1,4 +1,4 @@
-//! Stands in for a node: marks pods as ready, and serves `/status` in place of their workers.
+//! Takes the place of a node: marks pods as ready, and serves `/status` in place of their workers.
 
 use std::{
     io::{Read, Write},
@@ -78,9 +78,9 @@ pub fn status(lag: u64) -> Value {
         "unclassifiedFields": ["/note/*"]})
 }
 
-/// Waits until a pipeline has so many pods with the image that its Deployment has now. Returns their
-/// names. Pods with an older image and pods in deletion are left out: they may disappear at any
-/// moment.
+/// Waits until a pipeline has so many pods with the image that its Deployment has now. Returns
+/// their names. Pods with an older image and pods in deletion are left out: they may disappear at
+/// any moment.
 #[track_caller]
 pub fn wait_for_pods(namespace: &TempNamespace, pipeline: &str, count: usize) -> Vec<String> {
     wait_until(|| {

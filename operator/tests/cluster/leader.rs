@@ -193,7 +193,8 @@ fn find_plan(namespace: &TempNamespace, revision: u64) -> Option<String> {
     Some(found?["metadata"]["name"].as_str()?.to_owned())
 }
 
-/// Collects a value of every state of the objects of a kind, in the order in which a watch has them.
+/// Collects a value of every state of the objects of a kind, in the order in which a watch has
+/// them.
 struct Watch<T> {
     task: JoinHandle<()>,
     seen: Arc<Mutex<Vec<T>>>,

@@ -55,7 +55,8 @@ fn everything_is_applied_in_seconds_and_a_reconcile_without_a_change_writes_noth
     let pod = &workers["spec"]["template"]["spec"];
     assert_eq!(pod["containers"][0]["image"], "localhost/lethe-worker:1");
     assert_eq!(pod["automountServiceAccountToken"], false);
-    // A reconcile after the controller manager's last write to the Deployment leaves nothing to write.
+    // A reconcile after the controller manager's last write to the Deployment leaves nothing to
+    // write.
     namespace.wait_for_reason(PIPELINE, "WorkersNotReady");
     namespace.wait_for(WORKERS, |workers| workers["status"]["unavailableReplicas"] == 2);
     operator.wait_for_reconciles("ProfilePipeline", 1);
@@ -164,7 +165,8 @@ fn suspending_and_scaling_keep_the_plan_and_the_last_three_plans_are_kept() {
     let plans = || namespace.list("configmap", "lethe.dev/pipeline=profiles");
     assert_eq!(plans().len(), 1, "neither changes the plan");
     for revision in 1..=4 {
-        // Kubernetes knows the age of a ConfigMap to the second: the next one is made in a later second.
+        // Kubernetes knows the age of a ConfigMap to the second: the next one is made in a later
+        // second.
         let created = |plan: &Value| plan["metadata"]["creationTimestamp"].as_str().unwrap().parse().unwrap();
         let newest: jiff::Timestamp = plans().iter().map(created).max().unwrap();
         wait_until(|| match jiff::Timestamp::now().as_second() - newest.as_second() {

@@ -191,7 +191,8 @@ impl TempNamespace {
         block_on(api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))).unwrap();
     }
 
-    /// Sets the replicas of the object `kind/name` by its scale subresource, as `kubectl scale` does.
+    /// Sets the replicas of the object `kind/name` by its scale subresource, as `kubectl scale`
+    /// does.
     #[track_caller]
     pub fn scale(&self, object: &str, replicas: u32) {
         let (api, name) = self.api(object);

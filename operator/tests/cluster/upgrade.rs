@@ -1,5 +1,5 @@
-//! A new version of Lethe: a few pipelines roll at a time, and the others wait until the pods of those
-//! are ready.
+//! A new version of Lethe: a few pipelines roll at a time, and the others wait until the pods of
+//! those are ready.
 
 use serde_json::Value;
 

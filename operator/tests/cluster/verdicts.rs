@@ -147,8 +147,8 @@ struct Case {
     manifest: String,
 }
 
-/// Recorded verdicts are of kubectl, which reads YAML in its own way. One process tries all manifests
-/// of a verdict at once: kubectl goes on after a refusal, and names the file of each.
+/// Recorded verdicts are of kubectl, which reads YAML in its own way. One process tries all
+/// manifests of a verdict at once: kubectl goes on after a refusal, and names the file of each.
 #[test]
 fn the_recorded_verdicts_are_those_of_this_api_server() {
     let recorded = fs::read_to_string(repository().join("crds/testdata/verdicts.yaml")).unwrap();

@@ -1,5 +1,5 @@
-//! The rates of the engines with their own clients alone, with the settings of the worker and records of
-//! about the same size.
+//! The rates of the engines with their own clients alone, with the settings of the worker and
+//! records of about the same size.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Costs of a streaming worker: CPU of the whole process per event, rates beside the ceiling of each engine,
-//! latency, start and stop. Method and figures: docs/benchmarks.md.
+//! Costs of a streaming worker: CPU of the whole process per event, rates beside the ceiling of
+//! each engine, latency, start and stop. Method and figures: docs/benchmarks.md.
 //!
 //! The worker is the real program on real engines. This process feeds and observes it.
 #![forbid(unsafe_code)]
@@ -25,13 +25,13 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer},
 };
 
-/// Events of a run whose CPU is measured, and their subjects. Runs to a topic alone have more events, so that
-/// the start of the process counts less.
+/// Events of a run whose CPU is measured, and their subjects. Runs to a topic alone have more
+/// events, so that the start of the process counts less.
 const EVENTS: u64 = 150_000;
 const MORE: u64 = 600_000;
 const SUBJECTS: u64 = 5_000;
-/// Seconds of a latency measurement, and seconds at the same rate before it: servers are busy for longer than
-/// the worker with a new table and with earlier writes.
+/// Seconds of a latency measurement, and seconds at the same rate before it: servers are busy for
+/// longer than the worker with a new table and with earlier writes.
 const SECONDS: u64 = 10;
 const SETTLING: u64 = 60;
 /// Events a second before a latency measurement: ten of each subject, so that all keys are cached.
@@ -41,8 +41,8 @@ const KAFKA_JVM: &str = "-XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeap
     -XX:+ExplicitGCInvokesConcurrent";
 const CASSANDRA_JVM: &str = "-XX:+UseG1GC -XX:+ParallelRefProcEnabled -XX:MaxTenuringThreshold=1 -XX:G1HeapRegionSize=16m \
     -XX:G1RSetUpdatingPauseTimePercent=5 -XX:MaxGCPauseMillis=300 -XX:InitiatingHeapOccupancyPercent=70";
-/// Default cache of the server in place of MongoDB: tests give it less. When a fifth of it is not in its files
-/// yet, writers have to flush first.
+/// Default cache of the server in place of MongoDB: tests give it less. When a fifth of it is not
+/// in its files yet, writers have to flush first.
 const MONGO_CACHE: &str = "4G";
 const TO_TOPIC: Sinks = Sinks { topic: true, cassandra: false, mongodb: false, append: false };
 const TO_STORES: Sinks = Sinks { topic: false, cassandra: true, mongodb: true, append: false };
@@ -50,7 +50,8 @@ const TO_STORES: Sinks = Sinks { topic: false, cassandra: true, mongodb: true, a
 const ROUNDS: usize = 3;
 
 fn main() {
-    // Everything, or the parts that the arguments name: `cargo bench --workspace --no-default-features --bench streaming -- latency`.
+    // Everything, or the parts that the arguments name: `cargo bench --workspace
+    // --no-default-features --bench streaming -- latency`.
     let asked: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wants = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
     if wants("costs") {
@@ -90,8 +91,8 @@ struct Servers {
 }
 
 impl Servers {
-    /// Starts Java as tests do: its second compiler and its parallel collector would take the cores of the
-    /// measured worker.
+    /// Starts Java as tests do: its second compiler and its parallel collector would take the cores
+    /// of the measured worker.
     fn lean() -> Self {
         Self::start(&[], &[])
     }
@@ -171,8 +172,8 @@ enum Subjects {
     New,
 }
 
-/// Feeds a topic at a steady rate with current timestamps, and reads the latency from the worker. A consumer
-/// that does nothing else measures the share of the topic.
+/// Feeds a topic at a steady rate with current timestamps, and reads the latency from the worker. A
+/// consumer that does nothing else measures the share of the topic.
 fn latency(pipelines: &BenchPipelines, what: &str, sinks: Sinks, (partitions, rate): (i32, u64), subjects: Subjects) {
     let topic = pipelines.topic_of("paced", partitions);
     let worker = Worker::serve(pipelines, &topic, sinks);
@@ -224,7 +225,8 @@ impl Feed {
     fn new(pipelines: &BenchPipelines, topic: &str) -> Self {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", pipelines.kafka())
-            // The default of Kafka 4 clients: a batch of one record costs the broker as much as one of a hundred.
+            // The default of Kafka 4 clients: a batch of one record costs the broker as much as one
+            // of a hundred.
             .set("linger.ms", "5")
             .set("partitioner", "murmur2_random")
             .create()
@@ -240,7 +242,8 @@ impl Feed {
         }
     }
 
-    /// Sends so many events a second for so many seconds. Returns when the worker has delivered them.
+    /// Sends so many events a second for so many seconds. Returns when the worker has delivered
+    /// them.
     fn pour(&mut self, worker: &Worker, rate: u64, seconds: u64) {
         let begun = Instant::now();
         for number in 0..rate * seconds {

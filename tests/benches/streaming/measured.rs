@@ -73,7 +73,8 @@ pub fn of_this_process(events: u64, work: impl FnOnce()) -> Cost {
     Cost { events, cpu: own_cpu().saturating_sub(cpu), wall: begun.elapsed(), peak_rss: None }
 }
 
-/// Measures the generation of events that are written nowhere: the speed of the machine without servers.
+/// Measures the generation of events that are written nowhere: the speed of the machine without
+/// servers.
 pub fn generator() -> Cost {
     let options = GenerateOptions { subjects: 5_000, ..GenerateOptions::new(Kind::Account, GENERATED) };
     let mut generator = Generator::new(options).unwrap();

@@ -1,6 +1,6 @@
-//! The measured pipelines, in a temporary folder and with names of their own in every store. Keys are in
-//! MongoDB: the threads of a Cassandra with few requests wake thousands of times a second, and take a core
-//! from the worker.
+//! The measured pipelines, in a temporary folder and with names of their own in every store. Keys
+//! are in MongoDB: the threads of a Cassandra with few requests wake thousands of times a second,
+//! and take a core from the worker.
 
 use std::{
     cell::{Cell, RefCell},
@@ -111,8 +111,9 @@ impl<'e> BenchPipelines<'e> {
         pour(&mut Generator::new(options).unwrap(), &mut target, None, |_| ()).unwrap();
     }
 
-    /// Returns the command of the worker in a session of its own. A kernel that divides the cores by session
-    /// (`sched_autogroup_enabled`) then gives it a share like each server, as for a container.
+    /// Returns the command of the worker in a session of its own. A kernel that divides the cores
+    /// by session (`sched_autogroup_enabled`) then gives it a share like each server, as for a
+    /// container.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("setsid");
         command.arg(worker_program()).args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());

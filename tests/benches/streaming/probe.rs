@@ -1,5 +1,5 @@
-//! The latency of a topic from producer to consumer without a worker: the share of feeder, broker and client
-//! on cores that all share.
+//! The latency of a topic from producer to consumer without a worker: the share of feeder, broker
+//! and client on cores that all share.
 
 use std::{
     sync::{

@@ -49,7 +49,8 @@ fn every_event_of_a_file_is_accounted_for_per_sink() {
 impl Scene {
     fn play() -> Self {
         let folder = Folder::of_example("laptop");
-        // A run of an empty file creates the tables. Then two subjects are erased, which have no data.
+        // A run of an empty file creates the tables. Then two subjects are erased, which have no
+        // data.
         folder.write("profiles.ndjson", "");
         assert_eq!(folder.counts(&[]).events(), 0);
         let ring = folder.ring();
@@ -281,9 +282,9 @@ fn erase(folder: &Folder, ring: &KeyRing) {
     }
 }
 
-/// Returns events of sorts that the generator doesn't make: of erased subjects (three fenced, one denied
-/// before that), and old ones (three of 800 days, one of them sent again outside the dedupe window; two
-/// of 1,200 days).
+/// Returns events of sorts that the generator doesn't make: of erased subjects (three fenced, one
+/// denied before that), and old ones (three of 800 days, one of them sent again outside the dedupe
+/// window; two of 1,200 days).
 fn rare_lines() -> Vec<String> {
     let now = jiff::Timestamp::now().as_millisecond();
     let event = |id: &str, days: i64, subject: &str, rest: &str| {

@@ -1,5 +1,5 @@
-//! Every kind of invalid input has a defined result: a reason for an event, an exit code and a message for
-//! a manifest. None causes a panic or a stall.
+//! Every kind of invalid input has a defined result: a reason for an event, an exit code and a
+//! message for a manifest. None causes a panic or a stall.
 
 use std::{
     collections::BTreeMap,
@@ -70,7 +70,8 @@ fn run(folder: &Folder) -> Ended {
     ended
 }
 
-/// Returns the contents of the store: reasons by the offset of their records, and the number of rows.
+/// Returns the contents of the store: reasons by the offset of their records, and the number of
+/// rows.
 fn stored(folder: &Folder) -> (BTreeMap<i64, String>, i64) {
     let connection = dump::open(&folder.database());
     let mut statement = connection.prepare("SELECT position, reason FROM lethe_dead_letter").unwrap();
@@ -401,8 +402,8 @@ fn a_bad_header_is_refused_and_not_quoted() {
     }
 }
 
-/// Runs a pipeline and checks that it is refused: with this exit code, and a message with this place and
-/// this text. No table exists afterwards.
+/// Runs a pipeline and checks that it is refused: with this exit code, and a message with this
+/// place and this text. No table exists afterwards.
 #[track_caller]
 fn refused(folder: &Folder, code: i32, place: &str, text: &str) {
     assert_eq!(complaint(folder, code, place, text), None);

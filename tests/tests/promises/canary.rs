@@ -1,5 +1,5 @@
-//! No personal value is stored or logged except where the manifest allows it. Every place of events and
-//! manifests contains canaries, and the output and files of runs are searched for them.
+//! No personal value is stored or logged except where the manifest allows it. Every place of events
+//! and manifests contains canaries, and the output and files of runs are searched for them.
 
 use std::{fs, thread, time::Duration};
 
@@ -16,8 +16,8 @@ const LOUD: [[&str; 6]; 2] = [
     ["--log", "trace", "--log-format", "json", "--output", "json"],
 ];
 
-/// Runs a command in every format. Fails the test if its output contains a canary, or if its exit code is
-/// another one.
+/// Runs a command in every format. Fails the test if its output contains a canary, or if its exit
+/// code is another one.
 #[track_caller]
 fn check_output(folder: &Folder, code: i32, arguments: &[&str]) {
     for loud in LOUD {

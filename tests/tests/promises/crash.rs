@@ -1,7 +1,8 @@
-//! A run that is killed at any moment and started again ends in the same state as an undisturbed one.
+//! A run that is killed at any moment and started again ends in the same state as an undisturbed
+//! one.
 //!
-//! Subjects' keys and day keys are random, so the killed run gets those of the undisturbed one. Then
-//! every byte must be the same. A run with its own keys may differ in sealed values alone.
+//! Subjects' keys and day keys are random, so the killed run gets those of the undisturbed one.
+//! Then every byte must be the same. A run with its own keys may differ in sealed values alone.
 
 use std::{
     collections::BTreeMap,
@@ -86,8 +87,8 @@ fn a_killed_run_with_its_own_keys_differs_in_sealed_values_alone() {
     });
 }
 
-/// Runs a test again if midnight fell into it: dead letters of unreadable subjects are sealed with the key
-/// of the UTC day.
+/// Runs a test again if midnight fell into it: dead letters of unreadable subjects are sealed with
+/// the key of the UTC day.
 fn within_one_day(test: impl Fn()) {
     let day = || jiff::Timestamp::now().as_second().div_euclid(86_400);
     let before = day();
@@ -140,9 +141,9 @@ fn seed_keys(from: &Path, to: &Path) {
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
 }
 
-/// Runs to the end of the source with so many kills. One kill in four comes at a random moment after the
-/// start, while stores are opened and files are truncated. The others come a random moment after a random
-/// length of the output file, so that they spread over the run.
+/// Runs to the end of the source with so many kills. One kill in four comes at a random moment
+/// after the start, while stores are opened and files are truncated. The others come a random
+/// moment after a random length of the output file, so that they spread over the run.
 fn run_with_kills(folder: &Folder, steady: &Folder, kills: usize, seed: u128) {
     let mut random = Pcg64Mcg::new((seed << 1) | 1);
     let length = fs::metadata(steady.file("clean.ndjson")).unwrap().len();
@@ -153,15 +154,16 @@ fn run_with_kills(folder: &Folder, steady: &Folder, kills: usize, seed: u128) {
         let early = number % 4 == 3;
         let mut moment = Duration::from_micros(below(if early { 250_000 } else { 30_000 }));
         while !killed(folder, (!early).then_some(point), moment) {
-            // The run ended before the kill. The next one has nothing to do, and is killed at its start.
+            // The run ended before the kill. The next one has nothing to do, and is killed at its
+            // start.
             moment = Duration::from_micros(below(20_000));
         }
     }
     folder.counts(&[]);
 }
 
-/// Starts a run and kills it at a moment after its start, or after a length of its output file. Returns
-/// `false` if it ended before.
+/// Starts a run and kills it at a moment after its start, or after a length of its output file.
+/// Returns `false` if it ended before.
 fn killed(folder: &Folder, point: Option<u64>, moment: Duration) -> bool {
     let mut run = Running::start(&mut folder.run_command(&[]));
     let started = Instant::now();

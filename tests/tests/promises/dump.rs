@@ -1,4 +1,5 @@
-//! The contents of a SQLite file as comparable text: the rows of every table, sorted by all columns.
+//! The contents of a SQLite file as comparable text: the rows of every table, sorted by all
+//! columns.
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -1,7 +1,7 @@
 //! Lethe's promises, tested by real runs of `lethe-worker`: one file per promise.
 //!
-//! One binary has all of them, because linking is slow. `dump` reads an embedded store; the rest of what
-//! they share is in `lethe_tests`.
+//! One binary has all of them, because linking is slow. `dump` reads an embedded store; the rest of
+//! what they share is in `lethe_tests`.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 

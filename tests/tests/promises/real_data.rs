@@ -1,5 +1,6 @@
-//! Pipelines on data from elsewhere: the passengers of the Titanic, and 50,000 profiles by Faker. Every row
-//! has an outcome, every value is compared with its row, and the figures in the docs are right.
+//! Pipelines on data from elsewhere: the passengers of the Titanic, and 50,000 profiles by Faker.
+//! Every row has an outcome, every value is compared with its row, and the figures in the docs are
+//! right.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

@@ -7,8 +7,8 @@ use lethe_tests::folder::{Folder, generate, mixed_events};
 
 const EVENTS: u64 = 40_000;
 
-/// The comparison includes everything: the progress is the same after both runs, and `lethe_audit` has
-/// accesses to personal data, of which a run makes none.
+/// The comparison includes everything: the progress is the same after both runs, and `lethe_audit`
+/// has accesses to personal data, of which a run makes none.
 #[test]
 fn a_second_run_from_the_start_changes_no_byte() {
     let folder = Folder::of_example("laptop");
@@ -50,8 +50,8 @@ fn a_run_with_nothing_new_changes_no_byte() {
     assert!(file == folder.read("clean.ndjson"));
 }
 
-/// The comparison leaves out the marks of the file sink in `lethe_progress`: a file, like an output topic,
-/// gets duplicates if the source is set back without it.
+/// The comparison leaves out the marks of the file sink in `lethe_progress`: a file, like an output
+/// topic, gets duplicates if the source is set back without it.
 #[test]
 fn a_run_from_any_point_changes_no_row() {
     let folder = Folder::of_example("laptop");

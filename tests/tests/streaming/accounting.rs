@@ -1,5 +1,5 @@
-//! Each event of a topic has exactly one outcome per sink, from a closed list. A sink holds what the
-//! outcomes say, and nothing else. A second read of the topic from its start changes nothing.
+//! Each event of a topic has exactly one outcome per sink, from a closed list. A sink holds what
+//! the outcomes say, and nothing else. A second read of the topic from its start changes nothing.
 
 use std::time::{Duration, Instant};
 
@@ -127,7 +127,8 @@ fn check_counts(expected: &Expected<'_>, counts: &Counts) {
         match sink {
             // An older event is superseded within a batch, and stale in a later one.
             "profiles" | "documents" => assert!(counts.of(sink, "superseded") + counts.of(sink, "stale") > 0),
-            // Cassandra doesn't report that a deletion covers a write: such a write counts as delivered.
+            // Cassandra doesn't report that a deletion covers a write: such a write counts as
+            // delivered.
             _ => assert_eq!((written, counts.of(sink, "deleted")), (accepted, deletes), "{sink}"),
         }
     }

@@ -1,6 +1,6 @@
-//! No personal value is stored or logged except where the manifest allows it. Keys, headers and values
-//! of valid and invalid records contain canaries; the output of runs and the contents of three servers
-//! are searched for them.
+//! No personal value is stored or logged except where the manifest allows it. Keys, headers and
+//! values of valid and invalid records contain canaries; the output of runs and the contents of
+//! three servers are searched for them.
 //!
 //! `zxqvbyjkkept` and `zxqvbyjkid` are allowed in the Operational table and collection, as in
 //! `tests/promises/canary.rs`.
@@ -127,7 +127,8 @@ fn assert_no_canary_is_stored(fixture: &PipelineFixture) {
 fn check_canaries(keys: &str) {
     let fixture =
         PipelineFixture::with_manifest(&pipeline(keys), |spec| spec["event"]["delete"]["tombstone"] = true.into());
-    // Records have the times of their events, which the default retention of seven days would remove.
+    // Records have the times of their events, which the default retention of seven days would
+    // remove.
     fixture.topics.create(&fixture.clean(), 1);
     fixture.produce(records());
     let counts = run(&fixture, "text", &[]);

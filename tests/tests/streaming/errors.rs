@@ -1,5 +1,5 @@
-//! `lint --live` and `run` report what is wrong with a store, where, and how to fix it. No report contains
-//! a password.
+//! `lint --live` and `run` report what is wrong with a store, where, and how to fix it. No report
+//! contains a password.
 
 use std::fs;
 
@@ -59,8 +59,8 @@ impl SecuredKafka {
     }
 }
 
-/// Runs `lint --live` and `run`. Fails the test unless both report all of `clues`, or if one shows a
-/// password.
+/// Runs `lint --live` and `run`. Fails the test unless both report all of `clues`, or if one shows
+/// a password.
 #[track_caller]
 fn assert_both_report(fixture: &PipelineFixture, clues: &[&str]) {
     // At the same time: both wait for servers that don't answer.

@@ -1,5 +1,5 @@
-//! The commands in the comment of `examples/streaming` run as they are, on the servers of the tests and
-//! with names of their own.
+//! The commands in the comment of `examples/streaming` run as they are, on the servers of the tests
+//! and with names of their own.
 
 use std::{fs, os::unix::fs::symlink, process::Command};
 

@@ -158,7 +158,7 @@ impl<'s> Expected<'s> {
         assert_eq!(text("event_id"), Some(self.id(audience, event)));
         assert_eq!(text("event_time"), Some(event.time.to_string()));
         let version = self.version(event);
-        // The last digit tells events of one version apart.
+        // The last digit orders events of one version.
         assert!(row.written.values().all(|at| at - at.rem_euclid(10) == version), "{version}: {row:?}");
         let end = (event.time + days * DAY).div_euclid(1000);
         assert!(row.expires.values().all(|at| at.abs_diff(end) <= SLACK), "{end}: {row:?}");

@@ -1,5 +1,5 @@
-//! Records that the source's retention removes before they are read are counted and reported. The rest is
-//! read.
+//! Records that the source's retention removes before they are read are counted and reported. The
+//! rest is read.
 
 use std::{collections::BTreeMap, thread, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Workers that are killed at any moment: others take over, and stores hold what the model says in the
-//! end. Repetitions, which topics alone may have, are counted.
+//! Workers that are killed at any moment: others take over, and stores hold what the model says in
+//! the end. Repetitions, which topics alone may have, are counted.
 
 use std::{
     thread,
@@ -57,7 +57,8 @@ struct WorkerGroup<'s> {
     workers: Vec<Running>,
     group: BaseConsumer,
     random: Pcg64Mcg,
-    /// A kill after which some partition has not advanced yet: its time, and the offsets at that time.
+    /// A kill after which some partition has not advanced yet: its time, and the offsets at that
+    /// time.
     stalled: Option<(Instant, Offsets)>,
     recoveries: Vec<Duration>,
     /// The most resident memory of a worker, in MiB.
@@ -81,10 +82,10 @@ impl<'s> WorkerGroup<'s> {
         self.random.next_u64() % bound
     }
 
-    /// Kills so many workers. Every other kill comes at a random moment after the last one, while a worker
-    /// opens its stores and the group rebalances. The others come a random moment after a random number of
-    /// records in the output topic, so that they spread over the run. In a soak, each of those waits for
-    /// the recovery from the last kill, so that its duration is known.
+    /// Kills so many workers. Every other kill comes at a random moment after the last one, while a
+    /// worker opens its stores and the group rebalances. The others come a random moment after a
+    /// random number of records in the output topic, so that they spread over the run. In a soak,
+    /// each of those waits for the recovery from the last kill, so that its duration is known.
     fn kill_workers(&mut self, events: u64, kills: u64) {
         let mut points: Vec<u64> = (0..kills).map(|_| self.below(events * 6 / 10)).collect();
         points.sort_unstable();

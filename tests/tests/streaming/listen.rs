@@ -118,8 +118,8 @@ fn check_documented_metrics(page: &str) {
     assert!(page.ends_with("# EOF\n"));
 }
 
-/// Checks that label values are words of the manifest, words of closed lists, or numbers: none is from an
-/// event.
+/// Checks that label values are words of the manifest, words of closed lists, or numbers: none is
+/// from an event.
 #[track_caller]
 fn check_labels(fixture: &PipelineFixture, page: &str) {
     let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();

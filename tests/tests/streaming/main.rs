@@ -1,8 +1,9 @@
 //! Lethe's promises about streams, tested by real runs on real servers: one file per promise.
 //!
-//! Servers are those of `tests/engines`, or of the variables that name others (see its README). Tests
-//! share `lethe_tests` (servers, programs, the model), `pipeline_fixture` (a pipeline with names of
-//! its own), `topics` and `tables` (what stores hold) and `expected` (what they should hold).
+//! Servers are those of `tests/engines`, or of the variables that name others (see its README).
+//! Tests share `lethe_tests` (servers, programs, the model), `pipeline_fixture` (a pipeline with
+//! names of its own), `topics` and `tables` (what stores hold) and `expected` (what they should
+//! hold).
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 

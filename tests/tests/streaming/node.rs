@@ -1,5 +1,6 @@
-//! Workers as pods on a real node. The operator is installed from `deploy/` and creates the pods. Events
-//! move through them while they are scaled, while a Secret is rotated, and while one of them is killed.
+//! Workers as pods on a real node. The operator is installed from `deploy/` and creates the pods.
+//! Events move through them while they are scaled, while a Secret is rotated, and while one of them
+//! is killed.
 
 use std::{
     collections::BTreeSet,
@@ -56,8 +57,8 @@ impl Node {
         Self { files, kubectl, admin, address }
     }
 
-    /// Creates an image of a program and loads it into the node, under the name that `deploy/` and the
-    /// operator use.
+    /// Creates an image of a program and loads it into the node, under the name that `deploy/` and
+    /// the operator use.
     fn load_image(&self, name: &str, program: &str) {
         let archive = self.files.path().join(format!("{name}.tar"));
         let archive = archive.to_str().unwrap();
@@ -124,8 +125,8 @@ impl Node {
     }
 }
 
-/// Waits until a condition holds. Fails the test after `bound`. Each check may start kubectl, which takes
-/// a tenth of a second of CPU.
+/// Waits until a condition holds. Fails the test after `bound`. Each check may start kubectl, which
+/// takes a tenth of a second of CPU.
 #[track_caller]
 fn wait_until(bound: Duration, what: &str, mut is_met: impl FnMut() -> bool) {
     let started = Instant::now();

@@ -1,5 +1,5 @@
-//! The contents of a store are a function of the events. Their order, their repetitions and the number of
-//! runs change nothing.
+//! The contents of a store are a function of the events. Their order, their repetitions and the
+//! number of runs change nothing.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,8 @@ fn slot(id: &str) -> u64 {
     u64::from_be_bytes(*Sha256::digest(id.as_bytes()).first_chunk().unwrap()) % 10
 }
 
-/// Returns an event about a subject. Its content contains its id, so that a mix of two events is found.
+/// Returns an event about a subject. Its content contains its id, so that a mix of two events is
+/// found.
 fn event(id: &str, subject: &str, time: i64) -> Sent {
     let tier = ["bronze", "silver", "gold", "platinum"][id.len() % 4];
     let value = json!({
@@ -46,8 +47,8 @@ fn deletion(id: &str, subject: &str, time: i64) -> Sent {
     Sent::event(subject, &value.to_string())
 }
 
-/// Returns events of few subjects in few milliseconds in random order, with deletions, tombstones and
-/// duplicates. No two events of a subject have the same version: the next test has those.
+/// Returns events of few subjects in few milliseconds in random order, with deletions, tombstones
+/// and duplicates. No two events of a subject have the same version: the next test has those.
 fn entangled(count: usize, seed: u128) -> Vec<Sent> {
     let mut random = Pcg64Mcg::new((seed << 1) | 1);
     let mut below = |bound: u64| random.next_u64() % bound;
@@ -103,8 +104,8 @@ fn late_events_and_events_of_one_millisecond_are_stored_as_the_model_says_in_any
     assert_eq!(before.2, fixture.documents("documents"));
 }
 
-/// Events of one subject, millisecond and slot have the same version. The greater id then is the newer
-/// event, in any order.
+/// Events of one subject, millisecond and slot have the same version. The greater id then is the
+/// newer event, in any order.
 #[test]
 fn of_events_of_one_version_the_one_with_the_greatest_id_is_stored_whole() {
     let fixture = PipelineFixture::new();

@@ -1,5 +1,5 @@
-//! A pipeline on real servers, with names of its own for everything that it creates there. All of it is
-//! deleted when the test ends.
+//! A pipeline on real servers, with names of its own for everything that it creates there. All of
+//! it is deleted when the test ends.
 
 use std::{
     collections::BTreeMap,
@@ -275,7 +275,8 @@ impl PipelineFixture {
         })
     }
 
-    /// Creates an index of the collection of a sink that removes documents so many seconds after a date.
+    /// Creates an index of the collection of a sink that removes documents so many seconds after a
+    /// date.
     pub fn create_ttl_index(&self, sink: &str, field: &str, seconds: i32) {
         let sink = self.sink(sink);
         let collection = sink["mongodb"]["collection"].as_str().unwrap().to_owned();

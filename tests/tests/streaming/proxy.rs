@@ -29,8 +29,8 @@ pub enum Fault {
     Delay(Duration),
     /// Resets connections and new ones.
     Reset,
-    /// Accepts connections and reads them, and passes nothing on. Such a connection stays silent after the
-    /// fault: neither of its ends is notified.
+    /// Accepts connections and reads them, and passes nothing on. Such a connection stays silent
+    /// after the fault: neither of its ends is notified.
     HalfOpen,
     /// Passes on requests. Drops the response and resets the connection.
     LoseResponse,
@@ -71,8 +71,8 @@ impl Proxy {
         Self::listening(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), to)
     }
 
-    /// Listens on another address of this machine for the server at `port`: its certificate may not name
-    /// that address.
+    /// Listens on another address of this machine for the server at `port`: its certificate may not
+    /// name that address.
     pub fn under(host: Ipv4Addr, port: u16) -> Self {
         Self::listening(SocketAddr::from((host, port)), port)
     }

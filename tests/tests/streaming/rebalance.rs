@@ -1,5 +1,5 @@
-//! Partitions that are revoked while reading is paused and assigned again, and partitions beside one with a
-//! backlog.
+//! Partitions that are revoked while reading is paused and assigned again, and partitions beside
+//! one with a backlog.
 
 use std::{
     collections::BTreeSet,

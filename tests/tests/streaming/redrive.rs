@@ -1,5 +1,5 @@
-//! Redrive of dead letters with a corrected manifest: events and deletions are written to the sinks that
-//! lack them and to no other, and the letters are removed.
+//! Redrive of dead letters with a corrected manifest: events and deletions are written to the sinks
+//! that lack them and to no other, and the letters are removed.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -86,7 +86,8 @@ fn events_rejected_by_a_wrong_manifest_are_delivered_to_every_sink_by_a_correcte
     let held = Expected::of(&fixture);
     assert_eq!(letters(&fixture).len(), 0, "an event that every sink holds has no letter");
     assert_eq!(held.accepted().filter(|event| event.deletes()).count() as u64, deletions);
-    // The same as without the mistake, except for records of the letters, which are still in their topic.
+    // The same as without the mistake, except for records of the letters, which are still in their
+    // topic.
     assert_eq!(held.check(), Repeated { output: 0, letters: rejected as usize });
     assert_eq!(redrive(&fixture, &[])["letters"], json!(0));
 }

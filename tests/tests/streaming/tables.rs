@@ -131,12 +131,12 @@ fn number(value: Option<&CqlValue>) -> Option<i64> {
     }
 }
 
-/// The largest difference between two expiry times of the same cell, in seconds: a TTL has whole seconds
-/// from the moment of the write, and a write may take four seconds.
+/// The largest difference between two expiry times of the same cell, in seconds: a TTL has whole
+/// seconds from the moment of the write, and a write may take four seconds.
 pub const SLACK: u64 = 2 + 4;
 
-/// Fails the test unless two states of a table have the same cells and write times, and the same expiry
-/// times within [`SLACK`].
+/// Fails the test unless two states of a table have the same cells and write times, and the same
+/// expiry times within [`SLACK`].
 #[track_caller]
 pub fn assert_same(before: &[Row], after: &[Row]) {
     assert_eq!(before.len(), after.len(), "the number of rows differs");

@@ -280,8 +280,8 @@ pub fn within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
 /// An offset of each partition, and its end.
 pub type Offsets = BTreeMap<i32, (u64, u64)>;
 
-/// Returns the committed offset of each partition of a topic, and the partition's end. Fails if brokers
-/// don't respond in time.
+/// Returns the committed offset of each partition of a topic, and the partition's end. Fails if
+/// brokers don't respond in time.
 pub fn committed(topic: &str, group: &BaseConsumer, patience: Duration) -> KafkaResult<Offsets> {
     let mut list = TopicPartitionList::new();
     for partition in partitions(group, topic, patience)? {

@@ -158,7 +158,8 @@ impl PipelineFixture {
         self.run_watched(size, batches, self.watch()).await
     }
 
-    /// As [`PipelineFixture::run_and_stop`]. Returns the number of requests for subjects to the key store.
+    /// As [`PipelineFixture::run_and_stop`]. Returns the number of requests for subjects to the key
+    /// store.
     pub async fn run_and_count_requests(&self, size: usize, batches: usize) -> u64 {
         let watch = self.watch();
         self.run_watched(size, batches, Arc::clone(&watch)).await;

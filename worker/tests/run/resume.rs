@@ -16,7 +16,8 @@ fn feed(fixture: &PipelineFixture) {
     fixture.feed(&lines);
 }
 
-/// Removes everything that a run wrote except the keys, so that another run seals with the same ones.
+/// Removes everything that a run wrote except the keys, so that another run seals with the same
+/// ones.
 fn remove_all_but_keys(fixture: &PipelineFixture) {
     fixture
         .sql()

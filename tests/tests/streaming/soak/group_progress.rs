@@ -28,9 +28,9 @@ impl GroupProgress {
         Self { client: config.create().unwrap(), topic: fixture.source() }
     }
 
-    /// Waits until the group has committed everything that the topic holds now, with at least one event
-    /// in each partition. Returns how long that took, or an error after `bound`. Calls `check` between
-    /// requests.
+    /// Waits until the group has committed everything that the topic holds now, with at least one
+    /// event in each partition. Returns how long that took, or an error after `bound`. Calls
+    /// `check` between requests.
     pub fn caught_up(&self, bound: Duration, mut check: impl FnMut()) -> Result<Duration, String> {
         let started = Instant::now();
         let mut goal: Option<Offsets> = None;

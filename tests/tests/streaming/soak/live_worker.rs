@@ -107,7 +107,8 @@ impl LiveWorker {
         series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() as u64).sum()
     }
 
-    /// Returns since when it waits for the sink or store of this name, or `None` if it does not wait.
+    /// Returns since when it waits for the sink or store of this name, or `None` if it does not
+    /// wait.
     pub fn stalled_since(&self, store: &str) -> Option<String> {
         let status = self.status();
         let all = [&status["sinks"], &status["stores"]].into_iter().flat_map(|list| list.as_array().unwrap());

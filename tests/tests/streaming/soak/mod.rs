@@ -15,9 +15,9 @@ mod soak_run;
 mod soak_servers;
 mod workers;
 
-/// Returns the longest time from the end of a fault until everything sent before it is delivered. The
-/// promised time is that of a soak, which runs alone. The short form runs beside other tests, and may
-/// have two cores.
+/// Returns the longest time from the end of a fault until everything sent before it is delivered.
+/// The promised time is that of a soak, which runs alone. The short form runs beside other tests,
+/// and may have two cores.
 pub fn recovery() -> Duration {
     scale(Duration::from_secs(60), Duration::from_secs(30))
 }

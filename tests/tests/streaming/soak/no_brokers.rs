@@ -1,5 +1,5 @@
-//! Metadata without brokers. A broker that has just started knows topics but no brokers for a moment.
-//! Here a proxy answers in that way, so that clients are certain to see it.
+//! Metadata without brokers. A broker that has just started knows topics but no brokers for a
+//! moment. Here a proxy answers in that way, so that clients are certain to see it.
 
 use std::{
     io::{self, ErrorKind},
@@ -166,8 +166,8 @@ async fn send(to: &mut OwnedWriteHalf, frame: &[u8]) -> io::Result<()> {
 /// <https://kafka.apache.org/protocol#The_Messages_Metadata>.
 ///
 /// The topics are many so that the client is busy with them while its broker threads end. A client
-/// that relies on its timer for the next request then never sends one (librdkafka 2.12: this response
-/// stops the timer).
+/// that relies on its timer for the next request then never sends one (librdkafka 2.12: this
+/// response stops the timer).
 fn without_brokers(question: &[u8]) -> Option<Vec<u8>> {
     let number = |at: usize| i16::from_be_bytes([question[at], question[at + 1]]);
     let (metadata, version, correlation) = (number(0) == 3, number(2), &question[4..8]);
@@ -175,8 +175,8 @@ fn without_brokers(question: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     assert_eq!(version, 13, "the layout is that of version 13");
-    // After the client's id and empty tags: the number of topics plus one, 16 bytes of an id, and the
-    // length of the name plus one.
+    // After the client's id and empty tags: the number of topics plus one, 16 bytes of an id, and
+    // the length of the name plus one.
     let topics = 8 + 2 + usize::try_from(number(8)).unwrap_or(0) + 1;
     if question[topics] < 2 {
         return None;

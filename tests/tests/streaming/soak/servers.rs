@@ -59,8 +59,8 @@ fn a_cassandra_restart_stalls_its_sinks_and_keys_alone() {
         "cassandra restart",
         &servers,
         servers.cassandra.as_ref().unwrap(),
-        // It responds when its log is on the disk, 900 times a second here. The backlog of the restart is
-        // delivered beside new events.
+        // It responds when its log is on the disk, 900 times a second here. The backlog of the
+        // restart is delivered beside new events.
         250,
         &["profiles", "history", "keyStore"],
     );

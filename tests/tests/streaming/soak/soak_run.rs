@@ -18,8 +18,8 @@ use crate::{
 
 /// The longest time until the rest of the load is delivered: it is sent as fast as possible.
 const REST: Duration = Duration::from_secs(600);
-/// The most memory that a worker takes, in MiB, whatever the backlog: docs/operations.md bounds what is
-/// fetched ahead, in flight and cached.
+/// The most memory that a worker takes, in MiB, whatever the backlog: docs/operations.md bounds
+/// what is fetched ahead, in flight and cached.
 const MEMORY: u64 = 512;
 
 /// A pipeline with two workers under load.
@@ -34,8 +34,8 @@ pub struct SoakRun<'s> {
 }
 
 impl<'s> SoakRun<'s> {
-    /// Starts two workers and a load of `rate` events a second, in the end of at least `least` events.
-    /// Returns when events are delivered.
+    /// Starts two workers and a load of `rate` events a second, in the end of at least `least`
+    /// events. Returns when events are delivered.
     pub fn start(fixture: &'s PipelineFixture, rate: u64, least: u64) -> Self {
         let mut run = Self::of(fixture, || Load::start(fixture, rate, least));
         run.catch_up();
@@ -70,8 +70,8 @@ impl<'s> SoakRun<'s> {
         catch_up(&self.progress, &mut self.workers, recovery());
     }
 
-    /// Waits until everything sent so far is delivered, after a fault that has just ended. Records and
-    /// returns how long that took.
+    /// Waits until everything sent so far is delivered, after a fault that has just ended. Records
+    /// and returns how long that took.
     #[track_caller]
     pub fn recover(&mut self) -> Duration {
         let took = catch_up(&self.progress, &mut self.workers, recovery());
@@ -123,8 +123,8 @@ impl<'s> SoakRun<'s> {
         self.workers.iter().map(|worker| worker.metric("lethe_rebalances_total")).sum()
     }
 
-    /// Delivers the rest, stops the workers, and compares every place with the model. Prints `name`,
-    /// `what` happened, and the figures.
+    /// Delivers the rest, stops the workers, and compares every place with the model. Prints
+    /// `name`, `what` happened, and the figures.
     #[track_caller]
     pub fn finish(mut self, name: &str, what: &str) {
         let events = self.load.finish();
@@ -140,8 +140,8 @@ impl<'s> SoakRun<'s> {
         assert_eq!(expected.judged().len() as u64, events, "the source holds what was sent, once");
         // Fails if a store lacks an event, or has one twice or a wrong one.
         let repeated = expected.check();
-        // The topic has a record twice if its event was read again, if a producer sent it again, or if the
-        // source repeats it while the ids of earlier events are read again.
+        // The topic has a record twice if its event was read again, if a producer sent it again, or
+        // if the source repeats it while the ids of earlier events are read again.
         let repetitions = expected.count(|verdict| *verdict == Verdict::Duplicate);
         let explained = read_again + sent_again;
         let unexplained = (repeated.output as u64).saturating_sub(explained);

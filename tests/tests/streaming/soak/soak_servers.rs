@@ -19,8 +19,8 @@ const PORTS: u16 = 60;
 /// Offset of the port that Kafka's proxied listener advertises.
 const PROXY: u16 = 30;
 
-/// Held by a scenario that stops servers: the restart of a server beside others that start may take a
-/// minute, and the recovery then measures the machine.
+/// Held by a scenario that stops servers: the restart of a server beside others that start may take
+/// a minute, and the recovery then measures the machine.
 static RESTARTS: Mutex<()> = Mutex::new(());
 /// Held by a scenario behind the one port that a shared Kafka advertises for proxies.
 static PROXIED_KAFKA: Mutex<()> = Mutex::new(());
@@ -60,8 +60,8 @@ impl SoakServers {
         Self::start(&[engine], nodes, lock(&RESTARTS))
     }
 
-    /// Returns servers for [`Self::proxied`]. A shared MongoDB is a replica set, whose clients bypass a
-    /// proxy: that one is always private.
+    /// Returns servers for [`Self::proxied`]. A shared MongoDB is a replica set, whose clients
+    /// bypass a proxy: that one is always private.
     pub fn behind_proxies() -> Self {
         if has_proxied_kafka() {
             Self::start(&["mongo"], 1, lock(&PROXIED_KAFKA))
@@ -100,8 +100,8 @@ impl SoakServers {
         private.fold(engines().clone(), |all, server| all.with(&server.facts))
     }
 
-    /// Puts proxies between the workers of a fixture and their servers. The test itself does not use
-    /// them.
+    /// Puts proxies between the workers of a fixture and their servers. The test itself does not
+    /// use them.
     pub fn proxied(&self, fixture: &PipelineFixture) -> Proxies {
         let (mut stores, engines) = (String::from_utf8(fixture.folder.read("store.yaml")).unwrap(), self.engines());
         let mut before = |server: &str, proxy: Proxy| {
