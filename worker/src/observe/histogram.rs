@@ -1,5 +1,5 @@
-//! A histogram of times that a batch is recorded into with one addition per bucket: the one of the
-//! metrics crate takes a lock per value.
+//! A histogram of durations. A whole batch is recorded with one addition per bucket, while the
+//! histogram of the metrics crate takes a lock per value.
 
 use std::{
     sync::{
@@ -14,14 +14,15 @@ use prometheus_client::{
     metrics::{MetricType, TypedMetric},
 };
 
-/// Upper bounds of buckets, in microseconds: 1 ms to 60 s. One more holds what is longer.
+/// Upper bounds of the buckets in microseconds, 1 ms to 60 s. One more bucket holds longer
+/// durations.
 const BOUNDS: [u64; 15] = [
     1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
 ];
 const BUCKETS: usize = BOUNDS.len() + 1;
 
-/// A histogram that any thread may record into.
+/// A histogram that any thread can record into.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram(Arc<Shared>);
 
@@ -32,14 +33,14 @@ struct Shared {
 }
 
 impl Histogram {
-    /// Records one time.
+    /// Records one duration.
     pub fn record(&self, took: Duration) {
         let mut tally = Tally::default();
         tally.add(took);
         self.merge(&tally);
     }
 
-    /// Records what was tallied.
+    /// Records all durations of a tally.
     pub fn merge(&self, tally: &Tally) {
         for (bucket, count) in self.0.buckets.iter().zip(tally.buckets) {
             if count > 0 {
@@ -59,7 +60,8 @@ impl EncodeMetric for Histogram {
         let bounds = BOUNDS.iter().map(|micros| seconds(*micros)).chain([f64::INFINITY]);
         let counts = self.0.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-        // The count is that of the buckets, so that the two agree whatever is recorded meanwhile.
+        // The count is the sum of the buckets, so that both agree even while durations are
+        // recorded.
         let count = buckets.iter().map(|(_, count)| count).sum();
         let sum = seconds(self.0.micros.load(Ordering::Relaxed));
         encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
@@ -74,7 +76,7 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// Times of one batch, on one thread.
+/// Durations of one batch, collected on one thread.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     buckets: [u64; BUCKETS],
@@ -82,13 +84,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds one time.
+    /// Adds one duration.
     pub fn add(&mut self, took: Duration) {
         self.put(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), 1);
     }
 
-    /// Adds the time between two instants in milliseconds since 1970. A clock that was ahead counts
-    /// as no time.
+    /// Adds the time between two instants in milliseconds since 1970. Counts as zero if `to` is
+    /// before `from`, as when the source's clock is ahead.
     pub fn add_between(&mut self, from: i64, to: i64) {
         self.put(u64::try_from(to.saturating_sub(from)).unwrap_or(0).saturating_mul(1_000), 1);
     }
@@ -96,7 +98,8 @@ impl Tally {
     fn put(&mut self, micros: u64, times: u64) {
         let bucket = BOUNDS.partition_point(|bound| *bound < micros);
         self.buckets[bucket] += times;
-        // A record of 1970 must not run the sum over: years count as a day.
+        // Caps each duration at a day, so that records with a timestamp of 1970 don't overflow the
+        // sum.
         self.micros += micros.min(86_400_000_000) * times;
     }
 }
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_on_a_bound_belongs_to_its_bucket() {
+    fn a_duration_equal_to_a_bound_counts_in_that_bucket() {
         let histogram = Histogram::default();
         histogram.record(Duration::from_millis(1));
         histogram.record(Duration::from_micros(1_001));
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_recorded_as_its_events_would_be() {
+    fn recording_a_batch_equals_recording_its_events() {
         let (one_by_one, at_once) = (Histogram::default(), Histogram::default());
         let mut tally = Tally::default();
         for millis in [0, 3, 3, 40, 9_000] {
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_from_the_future_took_no_time_and_an_ancient_one_breaks_no_sum() {
+    fn a_future_record_counts_as_zero_and_an_ancient_one_does_not_overflow_the_sum() {
         let histogram = Histogram::default();
         let mut tally = Tally::default();
         tally.add_between(2_000, 1_000);

@@ -1,5 +1,6 @@
-//! Whether the worker lives: each thread that must keep turning has a heartbeat, and a heartbeat that works
-//! has a deadline. A store that is down is no reason to kill a worker: whoever waits for one rests.
+//! Liveness of the worker. Each thread that must make progress has a heartbeat with a deadline. A
+//! thread that waits for a store pauses its heartbeat, since a restart would not bring the store
+//! back.
 
 use std::{
     sync::{
@@ -9,10 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// In place of a time: it rests.
+/// Stored in place of the time of the last beat: the heartbeat is paused.
 const PAUSED: u64 = u64::MAX;
 
-/// Hearts of a worker.
+/// The heartbeats of a worker.
 #[derive(Debug)]
 pub struct Liveness {
     started: Instant,
@@ -24,7 +25,7 @@ struct ThreadState {
     what: &'static str,
     deadline: Duration,
     started: Instant,
-    /// Milliseconds from birth to the last beat.
+    /// Milliseconds from the start to the last beat.
     last: AtomicU64,
 }
 
@@ -35,8 +36,8 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// A heartbeat for a thread: while it works, it must beat within the deadline. Dropped, it isn't
-    /// asked for any more.
+    /// Returns the heartbeat of a thread, which starts paused. Between beats no more time than the
+    /// deadline may pass, unless the heartbeat is paused. A dropped heartbeat is no longer checked.
     pub fn register(&self, what: &'static str, deadline: Duration) -> Heartbeat {
         let thread = Arc::new(ThreadState { what, deadline, started: self.started, last: AtomicU64::new(PAUSED) });
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +46,7 @@ impl Liveness {
         Heartbeat(thread)
     }
 
-    /// The first thread that is stuck, in words; `None` while all is well.
+    /// Describes the first thread that is stuck. Returns `None` if there is none.
     pub fn stuck(&self) -> Option<String> {
         self.stuck_at(Instant::now())
     }
@@ -71,13 +72,13 @@ impl Liveness {
 pub struct Heartbeat(Arc<ThreadState>);
 
 impl Heartbeat {
-    /// It works, and will beat again within the deadline.
+    /// Reports progress. The next beat is due within the deadline.
     pub fn beat(&self) {
         let millis = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(PAUSED - 1);
         self.0.last.store(millis, Ordering::Relaxed);
     }
 
-    /// It waits for others, as long as that takes.
+    /// Suspends the deadline until the next beat, while the thread waits for something else.
     pub fn pause(&self) {
         self.0.last.store(PAUSED, Ordering::Relaxed);
     }

@@ -1,20 +1,20 @@
-//! Every metric, once: what is registered and what docs/operations.md says both come from here.
+//! The definition of every metric. Both the registry and docs/operations.md are made from it.
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// It only grows, and begins at 0 when the worker starts.
+    /// Only grows; starts at 0 with the worker.
     Counter,
-    /// It goes up and down.
+    /// Goes up and down.
     Gauge,
-    /// How many were at most how large; `_bucket`, `_sum` and `_count`.
+    /// Counts of observations by upper bound: `_bucket`, `_sum` and `_count`.
     Histogram,
-    /// Always 1; its labels say something.
+    /// Always 1; its labels carry the information.
     Info,
 }
 
 impl MetricKind {
-    /// As in the exposition.
+    /// Returns the type's name in the exposition format.
     pub const fn name(self) -> &'static str {
         match self {
             MetricKind::Counter => "counter",
@@ -25,21 +25,21 @@ impl MetricKind {
     }
 }
 
-/// One metric.
+/// A metric's definition.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricDef {
-    /// As it is asked for in PromQL, in base units.
+    /// Its name in PromQL, in base units.
     pub name: &'static str,
-    /// What it is.
+    /// Its type.
     pub kind: MetricKind,
-    /// Its labels beside `pipeline`.
+    /// Its labels, without `pipeline`.
     pub labels: &'static [&'static str],
-    /// What it says, in a sentence.
+    /// One sentence for `# HELP` and the docs.
     pub meaning: &'static str,
 }
 
 impl MetricDef {
-    /// Its name without the suffix that the exposition adds by its kind.
+    /// Returns the name without the suffix that the exposition adds for its type.
     pub fn family(&self) -> &'static str {
         let suffix = match self.kind {
             MetricKind::Counter => "_total",
@@ -49,12 +49,12 @@ impl MetricDef {
         self.name.strip_suffix(suffix).unwrap_or(self.name)
     }
 
-    /// Its meaning without the full stop, which the exposition adds.
+    /// Returns the meaning without the full stop, which the exposition adds.
     pub fn help(&self) -> &'static str {
         self.meaning.trim_end_matches('.')
     }
 
-    /// Whether it is about the process, not about its pipeline.
+    /// Returns whether it describes the process, not its pipeline.
     pub fn is_process_metric(&self) -> bool {
         self.name.starts_with("process_") || self.kind == MetricKind::Info
     }
@@ -72,7 +72,7 @@ macro_rules! metrics {
             };
         )*
 
-        /// Every metric, in the order they are shown.
+        /// All metrics, in the order of the docs.
         pub const ALL: &[MetricDef] = &[$($constant),*];
     };
 }
@@ -82,29 +82,29 @@ metrics! {
     EVENTS_READ = Counter "lethe_events_read_total" [],
     /// Bytes of the values of events read.
     BYTES_READ = Counter "lethe_bytes_read_total" [],
-    /// Events by what became of them at a sink, once it is durable: one outcome per event and sink.
+    /// Events by outcome at a sink, once it is durable: one outcome per event and sink.
     EVENTS = Counter "lethe_events_total" [sink, outcome],
     /// Rejected events by reason.
     REJECTED = Counter "lethe_events_rejected_total" [reason],
-    /// Events that the source dropped before they were read: they are lost to every sink.
+    /// Events that the source's retention removed before they were read: no sink has them.
     EXPIRED_UNREAD = Counter "lethe_expired_unread_total" [],
     /// Dead letters written.
     LETTERS_WRITTEN = Counter "lethe_deadletter_written_total" [],
-    /// Dead letters whose time was up before anybody redrove them.
+    /// Dead letters that expired before they were redriven.
     LETTERS_EXPIRED = Counter "lethe_deadletter_expired_total" [],
-    /// Time from the record's own timestamp to the moment when every sink had it.
+    /// Time from the record's own timestamp until every sink has acknowledged it.
     END_TO_END = Histogram "lethe_end_to_end_seconds" [],
     /// Time that a sink took to make a batch durable.
     SINK_WRITE = Histogram "lethe_sink_write_seconds" [sink],
-    /// Writes that failed and were tried again; `deadLetter`, `keyStore` and `progress` stand beside the sinks.
+    /// Writes that failed and were retried; also for `deadLetter`, `keyStore` and `progress`.
     RETRIES = Counter "lethe_sink_retries_total" [sink],
-    /// Events handed to a sink that it has not answered for.
+    /// Events sent to a sink that it has not acknowledged.
     IN_FLIGHT = Gauge "lethe_sink_in_flight_events" [sink],
-    /// 1 while a store is waited for; `deadLetter`, `keyStore` and `progress` stand beside the sinks.
+    /// 1 while a store does not answer; also for `deadLetter`, `keyStore` and `progress`.
     STALLED = Gauge "lethe_sink_stalled" [sink],
-    /// Records sent again to an output topic because an answer was lost: they may stand there twice.
+    /// Records sent again to an output topic because an answer was lost: it may hold them twice.
     SENT_AGAIN = Counter "lethe_output_duplicates_possible_total" [sink],
-    /// Records of a partition that are not delivered yet; partitions beyond the first 1,000 are summed as `other`.
+    /// Undelivered records of a partition; partitions beyond the first 1,000 are summed as `other`.
     LAG = Gauge "lethe_consumer_lag_records" [topic, partition],
     /// 1 while a partition is not read because the sinks are behind.
     PAUSED = Gauge "lethe_consumer_paused" [topic, partition],
@@ -112,13 +112,13 @@ metrics! {
     WARMING = Gauge "lethe_warming" [topic, partition],
     /// Partitions that this worker reads.
     ASSIGNED = Gauge "lethe_assigned_partitions" [],
-    /// Times that partitions were assigned anew.
+    /// Assignments of partitions, the first one included.
     REBALANCES = Counter "lethe_rebalances_total" [],
-    /// Subjects whose keys are at hand.
+    /// Subjects whose keys are cached.
     CACHE_ENTRIES = Gauge "lethe_subject_cache_entries" [],
-    /// Events whose subject was at hand.
+    /// Events whose subject was cached.
     CACHE_HITS = Counter "lethe_subject_cache_hits_total" [],
-    /// Events whose subject was looked up in the key store.
+    /// Events whose subject was fetched from the key store.
     CACHE_MISSES = Counter "lethe_subject_cache_misses_total" [],
     /// Time that the key store took to answer.
     KEY_STORE_TIME = Histogram "lethe_key_store_seconds" [],
@@ -143,13 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_metrics_share_a_name() {
+    fn metric_names_are_unique() {
         let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), ALL.len());
     }
 
     #[test]
-    fn a_counter_ends_in_total_and_a_time_in_seconds() {
+    fn names_of_counters_end_in_total_and_of_durations_in_seconds() {
         for metric in ALL {
             assert_eq!(metric.kind == MetricKind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
             if metric.kind == MetricKind::Histogram {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_meaning_is_a_sentence_that_fits_into_a_cell() {
+    fn every_meaning_is_a_sentence_that_fits_into_a_table_cell() {
         for metric in ALL {
             assert!(metric.meaning.ends_with('.') && !metric.meaning.contains('|'), "{}", metric.meaning);
         }

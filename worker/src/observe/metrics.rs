@@ -1,5 +1,5 @@
-//! Counters and histograms of a pipeline. Every series is made when the pipeline is, so that
-//! recording is an addition per batch and no look-up, and a rate is right from the first event on.
+//! Counters and histograms of a pipeline. All series are created with the pipeline. Recording is
+//! thus an addition per batch without a look-up, and rates are right from the first event on.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -108,21 +108,21 @@ impl Metrics {
         Self { registry: root, ..metrics }
     }
 
-    /// All of them, in the OpenMetrics text format.
+    /// Returns all metrics in the OpenMetrics text format.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        // Writing to a String can't fail, and the formats of our own metrics don't.
+        // Writing to a String can't fail, and neither do the encoders of our own metrics.
         let _ = encode(&mut out, &self.registry);
         out
     }
 
-    /// Counts what was read from the source.
+    /// Counts events read from the source, and the bytes of their values.
     pub fn read(&self, events: u64, bytes: u64) {
         self.events_read.inc_by(events);
         self.bytes_read.inc_by(bytes);
     }
 
-    /// Counts what became of a batch, once all of it is durable.
+    /// Counts the outcomes of a batch, once all of it is durable.
     pub fn done(&self, counts: &Counts) {
         for sink in &self.sinks {
             if let Some(sink_counts) = counts.sinks.get(&sink.name) {
@@ -138,12 +138,12 @@ impl Metrics {
         }
     }
 
-    /// Counters and histograms of a sink, by its place in the pipeline.
+    /// Returns the metrics of a sink, by its index in the pipeline.
     pub fn sink(&self, at: usize) -> Option<&SinkMetrics> {
         self.sinks.get(at)
     }
 
-    /// Counts events that the source dropped before they were read.
+    /// Counts events that the source's retention removed before they were read.
     pub fn expired_unread(&self, events: u64) {
         self.expired_unread.inc_by(events);
     }
@@ -153,17 +153,18 @@ impl Metrics {
         self.letters_written.inc_by(letters);
     }
 
-    /// Counts dead letters whose time was up.
+    /// Counts dead letters that expired.
     pub fn letters_expired(&self, letters: u64) {
         self.letters_expired.inc_by(letters);
     }
 
-    /// Times from records to their acknowledgement by all; record a batch by a [`super::Tally`].
+    /// Returns the histogram of times from records to their acknowledgement by all sinks. Record a
+    /// batch with a [`super::Tally`].
     pub fn end_to_end(&self) -> &Histogram {
         &self.end_to_end
     }
 
-    /// Records the time that the key store took to answer.
+    /// Records the duration of a call of the key store.
     pub fn key_store(&self, took: Duration) {
         self.key_store.record(took);
     }
@@ -173,14 +174,14 @@ impl Metrics {
         self.rebalances.inc();
     }
 
-    /// Notes how many subjects are at hand, and counts those of a batch that were and were not.
+    /// Sets the number of cached subjects, and counts the cache hits and misses of a batch.
     pub fn subjects(&self, entries: usize, hits: u64, misses: u64) {
         self.cache_entries.set(entries as i64);
         self.cache_hits.inc_by(hits);
         self.cache_misses.inc_by(misses);
     }
 
-    /// Notes how many ids are kept for dedupe.
+    /// Sets the number of ids kept for dedupe.
     pub fn dedupe_ids(&self, ids: usize) {
         self.dedupe_ids.set(ids as i64);
     }
@@ -248,25 +249,25 @@ impl SinkMetrics {
         names.iter().map(one).collect()
     }
 
-    /// Counts events that had an outcome here.
+    /// Counts events with an outcome.
     pub fn count(&self, outcome: Outcome, events: u64) {
         if events > 0 {
             self.outcomes[outcome as usize].inc_by(events);
         }
     }
 
-    /// A batch was handed over.
+    /// Counts a batch that is sent to the sink.
     pub fn batch_sent(&self, events: usize) {
         self.in_flight.inc_by(events as i64);
     }
 
-    /// A batch that was handed over is durable, or given up.
+    /// Counts a batch that is durable or was given up, and records how long its write took.
     pub fn batch_written(&self, events: usize, took: Duration) {
         self.in_flight.dec_by(events as i64);
         self.write.record(took);
     }
 
-    /// Counts records that were sent to an output topic once more.
+    /// Counts records that were sent again to an output topic.
     pub fn sent_again(&self, records: u64) {
         self.sent_again.inc_by(records);
     }
@@ -304,7 +305,7 @@ mod tests {
     };
 
     #[test]
-    fn every_metric_of_the_table_is_exposed_and_no_other() {
+    fn exactly_the_defined_metrics_are_exposed() {
         let instruments = kafka();
         instruments.run_state.assign([0]);
         let text = instruments.metrics.text();
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn every_series_has_the_labels_of_the_table() {
+    fn every_series_has_the_defined_labels() {
         let instruments = kafka();
         instruments.run_state.assign([0]);
         for line in instruments.metrics.text().lines().filter(|line| !line.starts_with('#')) {
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_of_a_label_is_a_word_of_the_manifest_or_of_a_closed_list() {
+    fn label_values_are_words_of_the_manifest_or_of_a_closed_list() {
         let instruments = kafka();
         instruments.run_state.assign(0..2_000);
         let mut words: BTreeSet<String> = ["shop.profiles", "profiles", "history", "user_profiles", "other"]
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_a_batch_is_counted_by_sink_and_by_reason() {
+    fn outcomes_of_a_batch_are_counted_by_sink_and_by_reason() {
         let instruments = kafka();
         let mut counts = Counts::default();
         for sink in ["profiles", "history"] {
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sink_was_handed_is_in_flight_until_it_answers() {
+    fn events_sent_to_a_sink_are_in_flight_until_it_answers() {
         let instruments = kafka();
         let sink = instruments.metrics.sink(0).unwrap();
         sink.batch_sent(500);

@@ -1,6 +1,5 @@
-//! What a running worker shows of itself: metrics, a run_state that `/status` reads, a liveness that says
-//! whether it lives, and the server of all three. Nothing here takes a value of an event: what is
-//! shown is numbers, words of the manifest, and codes.
+//! What a running worker exposes: metrics, its state, its liveness, and the HTTP server for all of
+//! them. Nothing here receives a value of an event: only numbers, words of the manifest, and codes.
 
 mod histogram;
 mod liveness;
@@ -31,23 +30,23 @@ use lethe_core::pipeline::{Pipeline, SourceRules};
 
 use crate::clock::now;
 
-/// What is shown of a pipeline that doesn't change while it runs.
+/// Static facts about a running pipeline.
 #[derive(Clone, Debug)]
 pub struct PipelineInfo {
     /// `<namespace>.<name>`.
     pub pipeline: String,
     /// Its sinks, in the order of the pipeline.
     pub sinks: Vec<String>,
-    /// Hash of the configuration that is run.
+    /// Hash of the configuration that runs.
     pub config_hash: String,
     /// `spec.revision`.
     pub revision: u8,
-    /// Where events come from.
+    /// The source.
     pub source: SourceInfo,
 }
 
 impl PipelineInfo {
-    /// What is shown of a pipeline.
+    /// Returns the facts about a pipeline.
     pub fn new(pipeline: &Pipeline, config_hash: String) -> Self {
         let source = match &pipeline.source {
             SourceRules::Kafka { topic, group, .. } => SourceInfo::Kafka { topic: topic.clone(), group: group.clone() },
@@ -63,21 +62,21 @@ impl PipelineInfo {
     }
 }
 
-/// Everything that a running pipeline records into, and that the server reads.
+/// Everything that a running pipeline records into and the server reads.
 #[derive(Debug)]
 pub struct Instruments {
     info: PipelineInfo,
     /// Counters and histograms.
     pub metrics: Metrics,
-    /// What it is doing now.
+    /// What the pipeline is doing.
     pub run_state: Arc<RunState>,
-    /// Whether it lives.
+    /// Whether its threads make progress.
     pub liveness: Liveness,
     rates: rates::Rates,
 }
 
 impl Instruments {
-    /// Makes the instruments of a pipeline that starts now.
+    /// Returns the instruments of a pipeline that starts now.
     pub fn new(info: PipelineInfo) -> Arc<Self> {
         let run_state = Arc::new(RunState::new(info.source.clone(), now()));
         let metrics = Metrics::new(&info, &run_state);
@@ -87,13 +86,14 @@ impl Instruments {
         Arc::new(instruments)
     }
 
-    /// What `/status` answers.
+    /// Returns what `/status` answers.
     pub fn status(&self) -> Status {
         self.sample();
         Status::new(self)
     }
 
-    /// Records are sent to an output topic once more: nobody knows whether it has them.
+    /// Counts records that are sent again to an output topic after a lost answer: the topic may
+    /// already hold them.
     pub(crate) fn sent_again(&self, name: &str, records: usize) {
         let sink = self.info.sinks.iter().position(|sink| sink == name);
         if let Some(sink) = sink.and_then(|at| self.metrics.sink(at)) {
@@ -101,7 +101,7 @@ impl Instruments {
         }
     }
 
-    /// Remembers how far the counters are, for rates; called now and then.
+    /// Samples the counters, for rates. Called periodically.
     pub(crate) fn sample(&self) {
         self.rates.sample(std::time::Instant::now(), self.metrics.totals());
     }

@@ -1,5 +1,5 @@
-//! A store that is waited for: on the run_state and in the counters each time, in the log at once and
-//! then now and then, and once more when it is back.
+//! Reports of stores that don't answer. Every failure changes the state and the counters. The log
+//! has a line at once, then one per half minute, and one when the store is back.
 
 use std::time::Duration;
 
@@ -8,42 +8,42 @@ use lethe_stores::StoreError;
 use super::{Instruments, run_state::RetryLog};
 use crate::clock::now;
 
-/// The dead letter, among stores that are waited for. No sink can be called so: their names are in
-/// lower case.
+/// The dead letter, among the stores. No sink can have this name: names of sinks are in lower case.
 pub const DEAD_LETTER: &str = "deadLetter";
 /// The key store.
 pub const KEY_STORE: &str = "keyStore";
-/// Where progress is committed.
+/// The bookkeeping that holds progress.
 pub const PROGRESS: &str = "progress";
 
-/// The stores that can be waited for beside the sinks.
+/// The stores beside the sinks.
 pub(super) const NON_SINK_STORES: [&str; 3] = [DEAD_LETTER, KEY_STORE, PROGRESS];
 
 impl Instruments {
-    /// A store did not answer; it is asked again after a pause. A sink goes by its name, the others
-    /// are [`DEAD_LETTER`], [`KEY_STORE`] and [`PROGRESS`].
+    /// Reports that a store failed and is called again after `retry_in`. A sink is identified by
+    /// its name, the other stores are [`DEAD_LETTER`], [`KEY_STORE`] and [`PROGRESS`].
     pub fn store_failed(&self, name: &str, error: &StoreError, retry_in: Duration) {
         self.metrics.retried(name);
         let pipeline = &self.info.pipeline;
         if let Some(RetryLog { tries, .. }) = self.run_state.store_failed(now(), name, error.to_string()) {
             let retry_in_seconds = retry_in.as_secs_f64();
-            tracing::warn!(pipeline, sink = name, %error, tries, retry_in_seconds, "waiting for a store");
+            tracing::warn!(pipeline, store = name, %error, tries, retry_in_seconds, "store unavailable, retrying");
         }
     }
 
-    /// A store takes long to answer, and is waited for.
+    /// Reports that a store has not answered a call for long.
     pub fn store_slow(&self, name: &str) {
         let pipeline = &self.info.pipeline;
         if self.run_state.store_failed(now(), name, "no answer yet".to_owned()).is_some() {
-            tracing::warn!(pipeline, sink = name, "waiting for a store: no answer yet");
+            tracing::warn!(pipeline, store = name, "store slow to answer");
         }
     }
 
-    /// A store answered. Once per batch: it only looks whether that is news.
+    /// Reports that a store answered. This is called for every batch, and does nothing unless the
+    /// store failed before.
     pub fn store_answered(&self, name: &str) {
         let pipeline = &self.info.pipeline;
         if let Some(RetryLog { seconds, tries }) = self.run_state.store_recovered(now(), name) {
-            tracing::info!(pipeline, sink = name, seconds, tries, "the store is back");
+            tracing::info!(pipeline, store = name, seconds, tries, "store available again");
         }
     }
 }
@@ -69,7 +69,7 @@ mod tests {
             .count();
         assert_eq!(lines, 120);
         assert_eq!(run_state.store_recovered(3_600_000, "profiles"), Some(RetryLog { seconds: 3_600, tries: 360 }));
-        assert_eq!(run_state.store_recovered(3_600_000, "profiles"), None, "it is back once");
+        assert_eq!(run_state.store_recovered(3_600_000, "profiles"), None, "recovery is reported once");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What the process uses, read from `/proc` when it is asked for. Where there is none, these
-//! metrics are absent.
+//! Metrics of the process, read from `/proc` when they are scraped. They are absent on systems
+//! without `/proc`.
 
 use std::{fmt::Error, fs};
 
@@ -11,12 +11,13 @@ use prometheus_client::{
 
 use super::metric_defs::{CPU, MetricDef, OPEN_FDS, RESIDENT, START_TIME};
 
-/// Ticks of `/proc/self/stat` a second: the kernel's `USER_HZ`, which is 100 wherever Lethe is built.
+/// Ticks per second in `/proc/self/stat`. The kernel's `USER_HZ` is 100 on all platforms that Lethe
+/// is built for.
 const TICKS: f64 = 100.0;
 
 #[derive(Debug)]
 pub(super) struct Process {
-    /// When it started, in seconds since 1970.
+    /// Start time in seconds since 1970.
     pub(super) started: f64,
 }
 
@@ -29,7 +30,7 @@ impl Collector for Process {
             put(&mut encoder, &RESIDENT, &ConstGauge::new(bytes))?;
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One of them is the folder being read.
+            // One of them is the directory that is being read.
             put(&mut encoder, &OPEN_FDS, &ConstGauge::new(open.count().saturating_sub(1) as u64))?;
         }
         put(&mut encoder, &START_TIME, &ConstGauge::new(self.started))
@@ -41,8 +42,8 @@ fn put(encoder: &mut DescriptorEncoder, def: &MetricDef, value: &impl EncodeMetr
     value.encode(metric)
 }
 
-/// Time in user and kernel mode; what stands before is the program's name, in brackets that may
-/// hold anything.
+/// Returns the time in user and kernel mode. The fields follow the program's name, which is in
+/// parentheses and may contain any character.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_is_found_behind_any_name() {
+    fn cpu_time_is_parsed_after_any_program_name() {
         let stat = "7 (a ) 1 2) S 1 7 7 0 -1 4194304 1 0 0 0 250 50 0 0 20 0 1 0 99 1 1";
         assert_eq!(cpu_seconds(stat), Some(3.0));
         assert_eq!(cpu_seconds("7 (short) S 1"), None);

@@ -1,4 +1,4 @@
-//! Rates over the last minute: counters, sampled every few seconds.
+//! Rates over the last minute, from periodic samples of the counters.
 
 use std::{
     collections::VecDeque,
@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How far back a rate looks.
+/// The period that a rate covers.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Samples closer together than this say nothing new.
+/// The shortest time between two kept samples.
 const STEP: Duration = Duration::from_secs(2);
 
 /// Counters at one moment.
@@ -17,11 +17,11 @@ pub(super) struct Totals {
     pub(super) events: u64,
     pub(super) bytes: u64,
     pub(super) dead_letters: u64,
-    /// Events answered for, by sink.
+    /// Events with an outcome, by sink.
     pub(super) sinks: Vec<u64>,
 }
 
-/// What changed a second.
+/// Changes per second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct PerSecond {
     pub(super) events: f64,
@@ -36,7 +36,7 @@ pub(super) struct Rates(Mutex<VecDeque<(Instant, Totals)>>);
 impl Rates {
     pub(super) fn sample(&self, at: Instant, totals: Totals) {
         let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The newest moves until it is far enough from the one before it.
+        // The newest sample is replaced until it is far enough from the one before.
         if let [.., (before, _), (newest, seen)] = samples.make_contiguous()
             && newest.saturating_duration_since(*before) < STEP
         {
@@ -44,7 +44,7 @@ impl Rates {
         } else {
             samples.push_back((at, totals));
         }
-        // The oldest is the last one that is a window old, or the first of all.
+        // Keeps the last sample that is older than the window, as the start of the period.
         while samples.get(1).is_some_and(|(second, _)| at.saturating_duration_since(*second) >= WINDOW) {
             samples.pop_front();
         }
@@ -80,19 +80,19 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_that_of_the_last_minute() {
+    fn a_rate_covers_the_last_minute() {
         let (rates, start) = (Rates::default(), Instant::now());
         assert!(after(&rates, start, 0, 0).abs() < 1e-9);
         assert!((after(&rates, start, 10, 1_000) - 100.0).abs() < 1e-9);
         for tick in 1..=14 {
             after(&rates, start, 10 + 5 * tick, 1_000);
         }
-        assert!(after(&rates, start, 85, 1_000).abs() < 1e-9, "what is older than a minute doesn't count");
+        assert!(after(&rates, start, 85, 1_000).abs() < 1e-9, "samples older than a minute do not count");
         assert!(rates.0.lock().is_ok_and(|samples| samples.len() < 16));
     }
 
     #[test]
-    fn whoever_asks_often_fills_no_memory() {
+    fn frequent_samples_do_not_fill_memory() {
         let (rates, start) = (Rates::default(), Instant::now());
         for millis in 0..10_000 {
             rates.sample(start + Duration::from_millis(millis), totals(millis));

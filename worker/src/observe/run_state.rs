@@ -1,5 +1,5 @@
-//! What a pipeline is doing now. The runtime writes here once per batch, `/status`, `/readyz` and
-//! the gauges of partitions read.
+//! The state of a running pipeline. The pipeline writes it once per batch. `/status`, `/readyz` and
+//! the gauges of partitions read it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,44 +8,45 @@ use std::{
 
 use crate::clock::now;
 
-/// Partitions that are shown one by one; the rest is summed.
+/// Partitions that are listed one by one. The rest is summed.
 pub(super) const MAX_LISTED: usize = 1_000;
 /// Milliseconds between two log lines about the same store.
 const LOG_INTERVAL: i64 = 30_000;
 
-/// How far the life of a run is.
+/// The phase of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Stores are being opened.
     #[default]
     Starting,
-    /// Events flow, or are waited for.
+    /// Events are processed, or the source has none.
     Running,
-    /// It was asked to stop; what is under way is delivered.
+    /// The run was asked to stop, and delivers the batches in flight.
     Draining,
-    /// Nothing is under way any more.
+    /// Nothing is in flight any more.
     Stopped,
 }
 
-/// What a worker does, for people.
+/// The state of a worker, as `/status` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub enum State {
     /// Stores are being opened.
     #[default]
     Starting,
-    /// Events flow; for some partitions, ids of earlier events are still being read for dedupe.
+    /// Events are processed. For some partitions, ids of earlier events are still being read for
+    /// dedupe.
     Warming,
-    /// Events flow, or are waited for.
+    /// Events are processed, or the source has none.
     Running,
-    /// A store doesn't answer, and is waited for.
+    /// A store doesn't answer, and calls to it are retried.
     Stalled,
-    /// It was asked to stop; what is under way is delivered.
+    /// The run was asked to stop, and delivers the batches in flight.
     Draining,
-    /// Nothing is under way any more.
+    /// Nothing is in flight any more.
     Stopped,
 }
 
-/// Where events come from, in words of the manifest.
+/// The source, as the manifest declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceInfo {
     /// A topic.
@@ -57,12 +58,12 @@ pub enum SourceInfo {
     },
     /// Files.
     File {
-        /// As it is declared.
+        /// The declared path.
         path: String,
     },
 }
 
-/// One partition that this worker reads. What isn't known yet is `None`.
+/// The progress of an assigned partition. Unknown values are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Partition {
     /// Everything before this offset is delivered.
@@ -71,51 +72,52 @@ pub struct Partition {
     pub position: Option<u64>,
     /// The offset after the newest record of the topic.
     pub high_watermark: Option<u64>,
-    /// It is not read because the sinks are behind.
+    /// Whether fetching is paused because the sinks are behind.
     pub paused: bool,
 }
 
 impl Partition {
-    /// Records that are not delivered yet, where that is known.
+    /// Returns the number of records that are not delivered yet, if it is known.
     pub(super) fn lag(&self) -> Option<u64> {
         Some(self.high_watermark?.saturating_sub(self.committed.or(self.position)?))
     }
 }
 
-/// A store that is waited for, or was.
+/// A current or past outage of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StoreOutage {
-    /// Since when; `None` once it answered again.
+    /// Start of the outage; `None` if it is over.
     pub(super) since: Option<i64>,
-    /// How often it was asked since.
+    /// Failed calls since the start.
     tries: u64,
-    /// When it last said so.
+    /// Time of the last failure.
     pub(super) at: i64,
-    /// What it said. A store's message holds no values.
+    /// The last error. A store's message contains no values of events.
     pub(super) message: String,
-    /// When the log last had a line about it.
+    /// Time of the last line in the log.
     last_logged: Option<i64>,
-    /// Whether the log knows that it is waited for.
+    /// Whether the log reports the current outage.
     logged: bool,
 }
 
-/// What a line in the log says of a store.
+/// What a log line reports of an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RetryLog {
-    /// How long it is waited for.
+    /// Its duration.
     pub(super) seconds: i64,
-    /// How often it was asked.
+    /// Failed calls.
     pub(super) tries: u64,
 }
 
-/// What is on the run_state.
+/// A snapshot of the state.
 #[derive(Clone, Debug)]
 pub(super) struct StateSnapshot {
     pub(super) source: SourceInfo,
     pub(super) phase: Phase,
     pub(super) opened: bool,
     pub(super) connected: bool,
-    /// Members of the consumer group that work for somebody else; `None` before it was looked at.
+    /// Members of the consumer group that belong to another pipeline; `None` before the first
+    /// check.
     pub(super) foreign_members: Option<usize>,
     /// `None` before the first assignment.
     pub(super) assigned: Option<BTreeMap<i32, Partition>>,
@@ -130,7 +132,7 @@ pub(super) struct StateSnapshot {
 }
 
 impl StateSnapshot {
-    /// The store that is waited for longest.
+    /// Returns the store with the longest current outage, and its start.
     pub(super) fn stalled(&self) -> Option<(&str, i64)> {
         let stalled = self.outages.iter().filter_map(|(name, outage)| Some((name.as_str(), outage.since?)));
         stalled.min_by_key(|(_, since)| *since)
@@ -148,7 +150,7 @@ impl StateSnapshot {
     }
 }
 
-/// What a pipeline is doing now.
+/// The state of a running pipeline.
 #[derive(Debug)]
 pub struct RunState(Mutex<StateSnapshot>);
 
@@ -188,29 +190,30 @@ impl RunState {
         self.lock().clone()
     }
 
-    /// How far the life of the run is; it doesn't go back.
+    /// Advances the phase. A phase never goes back.
     pub fn set_phase(&self, phase: Phase) {
         self.change(now(), |state| state.phase = state.phase.max(phase));
     }
 
-    /// Every store is open: the key store, the sinks, the dead letter.
+    /// Reports that the key store, the sinks and the dead letter are open.
     pub fn stores_opened(&self) {
         self.change(now(), |state| state.opened = true);
     }
 
-    /// Whether a broker answers.
+    /// Sets whether a broker answers.
     pub fn set_connected(&self, connected: bool) {
         self.change(now(), |state| state.connected = connected);
     }
 
-    /// Members of the consumer group that work for somebody else; answers whether their number is news.
+    /// Sets the number of group members that belong to another pipeline. Returns whether it
+    /// changed.
     pub fn set_foreign_members(&self, foreign_members: usize) -> bool {
         let before = self.lock().foreign_members;
         self.change(now(), |state| state.foreign_members = Some(foreign_members));
         before != Some(foreign_members)
     }
 
-    /// These partitions are read from now on, too; none is an assignment as well.
+    /// Adds assigned partitions. An assignment may be empty.
     pub fn assign(&self, partitions: impl IntoIterator<Item = i32>) {
         self.change(now(), |state| {
             let assigned = state.assigned.get_or_insert_default();
@@ -220,7 +223,7 @@ impl RunState {
         });
     }
 
-    /// These partitions are read no more.
+    /// Removes revoked partitions.
     pub fn revoke(&self, partitions: impl IntoIterator<Item = i32>) {
         self.change(now(), |state| {
             for partition in partitions {
@@ -232,7 +235,7 @@ impl RunState {
         });
     }
 
-    /// Notes how far partitions are. One that was revoked meanwhile stays away.
+    /// Updates the progress of partitions. Ignores a partition that was revoked meanwhile.
     pub fn update_partitions(&self, progress: impl IntoIterator<Item = (i32, Partition)>) {
         self.change(now(), |state| {
             for (partition, progress) in progress {
@@ -243,7 +246,7 @@ impl RunState {
         });
     }
 
-    /// Whether ids of earlier events of these partitions are still being read for dedupe.
+    /// Sets whether ids of earlier events of these partitions are still being read for dedupe.
     pub fn set_warming(&self, partitions: impl IntoIterator<Item = i32>, warming: bool) {
         self.change(now(), |state| {
             for partition in partitions {
@@ -256,18 +259,18 @@ impl RunState {
         });
     }
 
-    /// Notes how far files are read; a total of 0 is one that nobody knows.
+    /// Sets how far files are read, in bytes. A total of 0 means unknown.
     pub fn set_file_progress(&self, bytes_read: u64, bytes_total: u64) {
         self.change(now(), |state| (state.bytes_read, state.bytes_total) = (bytes_read, bytes_total));
     }
 
-    /// How far files are read, as [`RunState::file`] noted it.
+    /// Returns how far files are read, as set by [`RunState::set_file_progress`].
     pub fn file_progress(&self) -> (u64, u64) {
         let state = self.lock();
         (state.bytes_read, state.bytes_total)
     }
 
-    /// Stores that are waited for, and for how many seconds.
+    /// Returns the stores with a current outage, and its duration in seconds.
     pub fn waiting_stores(&self) -> Vec<(String, i64)> {
         let (state, now) = (self.lock(), now());
         let seconds = |since: i64| (now - since).max(0) / 1_000;
@@ -275,12 +278,13 @@ impl RunState {
         waits.collect()
     }
 
-    /// Paths that were seen and no field declares, made of declared segments and `*`.
+    /// Sets the paths that occurred and that no field declares. They consist of declared segments
+    /// and `*`.
     pub fn set_unclassified(&self, paths: Vec<String>) {
         self.change(now(), |state| state.unclassified = paths);
     }
 
-    /// A store doesn't answer. What the log should say of it, if it is time to say something.
+    /// Records a failure of a store. Returns what the log should report, if a line is due.
     pub(super) fn store_failed(&self, now: i64, name: &str, message: String) -> Option<RetryLog> {
         let mut line = None;
         self.change(now, |state| {
@@ -296,10 +300,10 @@ impl RunState {
         line
     }
 
-    /// A store answers. What it said last stays to be read. A log that said that it is waited for
-    /// says that it is back.
+    /// Ends the outage of a store. Its last error stays readable. Returns what the log should
+    /// report, if the log reported the outage.
     pub(super) fn store_recovered(&self, now: i64, name: &str) -> Option<RetryLog> {
-        // Nearly always there is nothing to change.
+        // The common case: there is no outage.
         if self.lock().outages.get(name).is_none_or(|outage| outage.since.is_none()) {
             return None;
         }
@@ -315,8 +319,9 @@ impl RunState {
         line
     }
 
-    /// Whether it can do its work, or why not. A store that stops answering later doesn't make it
-    /// unready: another pod would wait for the same store, and evictions would be held up meanwhile.
+    /// Returns whether the worker is ready, and why not. A store that fails later doesn't make it
+    /// unready: another pod would wait for the same store, and evictions would be blocked
+    /// meanwhile.
     pub fn ready(&self) -> Result<String, String> {
         self.ready_at(now())
     }
@@ -324,7 +329,7 @@ impl RunState {
     pub(super) fn ready_at(&self, now: i64) -> Result<String, String> {
         let state = self.lock();
         match state.phase {
-            Phase::Draining => return Err("draining: what is under way is delivered, nothing new is read".to_owned()),
+            Phase::Draining => return Err("draining: batches in flight are delivered, nothing new is read".to_owned()),
             Phase::Stopped => return Err("stopped".to_owned()),
             Phase::Starting | Phase::Running => {}
         }
@@ -381,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_goes_down_leaves_a_worker_ready_and_shows() {
+    fn a_store_outage_leaves_a_worker_ready_and_is_shown() {
         let run_state = kafka();
         run_state.stores_opened();
         run_state.assign([0]);
@@ -392,18 +397,18 @@ mod tests {
         assert_eq!(state_of(&run_state), State::Stalled);
         run_state.store_recovered(77_000, "profiles");
         assert_eq!((run_state.ready(), state_of(&run_state)), (Ok("ready".to_owned()), State::Running));
-        assert_eq!(run_state.snapshot().outages["profiles"].at, 61_000, "what it said last stays");
+        assert_eq!(run_state.snapshot().outages["profiles"].at, 61_000, "the last error stays");
     }
 
     #[test]
-    fn a_store_that_can_t_be_opened_keeps_a_worker_unready_and_is_named() {
+    fn a_store_that_cannot_be_opened_keeps_a_worker_unready_and_is_named() {
         let run_state = kafka();
         run_state.store_failed(0, "profiles", String::new());
         assert_eq!(run_state.ready_at(9_000), Err("starting: waiting for profiles since 9 s".to_owned()));
     }
 
     #[test]
-    fn a_worker_that_drains_is_not_ready() {
+    fn a_draining_worker_is_not_ready() {
         let run_state = kafka();
         run_state.stores_opened();
         run_state.assign([0]);
@@ -412,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_warms_while_any_of_its_partitions_does() {
+    fn a_worker_is_warming_while_any_of_its_partitions_is() {
         let run_state = kafka();
         run_state.assign([0, 1]);
         run_state.set_phase(Phase::Running);
@@ -423,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_noted_of_a_revoked_partition_is_dropped() {
+    fn progress_of_a_revoked_partition_is_ignored() {
         let run_state = kafka();
         run_state.assign([0]);
         run_state.revoke([0]);
@@ -432,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn lag_is_counted_from_what_is_delivered() {
+    fn lag_is_counted_from_the_committed_offset() {
         let mut partition = Partition { position: Some(90), high_watermark: Some(100), ..Partition::default() };
         assert_eq!(partition.lag(), Some(10));
         partition.committed = Some(40);

@@ -1,5 +1,5 @@
-//! The server of `/livez`, `/readyz`, `/metrics` and `/status`. It only reads, knows nobody and
-//! tells nothing of an event.
+//! The HTTP server of `/livez`, `/readyz`, `/metrics` and `/status`. It is read-only, needs no
+//! login and exposes no value of an event.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,22 +18,22 @@ use tokio::{
 
 use super::Instruments;
 
-/// How often counters are looked at for rates.
+/// How often counters are sampled for rates.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
-/// How long answers under way may take once the run has ended.
+/// How long open requests may take after the end of the run.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// Why nobody can ask this worker.
+/// The server can't listen.
 #[derive(Debug, thiserror::Error)]
 #[error("can't listen on {address}: {}; {}", reason(.source), advice(.source))]
 pub struct ListenError {
-    /// Where it was to listen.
+    /// The address.
     pub address: SocketAddr,
-    /// Why it can't.
+    /// The cause.
     pub source: io::Error,
 }
 
@@ -54,7 +54,7 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// An address that is taken, before anything answers there.
+/// A bound address that doesn't serve yet.
 #[derive(Debug)]
 pub struct BoundListener {
     listener: TcpListener,
@@ -62,7 +62,8 @@ pub struct BoundListener {
 }
 
 impl BoundListener {
-    /// Takes an address. Done before any store is opened, so that a wrong one costs nothing.
+    /// Binds an address. This happens before any store is opened, so that a wrong address fails
+    /// early.
     pub async fn new(address: SocketAddr) -> Result<Self, ListenError> {
         let failed = |source| ListenError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -70,12 +71,12 @@ impl BoundListener {
         Ok(Self { listener, address })
     }
 
-    /// Where it listens: with the port that port 0 became.
+    /// Returns the bound address. It has the actual port if port 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers from now on.
+    /// Starts to serve.
     pub fn serve(self, instruments: Arc<Instruments>) -> RunningServer {
         let (stop, stopped) = oneshot::channel::<()>();
         let sampled = Arc::clone(&instruments);
@@ -90,24 +91,24 @@ impl BoundListener {
             }
         });
         let server = tokio::spawn(async move {
-            // Accepting goes on after an error of one connection: this ends only when it is told to.
+            // The server survives errors of single connections, so it ends only on shutdown.
             let _ = server.await;
         });
         RunningServer { stop, server, _sampling: tasks }
     }
 }
 
-/// A server that answers.
+/// A running server.
 #[derive(Debug)]
 pub struct RunningServer {
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
-    /// Ends with it.
+    /// Aborted when this is dropped.
     _sampling: JoinSet<()>,
 }
 
 impl RunningServer {
-    /// Lets answers under way end, for two seconds at most.
+    /// Stops accepting, and gives open requests two seconds to finish.
     pub async fn stop(mut self) {
         let _ = self.stop.send(());
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.server).await.is_err() {
@@ -151,7 +152,7 @@ async fn metrics(State(instruments): State<Arc<Instruments>>) -> impl IntoRespon
 }
 
 async fn status(State(instruments): State<Arc<Instruments>>) -> impl IntoResponse {
-    // Numbers and words: this can't fail, and if it did an empty answer is no lie.
+    // Serialisation of numbers and words can't fail.
     let body = serde_json::to_string_pretty(&instruments.status()).unwrap_or_default() + "\n";
     ([(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, "no-store")], body)
 }
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_is_asked_whether_it_lives_and_whether_it_is_ready() {
+    async fn probes_report_liveness_and_readiness() {
         let instruments = kafka();
         let bound = BoundListener::new(any()).await.unwrap();
         let address = bound.address();
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_and_status_say_what_they_are() {
+    async fn metrics_and_status_have_their_content_types() {
         let bound = BoundListener::new(any()).await.unwrap();
         let address = bound.address();
         let server = bound.serve(kafka());
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_in_use_is_said_with_what_to_change() {
+    async fn an_address_in_use_is_reported_with_a_fix() {
         let bound = BoundListener::new(any()).await.unwrap();
         let error = BoundListener::new(bound.address()).await.unwrap_err().to_string();
         let wanted = format!(
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_who_keeps_a_connection_open_doesn_t_hold_up_the_end() {
+    async fn an_open_connection_does_not_delay_the_shutdown() {
         let bound = BoundListener::new(any()).await.unwrap();
         let address = bound.address();
         let server = bound.serve(kafka());

@@ -1,5 +1,5 @@
-//! Gauges that say what is on the run_state: read from it when they are asked for, so that nobody keeps
-//! them twice.
+//! Gauges of the run state. They are read from the state when they are scraped, so that there is no
+//! second copy.
 
 use std::{collections::BTreeMap, fmt::Error, sync::Arc};
 
@@ -14,11 +14,11 @@ use super::{
     run_state::{MAX_LISTED, Partition, RunState, SourceInfo},
 };
 
-/// Gauges of partitions and of stores that are waited for.
+/// Gauges of partitions and of stores with an outage.
 #[derive(Debug)]
 pub(super) struct StateCollector {
     pub(super) run_state: Arc<RunState>,
-    /// Sinks, and the other stores that can be waited for.
+    /// The sinks and the other stores.
     pub(super) stores: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ impl Collector for StateCollector {
         let shown = shown(assigned);
         let mut each = |def, value: &dyn Fn(i32, &Partition) -> Option<i64>| {
             let rows = shown.iter().filter_map(|(name, partitions)| {
-                // What isn't known of a partition isn't said of it.
+                // A partition whose value is unknown has no series.
                 let known: Vec<i64> = partitions.iter().filter_map(|(at, partition)| value(*at, partition)).collect();
                 let labels = [("topic", topic.as_str()), ("partition", name.as_str())];
                 (!known.is_empty()).then(|| (labels, known.iter().sum()))
@@ -46,7 +46,7 @@ impl Collector for StateCollector {
     }
 }
 
-/// Partitions by the label they are shown with: the first ones alone, the rest as `other`.
+/// Groups partitions by their label: the first ones have their own, the rest is `other`.
 fn shown(assigned: &BTreeMap<i32, Partition>) -> Vec<(String, Vec<(i32, Partition)>)> {
     let mut all = assigned.iter().map(|(at, partition)| (*at, *partition));
     let mut out: Vec<_> = all.by_ref().take(MAX_LISTED).map(|one| (one.0.to_string(), vec![one])).collect();

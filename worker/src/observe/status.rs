@@ -1,4 +1,4 @@
-//! The answer of `/status`: made anew from counters and run_state each time it is asked for.
+//! The answer of `/status`, built from the counters and the run state for each request.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
     run_state::{self, MAX_LISTED, State, StateSnapshot},
 };
 
-/// What a running pipeline says of itself.
+/// The status of a running pipeline.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -33,7 +33,7 @@ pub struct Status {
     unclassified_fields: Vec<String>,
 }
 
-/// Over the last minute.
+/// Rates over the last minute.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_field_names, reason = "they are written so")]
@@ -53,7 +53,7 @@ struct Sink {
     in_flight: i64,
 }
 
-/// A store that can be waited for.
+/// A sink or another store.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Store {
@@ -91,7 +91,7 @@ enum Source {
     },
 }
 
-/// What isn't known is `null`.
+/// Unknown values are `null`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Partition {
@@ -207,7 +207,7 @@ fn instant(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| String::new(), |at| at.to_string())
 }
 
-/// A rate to one digit after the point: more is noise.
+/// Rounds a rate to one decimal place.
 fn tenths(rate: f64) -> f64 {
     (rate * 10.0).round() / 10.0
 }
@@ -229,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn a_status_says_what_counters_and_board_hold() {
+    fn a_status_shows_the_counters_and_the_run_state() {
         let instruments = fixtures::kafka();
         let run_state = &instruments.run_state;
         run_state.stores_opened();
         run_state.set_connected(true);
-        assert!(run_state.set_foreign_members(2) && !run_state.set_foreign_members(2), "news once");
+        assert!(run_state.set_foreign_members(2) && !run_state.set_foreign_members(2), "only a change is reported");
         run_state.assign([3]);
         run_state.set_phase(Phase::Running);
         let far = Partition { committed: Some(90), position: Some(95), high_watermark: Some(100), paused: false };
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_lists_a_thousand_partitions_and_says_how_many_there_are() {
+    fn a_status_lists_a_thousand_partitions_and_their_total() {
         let instruments = fixtures::kafka();
         instruments.run_state.assign(0..1_500);
         let source = &status(&instruments)["source"];
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_of_files_says_how_far_they_are_read() {
+    fn the_status_of_a_file_pipeline_shows_the_bytes_read() {
         let instruments = fixtures::file();
         instruments.run_state.set_file_progress(10, 0);
         let wanted = json!({"path": "in/*.ndjson", "bytesRead": 10, "bytesTotal": null});

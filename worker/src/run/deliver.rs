@@ -99,7 +99,7 @@ impl Deliverer {
         let mut tick = tokio::time::interval(Duration::from_millis(200));
         while more || !window.is_empty() {
             tokio::select! {
-                batch = batches.recv(), if more && window.has_room() => match batch {
+                batch = batches.recv(), if more && window.has_capacity() => match batch {
                     None => more = false,
                     Some(batch) => {
                         let transformed = Arc::new(batch);
@@ -117,7 +117,7 @@ impl Deliverer {
                             }
                         }
                         if !in_flight.dead_letters_written && to_letters.send((number, transformed)).await.is_err() {
-                            tracing::debug!("the dead letter ended");
+                            tracing::debug!("the dead letter task ended");
                         }
                         window.insert(number, in_flight);
                     }

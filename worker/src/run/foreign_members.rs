@@ -37,16 +37,16 @@ pub(super) fn spawn_check(source: &TopicSource, handle: &Arc<RunHandle>) {
                         tracing::warn!(
                             group = source.options.group,
                             foreign_members,
-                            "others read in the consumer group of this pipeline: their events are not seen here"
+                            "other pipelines read in this consumer group: the events of their partitions are missing here"
                         );
                     }
                 }
-                Err(error) => tracing::debug!(%error, "the group could not be looked at"),
+                Err(error) => tracing::debug!(%error, "failed to describe the consumer group"),
             }
             next = Instant::now() + CHECK_INTERVAL;
         }
     };
     if let Err(error) = std::thread::Builder::new().name("foreign-members".to_owned()).spawn(check) {
-        tracing::debug!(%error, "no thread to look at the group");
+        tracing::debug!(%error, "failed to start the thread that checks the consumer group");
     }
 }

@@ -165,14 +165,14 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
     let runtime = Handle::current();
     let transform_task = tokio::task::spawn_blocking(move || -> Result<(), RunError> {
         // New records take precedence over records that are only remembered for dedupe.
-        while let Some(feed) = runtime.block_on(async {
+        while let Some(message) = runtime.block_on(async {
             tokio::select! {
                 biased;
                 new = to_transform.recv() => new,
                 Some(known) = to_remember.recv() => Some(known),
             }
         }) {
-            match feed {
+            match message {
                 Message::History(batch) => transformer.remember(&batch)?,
                 #[cfg(feature = "kafka")]
                 Message::Revoked(streams) => transformer.forget(&streams),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_gathers_while_a_sink_writes_goes_as_one() {
+    async fn batches_that_queue_up_during_a_write_are_merged() {
         let mut task = SinkTaskFixture::new();
         for batch in 0..3 {
             task.enqueue(batch, &[batch]).await;

@@ -118,7 +118,7 @@ impl TopicReader {
         }
         let left = consumer.leave();
         if left > 0 {
-            tracing::warn!(batches = left, "left with batches under way: they will be read again");
+            tracing::warn!(batches = left, "left the consumer group with batches in flight: they will be read again");
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ impl TopicReader {
                 // In order with the records: the ids are forgotten after everything in flight was
                 // processed.
                 if batches.try_send(Message::Revoked(streams)).is_err() {
-                    tracing::debug!("the ids of partitions that went stay remembered for a while");
+                    tracing::debug!("queue full: ids of revoked partitions are not forgotten yet");
                 }
             }
         }
@@ -216,12 +216,12 @@ impl TopicReader {
         let refilled = warming.clone();
         let refilling = move || {
             if let Err(error) = read_history(&source, &ranges, &known, &handle) {
-                tracing::warn!(%error, "ids of earlier records are not remembered: a repetition of one may pass");
+                tracing::warn!(%error, "failed to read ids of earlier records: their duplicates may pass");
             }
             handle.instruments.run_state.set_warming(refilled, false);
         };
         if let Err(error) = std::thread::Builder::new().name("refill".to_owned()).spawn(refilling) {
-            tracing::warn!(%error, "no thread to read ids of earlier records");
+            tracing::warn!(%error, "failed to start the thread that reads ids of earlier records");
             self.handle.instruments.run_state.set_warming(warming, false);
         }
     }

@@ -59,7 +59,7 @@ impl Window {
         self.0.len()
     }
 
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_capacity(&self) -> bool {
         let is_small =
             || self.0.values().map(|in_flight| in_flight.transformed.counts.events).sum::<u64>() < MAX_SMALL_EVENTS;
         self.0.len() < MAX_BATCHES || self.0.len() < MAX_SMALL_BATCHES && is_small()
@@ -105,16 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn what_every_sink_holds_waits_for_others_only_where_its_offsets_do() {
+    fn an_acknowledged_batch_waits_for_earlier_ones_only_if_its_offsets_are_ordered() {
         let mut window = Window::default();
         for (number, batch) in [(1, (5, true, false)), (2, (6, false, true)), (3, (7, true, true))] {
             window.insert(number, in_flight(batch.0, batch.1, batch.2));
         }
         assert_eq!(window.take_written().unwrap().transformed.counts.events, 6);
-        assert!(
-            window.take_written().is_none(),
-            "its offset would be committed before that of the one that came first"
-        );
+        assert!(window.take_written().is_none(), "its offset would be committed before an earlier one");
         window.get_mut(1).unwrap().answers[0] = Some(Vec::new());
         assert_eq!(
             [
@@ -127,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_keeps_its_order() {
+    fn a_batch_with_a_mark_is_committed_in_order() {
         let mut window = Window::default();
         window.insert(1, in_flight(1, false, false));
         window.insert(2, InFlightBatch { marks: vec![Some(40)], ..in_flight(1, false, true) });
@@ -135,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn few_large_batches_or_many_small_ones_are_under_way() {
+    fn few_large_batches_or_many_small_ones_are_in_flight() {
         let most = |events: u64| {
             let mut window = Window::default();
-            while window.has_room() {
+            while window.has_capacity() {
                 window.insert(window.len() as u64, in_flight(events, false, false));
             }
             window.len()

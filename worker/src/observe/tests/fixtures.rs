@@ -1,10 +1,10 @@
-//! Instruments for tests.
+//! Instruments of example pipelines.
 
 use std::sync::Arc;
 
 use super::super::{Instruments, PipelineInfo, SourceInfo};
 
-/// Those of a pipeline from a topic to two sinks.
+/// Returns the instruments of a pipeline from a topic to two sinks.
 pub(in crate::observe) fn kafka() -> Arc<Instruments> {
     Instruments::new(PipelineInfo {
         source: SourceInfo::Kafka { topic: "user_profiles".to_owned(), group: "lethe.shop.profiles".to_owned() },
@@ -12,7 +12,7 @@ pub(in crate::observe) fn kafka() -> Arc<Instruments> {
     })
 }
 
-/// Those of a pipeline from files to two sinks.
+/// Returns the instruments of a pipeline from files to two sinks.
 pub(in crate::observe) fn file() -> Arc<Instruments> {
     Instruments::new(info())
 }
@@ -27,7 +27,8 @@ fn info() -> PipelineInfo {
     }
 }
 
-/// Labels of a line of an exposition. No value in tests holds a comma, a quote or a brace.
+/// Returns the labels of a line of an exposition. Assumes that no value contains a comma, a quote
+/// or a brace.
 pub(in crate::observe) fn labels(line: &str) -> Vec<(&str, &str)> {
     if line.starts_with('#') {
         return Vec::new();

@@ -1,3 +1,3 @@
-//! What the tests of this module share.
+//! Fixtures of this module's tests.
 
 pub(super) mod fixtures;
