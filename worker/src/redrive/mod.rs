@@ -1,10 +1,10 @@
-//! Dead letters once more: each is opened, goes through the pipeline as it is declared now, and is
+//! Redrives dead letters: each is opened, processed by the pipeline as it is declared now, and
 //! delivered to the sinks that lack it.
 //!
-//! The order is: write to the sinks, commit the marks of those that are files, remove the letters.
-//! Killed at any moment and started again, no letter is lost. A table takes the same event twice
-//! without a change; a file that was killed between the second step and the third gets the lines of
-//! one page of letters a second time, as an output topic would.
+//! A page of letters is written to the sinks, then the marks of files are committed, then the
+//! letters are removed. A redrive that is killed at any moment and started again loses no letter. A
+//! table is not changed by an event that it holds already. A file that was killed between the
+//! second step and the third gets the lines of that page twice, as an output topic does.
 
 mod reprocess;
 
@@ -25,46 +25,48 @@ use crate::{
     run::{Deliverer, Job, KeyError, LetterError, RunError, RunHandle, expire_before, open_letter},
 };
 
-/// Letters that are opened at once: their originals are in memory together.
+/// Letters that are opened together. All their original records are in memory.
 const PAGE: usize = 200;
 
-/// Which letters, and whether anything is changed.
+/// Which letters are redriven.
 #[derive(Clone, Debug, Default)]
 pub struct RedriveOptions {
-    /// Only letters with one of these reason codes; empty: all.
+    /// Only letters with one of these reason codes. Empty: all letters.
     pub reasons: BTreeSet<String>,
-    /// So many letters at most.
+    /// The number of letters, at most.
     pub limit: Option<u64>,
-    /// Look what would become of them: no sink, letter or key is touched.
+    /// Only report the outcomes. Changes no sink, letter or key.
     pub dry_run: bool,
 }
 
-/// What became of dead letters: each letter that was looked at counts once among the fates.
+/// Outcomes of a redrive. Each letter counts in exactly one of the fields from `redriven` to
+/// `without_sink`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Redriven {
-    /// Letters that were looked at.
+    /// Letters read.
     pub letters: u64,
-    /// Processed, and removed: `sinks` says what came of them.
+    /// Processed and removed. `sinks` has their outcomes.
     pub redriven: u64,
-    /// Rejected again, by reason code; they stay.
+    /// Rejected again, by reason code, and kept.
     pub rejected: BTreeMap<&'static str, u64>,
-    /// Removed, because their subject was erased.
+    /// Removed because their subject was erased.
     pub fenced: u64,
-    /// Removed, because the key of their day was destroyed, or is due to be.
+    /// Removed because the key of their day was destroyed or has expired.
     pub expired: u64,
-    /// They don't open: damaged, or their key is absent without having been destroyed; they stay.
+    /// Kept because they can't be opened: they are damaged, or their key is missing without an
+    /// erasure.
     pub unopened: u64,
-    /// None of the sinks that lack them is declared any more; they stay.
+    /// Kept because no sink that lacks them is declared any more.
     pub without_sink: u64,
-    /// Outcomes of the letters that were processed, at the sinks that lacked them. Of a dry run,
-    /// `delivered` are those that would be written.
+    /// Outcomes of the processed letters, at the sinks that lacked them. In a dry run `delivered`
+    /// counts the records that would be written.
     pub sinks: BTreeMap<String, SinkCounts>,
 }
 
 impl Redriven {
-    /// Letters that are still there.
-    pub fn stay(&self) -> u64 {
+    /// Returns the number of letters that were kept.
+    pub fn kept(&self) -> u64 {
         self.rejected.values().sum::<u64>() + self.unopened + self.without_sink
     }
 }
@@ -72,13 +74,13 @@ impl Redriven {
 /// A letter that was opened.
 struct OpenedLetter {
     letter: Letter,
-    /// Which of the pipeline's sinks lack it, in their order.
-    wanted: Vec<bool>,
+    /// For each sink of the pipeline, whether it lacks the record.
+    lacking: Vec<bool>,
     record: OwnedRecord,
 }
 
-/// Redrives the dead letters of a pipeline. [`RunHandle::stop`] ends it after the page under way. The
-/// sinks of a dry run's job are not used.
+/// Redrives the dead letters of a pipeline. [`RunHandle::stop`] ends it after the current page. A
+/// dry run doesn't use the job's sinks.
 pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandle>) -> Result<Redriven, RunError> {
     let id = job.pipeline.id();
     let engine = Arc::new(Engine::new(&job.pipeline, Arc::clone(&job.ring))?);
@@ -92,7 +94,7 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandl
         deliverer.restore(&progress).await?;
         Some(deliverer)
     };
-    let reader = Reader {
+    let reader = LetterReader {
         expire_before: expire_before(&job.pipeline, now()),
         letters: Arc::clone(&job.letters),
         vault: Arc::clone(&job.vault),
@@ -126,8 +128,8 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandl
         if let Some(deliverer) = &mut deliverer {
             let answers = deliverer.write(&outgoing).await?;
             let refused = count(&names, &outgoing, answers, &mut counts);
-            // A letter that a sink refuses again stays. Its offset may be another stream's, too: that
-            // letter stays for nothing and is redriven once more, which changes nothing.
+            // A letter that a sink rejects again is kept. A letter of another stream with the same
+            // offset is then kept, too. It is redriven once more, which changes nothing.
             let before = removed.len();
             removed.retain(|(_, offset)| !refused.contains(offset));
             redriven -= (before - removed.len()) as u64;
@@ -149,15 +151,15 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandl
 
 impl Redriven {
     fn add(&mut self, counts: &Counts) {
-        let mut all = Counts { sinks: std::mem::take(&mut self.sinks), ..Counts::default() };
-        all.rejected = std::mem::take(&mut self.rejected);
-        all.merge(counts);
-        self.sinks = all.sinks;
-        self.rejected = all.rejected;
+        let mut total = Counts { sinks: std::mem::take(&mut self.sinks), ..Counts::default() };
+        total.rejected = std::mem::take(&mut self.rejected);
+        total.merge(counts);
+        self.sinks = total.sinks;
+        self.rejected = total.rejected;
     }
 }
 
-/// Counts what sinks answered; answers the offsets of records that one of them refused.
+/// Counts the answers of the sinks. Returns the offsets of records that a sink rejected.
 fn count(
     names: &[String],
     outgoing: &[OutgoingBatch],
@@ -166,12 +168,12 @@ fn count(
 ) -> BTreeSet<u64> {
     let mut refused = BTreeSet::new();
     for ((name, batch), answers) in names.iter().zip(outgoing).zip(answers) {
-        let of_sink = counts.sinks.entry(name.clone()).or_default();
+        let sink_counts = counts.sinks.entry(name.clone()).or_default();
         for (record, answer) in batch.records.iter().zip(answers) {
             match answer {
-                Ok(outcome) => of_sink.add(outcome, 1),
+                Ok(outcome) => sink_counts.add(outcome, 1),
                 Err(rejection) => {
-                    of_sink.add(Outcome::Rejected, 1);
+                    sink_counts.add(Outcome::Rejected, 1);
                     *counts.rejected.entry(rejection.reason.code()).or_default() += 1;
                     refused.insert(record.offset);
                 }
@@ -181,7 +183,7 @@ fn count(
     refused
 }
 
-/// The same job with other sinks.
+/// Returns the job with other sinks.
 fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
     Job {
         pipeline: job.pipeline.clone(),
@@ -193,18 +195,18 @@ fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
 }
 
 /// Opens letters.
-struct Reader {
+struct LetterReader {
     letters: Arc<dyn DeadLetters>,
     vault: Arc<dyn Vault>,
     engine: Arc<Engine>,
     /// Names of the pipeline's sinks.
     sinks: Vec<String>,
-    /// Keys of days before this one are destroyed, or are due to be.
+    /// Keys of days before this one are destroyed or have expired.
     expire_before: Option<String>,
 }
 
-impl Reader {
-    /// Opens letters. Answers those that opened, and the keys of those that never will.
+impl LetterReader {
+    /// Opens letters. Returns those that opened, and the keys of those that can never be opened.
     async fn open(
         &self,
         page: Vec<Letter>,
@@ -213,7 +215,7 @@ impl Reader {
         let mut opened = Vec::with_capacity(page.len());
         let mut gone = Vec::new();
         for letter in page {
-            let wanted: Vec<bool> = self.sinks.iter().map(|name| letter.sinks.contains(name)).collect();
+            let lacking: Vec<bool> = self.sinks.iter().map(|name| letter.sinks.contains(name)).collect();
             if let LetterKey::Day(day) = &letter.sealed_by
                 && self.expire_before.as_ref().is_some_and(|before| day < before)
             {
@@ -224,8 +226,8 @@ impl Reader {
             let space = self.engine.space();
             let record = open_letter(&letter, self.engine.ring(), space, &*self.vault).await;
             match record {
-                Ok(Some(_)) if !wanted.contains(&true) => done.without_sink += 1,
-                Ok(Some(record)) => opened.push(OpenedLetter { letter, wanted, record }),
+                Ok(Some(_)) if !lacking.contains(&true) => done.without_sink += 1,
+                Ok(Some(record)) => opened.push(OpenedLetter { letter, lacking, record }),
                 Ok(None) => {
                     done.fenced += 1;
                     gone.push(letter.key);
@@ -242,7 +244,7 @@ impl Reader {
                     | LetterError::Open(_)
                     | LetterError::NoRecord),
                 ) => {
-                    tracing::warn!(%error, "a dead letter stays closed");
+                    tracing::warn!(%error, "dead letter cannot be opened");
                     done.unopened += 1;
                 }
             }

@@ -1,4 +1,4 @@
-//! One page of originals through the pipeline: pure but for the key store.
+//! Processes one page of original records. Apart from the key store it has no side effects.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,27 +17,27 @@ use crate::{
     run::{Job, RunError, RunHandle, Transformer},
 };
 
-/// Runs originals through the pipeline again.
+/// Processes original records again.
 pub(super) struct Reprocessor {
-    /// Its sinks are elsewhere.
+    /// Has no sinks: the caller holds them.
     job: Job,
     engine: Arc<Engine>,
     runtime: Handle,
     handle: Arc<RunHandle>,
     dry_run: bool,
-    /// One for each set of sinks that lack something: an id that was delivered to some sinks in this
-    /// redrive is no duplicate to the others.
+    /// One transformer per set of sinks that lack a record. An id that this redrive delivered to
+    /// some sinks is then no duplicate for the others.
     transformers: BTreeMap<Vec<bool>, Transformer>,
 }
 
-/// What came of a page.
+/// The result of a page.
 #[derive(Default)]
 pub(super) struct PageResult {
     /// Records for each sink.
     pub(super) outgoing: Vec<OutgoingBatch>,
-    /// What was decided before any sink saw it, at the sinks that lack it.
+    /// Outcomes that were decided before the batch was sent, at the sinks that lack the record.
     pub(super) counts: Counts,
-    /// Keys of letters that are removed once `outgoing` is delivered, with their offsets.
+    /// Keys and offsets of the letters to remove once `outgoing` is delivered.
     pub(super) removed: Vec<([u8; 32], u64)>,
     /// Letters that were processed.
     pub(super) redriven: u64,
@@ -50,17 +50,17 @@ impl Reprocessor {
         Self { job, engine, runtime, handle, dry_run, transformers: BTreeMap::new() }
     }
 
-    /// Runs a page again, in the order of the source. Blocks.
+    /// Processes a page in the order of the source. Blocks.
     pub(super) fn page(&mut self, mut page: Vec<OpenedLetter>) -> Result<PageResult, RunError> {
         page.sort_by(|a, b| {
             let key = |one: &OpenedLetter| (Arc::clone(&one.letter.position.stream), one.letter.position.offset);
-            a.wanted.cmp(&b.wanted).then_with(|| key(a).cmp(&key(b)))
+            a.lacking.cmp(&b.lacking).then_with(|| key(a).cmp(&key(b)))
         });
         let sinks = self.job.pipeline.sinks.len();
         let mut result =
             PageResult { outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(), ..PageResult::default() };
         let same = |a: &OpenedLetter, b: &OpenedLetter| {
-            a.wanted == b.wanted && a.letter.position.stream == b.letter.position.stream
+            a.lacking == b.lacking && a.letter.position.stream == b.letter.position.stream
         };
         for chunk in page.chunk_by(same) {
             self.chunk(chunk, &mut result)?;
@@ -68,10 +68,10 @@ impl Reprocessor {
         Ok(result)
     }
 
-    /// Originals of one stream that the same sinks lack.
+    /// Processes records of one stream that the same sinks lack.
     fn chunk(&mut self, chunk: &[OpenedLetter], result: &mut PageResult) -> Result<(), RunError> {
-        let Some(OpenedLetter { wanted, .. }) = chunk.first() else { return Ok(()) };
-        let transformer = self.transformers.entry(wanted.clone()).or_insert_with(|| {
+        let Some(OpenedLetter { lacking, .. }) = chunk.first() else { return Ok(()) };
+        let transformer = self.transformers.entry(lacking.clone()).or_insert_with(|| {
             let transformer =
                 Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone(), Arc::clone(&self.handle));
             if self.dry_run { transformer.dry_run() } else { transformer }
@@ -79,24 +79,24 @@ impl Reprocessor {
         let names = || self.job.pipeline.sinks.iter().map(|sink| sink.name.as_str());
         let batch = batch(chunk);
         let now = now();
-        for (at, OpenedLetter { letter, wanted, .. }) in chunk.iter().enumerate() {
+        for (at, OpenedLetter { letter, lacking, .. }) in chunk.iter().enumerate() {
             let answer = transformer.transform_one(&batch, at, now, &mut result.outgoing)?;
-            let mut everywhere = |outcome| {
-                for (name, _) in names().zip(wanted).filter(|(_, wanted)| **wanted) {
+            let mut count_at_lacking = |outcome| {
+                for (name, _) in names().zip(lacking).filter(|(_, lacking)| **lacking) {
                     count(&mut result.counts, name, outcome);
                 }
             };
             match answer {
                 Ok(Outcome::Delivered) => {
-                    for (sink, (name, wanted)) in names().zip(wanted).enumerate() {
-                        match (transformer.written()[sink], wanted) {
+                    for (sink, (name, lacking)) in names().zip(lacking).enumerate() {
+                        match (transformer.written()[sink], lacking) {
                             (Written::Appended, false) => {
                                 result.outgoing[sink].records.pop();
                             }
                             (Written::Appended, true) if self.dry_run => {
                                 count(&mut result.counts, name, Outcome::Delivered);
                             }
-                            // It is counted by what its sink answers.
+                            // Counted by the answer of the sink.
                             (Written::Appended, true) | (Written::Expired, false) => {}
                             (Written::Expired, true) => count(&mut result.counts, name, Outcome::Expired),
                         }
@@ -105,7 +105,7 @@ impl Reprocessor {
                 }
                 Ok(Outcome::Fenced) => result.fenced += 1,
                 Ok(outcome) => {
-                    everywhere(outcome);
+                    count_at_lacking(outcome);
                     result.redriven += 1;
                 }
                 Err(_) if transformer.is_erased(&batch, at)? => result.fenced += 1,
@@ -131,7 +131,7 @@ fn count(counts: &mut Counts, sink: &str, outcome: Outcome) {
     }
 }
 
-/// Originals as the source gave them.
+/// Returns the original records as a batch of the source.
 fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
     let mut bytes = Vec::new();
     let mut push = |part: &Vec<u8>| {
@@ -153,8 +153,8 @@ fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
     IncomingBatch { stream, bytes, records, next_offset: 0 }
 }
 
-/// A reason for which the source itself could not read a record: what it kept are raw bytes, cut
-/// where they were too many, and no event. No manifest cures that.
+/// Returns the reason if the source itself could not read the record. Such a letter holds raw
+/// bytes, possibly truncated, and no event. No change of the manifest makes them readable.
 fn unreadable(reason: &str) -> Option<Reason> {
     [Reason::RowLength, Reason::NotCsv, Reason::TooLarge].into_iter().find(|known| known.code() == reason)
 }

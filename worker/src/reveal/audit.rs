@@ -1,4 +1,5 @@
-//! Who looked, at find_subjects and on what ground: one line of JSON, without a clear value of a subject.
+//! The audit record of a reveal: the user, the subject's token and the ground, as one line of JSON.
+//! It contains no clear value of a subject.
 
 use std::str::FromStr;
 
@@ -7,15 +8,15 @@ use serde_json::json;
 
 use super::Revealed;
 
-/// The longest ground, characters.
+/// The longest ground, in characters.
 const MAX_GROUND: usize = 500;
 
-/// On what ground somebody looks: a ticket, an article of a law. It is kept for as long as the key
-/// store, so it must hold no personal data.
+/// The ground of a reveal, such as a ticket or an article of a law. It is stored as long as the key
+/// store, so it must not contain personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ground(String);
 
-/// A text that is no ground.
+/// The text is not a valid ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a ground is 1 to {MAX_GROUND} characters on one line, such as a ticket's number")]
 pub struct BadGround;
@@ -30,24 +31,25 @@ impl FromStr for Ground {
     }
 }
 
-/// Who looks, as far as the operating system says.
+/// The user of the operating system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The user's number, where the system tells it. The name alone could be made up.
+    /// The user id, if the system provides one. The name alone could be forged.
     pub uid: Option<u32>,
-    /// The user's name, as the environment says.
+    /// The user name from the environment.
     pub name: Option<String>,
 }
 
 impl User {
-    /// Whoever runs this process.
+    /// Returns the user that runs this process.
     pub fn current() -> Self {
         let name = ["LOGNAME", "USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
         Self { uid: uid(), name }
     }
 }
 
-/// The owner of this process: the standard library asks the system in no other way.
+/// Returns the owner of this process. The standard library has no call for it, so it is read from
+/// `/proc`.
 #[cfg(unix)]
 fn uid() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
@@ -59,7 +61,7 @@ fn uid() -> Option<u32> {
     None
 }
 
-/// The line of the audit record.
+/// Returns the line of the audit record.
 pub(super) fn line(revealed: &Revealed, subjects: usize, ground: &Ground, user: &User) -> String {
     json!({
         "act": "reveal",
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ground_is_one_line_that_says_something() {
+    fn a_ground_is_one_line_of_text() {
         assert_eq!(" ticket 4711 ".parse(), Ok(Ground("ticket 4711".to_owned())));
         for text in ["", "  ", "a\nb", "a\u{1b}[2J", &"x".repeat(501)] {
             assert_eq!(text.parse::<Ground>(), Err(BadGround), "{text:?}");
@@ -88,7 +90,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_system_says_who_runs_this() {
+    fn the_uid_of_the_process_is_known() {
         assert!(User::current().uid.is_some());
     }
 }

@@ -1,5 +1,5 @@
-//! Opening the sealed values of a document in place: everything else stays byte for byte as it is,
-//! so that no number changes on its way through a float.
+//! Opens the sealed values of a document in place. All other bytes are kept, so that no number
+//! changes by a conversion to float.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::Closed;
 
-/// What stands in the place of a value whose key was destroyed.
+/// Replaces a value whose key was destroyed.
 const SHREDDED: &str = "[shredded]";
 
 /// Why a class has no cipher.
@@ -23,8 +23,8 @@ const SHREDDED: &str = "[shredded]";
 pub(super) enum KeyUnavailable {
     /// Its key was destroyed.
     Shredded,
-    /// Its key doesn't open.
-    Key(String),
+    /// Its key can't be unwrapped.
+    CannotUnwrap(String),
 }
 
 /// Opens sealed values of one subject.
@@ -35,11 +35,11 @@ pub(super) struct Opener<'o> {
 }
 
 impl Opener<'_> {
-    /// The document with its sealed values opened; `None` where it is no JSON. What stays closed is
-    /// noted.
+    /// Returns the document with its sealed values opened, or `None` if it is not JSON. Adds values
+    /// that stay closed to `closed`.
     ///
-    /// A sealed value says itself that it is one, and where it stands is its path: a field that the
-    /// manifest no longer declares opens, too.
+    /// A sealed value is recognised by its prefix, and its path is its position in the document.
+    /// Fields that the manifest no longer declares are thus opened, too.
     pub(super) fn open(&self, document: &str, closed: &mut Vec<Closed>) -> Option<Box<RawValue>> {
         let raw: &RawValue = serde_json::from_str(document).ok()?;
         let mut out = String::with_capacity(document.len());
@@ -86,7 +86,7 @@ impl Opener<'_> {
     }
 
     fn text(&self, raw: &str, path: &str, out: &mut String, closed: &mut Vec<Closed>) -> Option<()> {
-        // Nothing in a sealed value is escaped.
+        // Sealed values contain no escapes.
         let plain = raw.get(1..raw.len() - 1)?;
         let Some(class) = class_of(plain) else {
             out.push_str(raw);
@@ -111,7 +111,7 @@ impl Opener<'_> {
                 closed.push(Closed { path: path.to_owned(), why: format!("the key of class {class} was destroyed") });
                 return Some(());
             }
-            Some(Err(KeyUnavailable::Key(why))) => why.clone(),
+            Some(Err(KeyUnavailable::CannotUnwrap(why))) => why.clone(),
             None => format!("the key store has no key of class {class} for this subject"),
         };
         out.push_str(raw);
@@ -124,8 +124,8 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// Every value of a document that holds no other, with its path, in their order: for a person to
-/// read. `None` where it is no JSON.
+/// Returns the path and value of every leaf of a document, in order, for display. Returns `None` if
+/// it is not JSON.
 pub fn flatten(document: &RawValue) -> Option<Vec<(String, String)>> {
     let mut leaves = Vec::new();
     push_leaves(document, &mut String::new(), &mut leaves)?;
@@ -155,7 +155,7 @@ fn push_leaves(raw: &RawValue, path: &mut String, leaves: &mut Vec<(String, Stri
     Some(())
 }
 
-/// The members of an object, in their order; `serde_json`'s own maps sort them.
+/// Returns the members of an object in order. The maps of `serde_json` would sort them.
 fn members(text: &str) -> Option<Vec<(Arc<str>, &RawValue)>> {
     struct Members;
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn sealed_values_open_in_place_and_all_else_stays_as_it_is() {
+    fn sealed_values_are_opened_in_place_and_all_other_bytes_are_kept() {
         let document = format!(
             r#"{{"z":1.10,"name":"{}","a/b":{{"tags":["{}",12345678901234567890123]}},"note":"lethe"}}"#,
             sealed("profile", "/name", r#""Anna \u00e9""#),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destroyed_key_leaves_a_word_in_place_of_its_values() {
+    fn values_of_a_destroyed_key_are_replaced_by_a_marker() {
         let document = format!(r#"{{"id":"{}"}}"#, sealed("identity", "/id", "1"));
         let (opened, closed) = open(&document);
         assert_eq!(opened, r#"{"id":"[shredded]"}"#);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_does_not_open_stays_and_is_told() {
+    fn a_value_that_does_not_open_is_kept_and_reported() {
         let moved = sealed("profile", "/email", "\"anna@example.com\"");
         let unknown = sealed("financial", "/card", "1");
         let document = format!(r#"{{"name":"{moved}","card":"{unknown}"}}"#);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_shown() {
+    fn a_document_that_is_not_json_is_not_shown() {
         let opener = Opener { space: "customers", token: TOKEN, keys: BTreeMap::new() };
         assert!(opener.open("{\"a\":", &mut Vec::new()).is_none());
     }

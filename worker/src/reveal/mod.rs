@@ -1,7 +1,8 @@
-//! What the tables and collections of a pipeline hold about one person, opened.
+//! Shows what the tables and collections of a pipeline hold about one person, with sealed values
+//! opened.
 //!
-//! The one place where sealed values are opened for a person to read: nothing of it is shown before
-//! the key store's audit record says who looked, at find_subjects and on what ground.
+//! This is the only place that opens sealed values for a person to read. Nothing is shown before
+//! the key store's audit record holds the user, the subject and the ground.
 
 mod audit;
 mod document;
@@ -26,18 +27,18 @@ use self::document::Opener;
 pub use self::document::flatten;
 use crate::open::{OpenError, PipelineAccess};
 
-/// Who is looked for.
+/// The subject to look for.
 pub struct SubjectQuery {
-    /// The identifier as a person wrote it.
+    /// The identifier as typed.
     pub identifier: Sensitive<String>,
-    /// Which alias it is; `None`: the subject's own id.
+    /// The name of the alias that the identifier is. `None`: it is the subject's id.
     pub alias: Option<String>,
 }
 
-/// Why nothing can be revealed.
+/// Why a reveal failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RevealError {
-    /// A store answered with an error.
+    /// A store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A store can't be opened.
@@ -46,61 +47,61 @@ pub enum RevealError {
     /// The keys Secret lacks the key of an audience.
     #[error(transparent)]
     Ring(#[from] KeyRingError),
-    /// An alias that isn't declared.
-    #[error("the pipeline declares no alias {query:?}; it declares: {declared}")]
+    /// The alias is not declared.
+    #[error("the pipeline declares no alias {alias:?}; it declares: {declared}")]
     NoSuchAlias {
-        /// What was query for.
-        query: String,
-        /// What there is.
+        /// The alias.
+        alias: String,
+        /// The declared aliases.
         declared: String,
     },
     /// The identifier has no canonical form.
     #[error("the identifier can't be one of this pipeline: {0}")]
     NotCanonical(NotCanonical),
-    /// An alias leads to several people.
+    /// The alias resolves to several subjects.
     #[error("this {alias:?} leads to {subjects} subjects; ask for one of them by the id itself")]
     Ambiguous {
         /// Name of the alias.
         alias: String,
-        /// How many it leads to.
+        /// Number of subjects.
         subjects: usize,
     },
-    /// A document can't be shown.
+    /// A document is not JSON.
     #[error("a record of the sink {0:?} is no JSON; the table was changed by something else than Lethe")]
     NotJson(String),
 }
 
-/// What is held about one person. Personal: it has no Debug.
+/// Everything that is held about one person. It is personal, so it has no `Debug`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Revealed {
     /// `<namespace>/<name>` of the pipeline.
     pub pipeline: String,
-    /// The subject's token; `None` where an alias leads to nobody.
+    /// The subject's token. `None` if the alias resolves to no subject.
     pub subject: Option<String>,
-    /// Whether the key store or a table knows the subject.
+    /// Whether the key store or a table holds the subject.
     pub known: bool,
     /// Classes whose keys were destroyed by an erasure.
     pub shredded: Vec<String>,
-    /// What each sink holds that was searched.
+    /// What the searched sinks hold.
     pub sinks: Vec<SinkRecords>,
-    /// What was not searched, and why.
+    /// Places that were not searched.
     pub not_searched: Vec<NotSearched>,
 }
 
-/// What one sink holds.
+/// What one sink holds about the subject.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkRecords {
     /// Name of the sink.
     pub sink: String,
-    /// Who reads it.
+    /// The sink's audience.
     pub audience: Audience,
     /// Name of the DataStore.
     pub store: String,
-    /// The table.
+    /// Name of the table or collection.
     pub table: String,
-    /// Its records of the subject, oldest first.
+    /// The subject's records, oldest first.
     pub records: Vec<RevealedRecord>,
 }
 
@@ -112,9 +113,9 @@ pub struct RevealedRecord {
     pub event_id: String,
     /// The event's time.
     pub event_time: String,
-    /// When it expires.
+    /// When the record expires.
     pub expires_at: Option<String>,
-    /// When its profile was deleted: a marker, without a document.
+    /// When the profile was deleted. Such a record is a marker without a document.
     pub deleted_at: Option<String>,
     /// The record with every sealed value opened in place.
     pub document: Option<Box<RawValue>>,
@@ -125,7 +126,7 @@ pub struct RevealedRecord {
 /// A sealed value that stays closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Closed {
-    /// Where it is, with `*` for an element of an array.
+    /// Its path, with `*` for elements of arrays.
     pub path: String,
     /// Why.
     pub why: String,
@@ -134,21 +135,21 @@ pub struct Closed {
 /// A place that was not searched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotSearched {
-    /// The sink, or what else it is.
+    /// The sink, or another place.
     pub place: String,
     /// Why.
     pub why: &'static str,
 }
 
 impl Revealed {
-    /// Number of records, of all sinks.
+    /// Returns the number of records in all sinks.
     pub fn records(&self) -> usize {
         self.sinks.iter().map(|held| held.records.len()).sum()
     }
 }
 
-/// Gathers and opens what is held about one person. When it answers, the key store's audit record
-/// holds who looked, at find_subjects and on what ground; where that can't be written, it answers nothing.
+/// Collects and opens what is held about one person. When this returns, the key store's audit
+/// record holds the user, the subject and the ground. Fails if the audit record can't be written.
 pub async fn reveal(
     access: &mut PipelineAccess<'_>,
     query: &SubjectQuery,
@@ -175,7 +176,7 @@ pub async fn reveal(
     }
 }
 
-/// Looks for a subject in every table and collection.
+/// Searches every table and collection for a subject.
 async fn search(access: &mut PipelineAccess<'_>, token: Token, revealed: &mut Revealed) -> Result<(), RevealError> {
     let pipeline = &access.pipeline;
     revealed.subject = Some(TokenText { root: access.ring.root_check(), token }.to_string());
@@ -201,7 +202,7 @@ async fn search(access: &mut PipelineAccess<'_>, token: Token, revealed: &mut Re
     Ok(())
 }
 
-/// Tokens of whoever is query for: one of an id, any number of an alias.
+/// Returns the tokens of the subject that is asked for: one for an id, any number for an alias.
 async fn find_subjects(
     pipeline: &Pipeline,
     ring: &KeyRing,
@@ -221,13 +222,13 @@ async fn find_subjects(
     let rules = event.aliases.iter().find(|alias| alias.name == *name).ok_or_else(|| {
         let declared: Vec<&str> = event.aliases.iter().map(|alias| alias.name.as_str()).collect();
         let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
-        RevealError::NoSuchAlias { query: name.clone(), declared }
+        RevealError::NoSuchAlias { alias: name.clone(), declared }
     })?;
     let alias = ring.alias_token(&event.space, name, &form(rules.canonical)?);
     Ok(key_store.resolve(event.space.clone(), name.clone(), alias).await?)
 }
 
-/// The subject's keys by class: a cipher, or why there is none.
+/// Returns the subject's ciphers by class, or why a class has none.
 fn keys(
     ring: &KeyRing,
     space: &str,
@@ -237,8 +238,11 @@ fn keys(
     let open = |entry: &KeyEntry| {
         let KeyRow::Live(wrapped) = &entry.row else { return Err(document::KeyUnavailable::Shredded) };
         let context = WrapContext::Subject { space, token, class: &entry.class };
-        let key = ring.unwrap(&context, wrapped).map_err(|error| document::KeyUnavailable::Key(error.to_string()))?;
-        SubjectCipher::new(&key, &entry.class).map_err(|error| document::KeyUnavailable::Key(error.to_string()))
+        let key = ring
+            .unwrap(&context, wrapped)
+            .map_err(|error| document::KeyUnavailable::CannotUnwrap(error.to_string()))?;
+        SubjectCipher::new(&key, &entry.class)
+            .map_err(|error| document::KeyUnavailable::CannotUnwrap(error.to_string()))
     };
     entries.iter().map(|entry| (entry.class.clone(), open(entry))).collect()
 }

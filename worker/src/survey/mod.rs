@@ -1,7 +1,8 @@
-//! What personal data lies where in events that nobody has described yet: paths, kinds and counts.
+//! Surveys events that no manifest describes yet: the paths, kinds and counts of personal data in
+//! them.
 //!
-//! A survey keeps no value. It keeps keys, which are what its paths are made of, but for those that are
-//! data themselves (see `names`), and no more than so many, whatever the events hold.
+//! A survey stores no values. It stores the keys of objects, since paths consist of them, but not
+//! keys that are data themselves (see `names`). Their number is bounded.
 
 mod names;
 mod path_tree;
@@ -20,11 +21,11 @@ pub use suggest::{Protection, Suggestion};
 
 use path_tree::{PathTree, ROOT};
 
-/// Every kind that detection knows.
+/// All kinds that are detected.
 const KINDS: [DetectKind; 6] =
     [DetectKind::Email, DetectKind::Phone, DetectKind::Card, DetectKind::Iban, DetectKind::Ipv4, DetectKind::Ipv6];
 
-/// What a kind is called in an answer.
+/// Returns the name of a kind in answers.
 const fn kind_name(kind: DetectKind) -> &'static str {
     match kind {
         DetectKind::Email => "email",
@@ -36,27 +37,27 @@ const fn kind_name(kind: DetectKind) -> &'static str {
     }
 }
 
-/// How many events were read, by what they are.
+/// Numbers of events by type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// All of them.
+    /// All events.
     pub events: u64,
-    /// Of those, JSON objects and arrays.
+    /// JSON objects and arrays.
     pub json: u64,
-    /// Of those, anything else that is UTF-8: searched as one text.
+    /// Other UTF-8, which is searched as one text.
     pub text: u64,
-    /// Of those, bytes that are not UTF-8, and what was too long to be read: not searched.
+    /// Events that are not UTF-8 or too long. They are not searched.
     pub unreadable: u64,
-    /// Of those, events with more paths than are kept apart: what was found at the others is counted
-    /// without its path.
+    /// Events with more paths than are tracked. Findings at the other paths are counted without
+    /// their path.
     pub crowded: u64,
 }
 
-/// Looks through events, one after the other.
+/// Searches events one by one.
 pub struct Survey {
     detector: Detector,
-    /// What was found in one text; kept for its room.
+    /// Findings in one text. Kept to reuse its allocation.
     found: Vec<Finding>,
     tree: PathTree,
     counts: Counts,
@@ -69,18 +70,18 @@ impl Default for Survey {
 }
 
 impl Survey {
-    /// Looks through an event: a JSON object or array, or else one text.
+    /// Searches an event: a JSON object or array, or else one text.
     pub fn read(&mut self, bytes: &[u8]) {
         let Ok(text) = std::str::from_utf8(bytes) else { return self.skip() };
         self.begin();
         if is_document(text) {
             self.counts.json += 1;
-            // It was read once before: nothing fails any more.
+            // The text was parsed before, so parsing can't fail.
             let done = walk::through(Some(self), text);
             debug_assert!(done.is_ok());
         } else {
             self.counts.text += 1;
-            self.look(ROOT, text);
+            self.search_text(ROOT, text);
         }
         self.counts.crowded += u64::from(self.tree.has_overflowed());
     }
@@ -91,7 +92,7 @@ impl Survey {
         self.counts.unreadable += 1;
     }
 
-    /// What was found so far.
+    /// Returns the findings so far.
     pub fn report(&self) -> Report {
         Report::new(self.counts, &self.tree)
     }
@@ -101,20 +102,20 @@ impl Survey {
         self.tree.begin(self.counts.events);
     }
 
-    /// Looks through a text at a node.
-    fn look(&mut self, node: usize, text: &str) {
+    /// Searches a text at a node.
+    fn search_text(&mut self, node: usize, text: &str) {
         self.detector.find(text, &mut self.found);
         self.tree.add_text(node, text, &self.found);
     }
 
-    /// The node of a member of an object.
+    /// Returns the node of a member of an object.
     fn member(&mut self, node: usize, key: &str) -> usize {
         if let Some(known) = self.tree.known(node, key) {
             return known;
         }
         self.detector.find(key, &mut self.found);
         if !self.found.is_empty() || names::is_data(key) {
-            self.tree.open(node);
+            self.tree.convert_to_map(node);
         }
         let member = self.tree.member(node, key);
         self.tree.add_key(member, &self.found);
@@ -122,7 +123,7 @@ impl Survey {
     }
 }
 
-/// Whether a text is a JSON object or array, whole and nothing else.
+/// Returns whether a text is exactly one JSON object or array.
 fn is_document(text: &str) -> bool {
     text.trim_ascii_start().starts_with(['{', '[']) && walk::through(None, text).is_ok()
 }

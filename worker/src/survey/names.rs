@@ -1,15 +1,15 @@
-//! Which keys of objects are names of fields, and which are data.
+//! Distinguishes keys that are field names from keys that are data.
 //!
-//! A field's name is part of how events are made; it may be shown. The keys of a map (orders by
-//! number, contacts by e-mail address) are values: an object that has one is a map, and all of its
-//! keys are shown as `*`.
+//! A field name is part of the schema and may be shown. The keys of a map (orders by number,
+//! contacts by e-mail address) are values. An object with such a key is treated as a map, and all
+//! of its keys are shown as `*`.
 
-/// Bytes of the longest name of a field.
-const LONGEST: usize = 96;
+/// The longest field name, in bytes.
+const MAX_NAME_BYTES: usize = 96;
 
-/// Whether a key in which nothing was detected is data all the same: a number, an id, a text.
+/// Returns whether a key is data although nothing was detected in it: a number, an id, a text.
 pub(super) fn is_data(key: &str) -> bool {
-    let long = key.len() > LONGEST;
+    let long = key.len() > MAX_NAME_BYTES;
     let number = !key.is_empty() && !key.chars().any(char::is_alphabetic);
     let unprintable = key.chars().any(char::is_control);
     let uuid = key.len() == 36
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_fields_are_no_data() {
+    fn field_names_are_not_data() {
         for name in ["email", "E-Mail", "address2", "sha256", "iso3166-1", "größe", "氏名", "", "first name", "a.b/c"]
         {
             assert!(!is_data(name), "{name}");
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_ids_and_texts_are() {
+    fn numbers_ids_and_texts_are_data() {
         let long = "a".repeat(97);
         let uuid = "0b0d8f3c-1111-4abc-9def-000000000001";
         for data in ["4711", "2026-01-02", "+49", "*", "a\u{1b}[2J", "d41d8cd98f00b204e9800998", uuid, &long] {

@@ -1,4 +1,4 @@
-//! The tree that events have, as a tree, and what was found at each. Its size is bounded.
+//! The paths of events as a tree of bounded size, with what was found at each.
 
 use std::collections::HashMap;
 
@@ -8,35 +8,35 @@ use super::KINDS;
 
 /// The event itself.
 pub(super) const ROOT: usize = 0;
-/// Every node there was no room for, and whatever lies below it.
+/// The node for all paths beyond the capacity of the tree, and everything below them.
 pub(super) const OVERFLOW: usize = 1;
 
-/// PathTree that are kept apart.
+/// The capacity of the tree.
 pub(super) const MAX_NODES: usize = 10_000;
-/// An object with more keys than this is a map: what has so many is data.
+/// An object with more keys than this is treated as a map, whose keys are data.
 pub(super) const MAX_KEYS: usize = 256;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The event, or elsewhere.
+    /// The root, or the overflow node.
     None,
     /// A member of an object.
     Key(Box<str>),
-    /// Every element of an array.
+    /// All elements of an array.
     Element,
-    /// Every member of a map.
+    /// All members of a map.
     Member,
 }
 
-/// How much of a kind was found at a node.
+/// Counts of one kind at a node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
-    /// Events that hold it.
+    /// Events with a finding.
     pub(super) events: u64,
-    /// Texts that are nothing else.
+    /// Texts that consist of the finding alone.
     pub(super) whole: u64,
-    /// The event in which it was found last.
+    /// The last event with a finding.
     last: u64,
 }
 
@@ -47,22 +47,22 @@ impl Tally {
     }
 }
 
-/// A node.
+/// A node of the tree.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) parent: usize,
     pub(super) step: Step,
-    /// By key, and whether this is a map, whose members are all one node.
+    /// Members by key. In a map, all members share one node instead.
     members: HashMap<Box<str>, usize>,
     map: bool,
-    /// The node of every element, or of every member of a map.
+    /// The shared node of all elements, and of all members of a map.
     element: Option<usize>,
     member: Option<usize>,
-    /// Texts that stand here, the events that hold them, and the last of those.
+    /// Texts at this node, events with such a text, and the last of these events.
     pub(super) texts: u64,
     pub(super) events: u64,
     last: u64,
-    /// By kind: in texts, and in the key itself.
+    /// Findings by kind: in texts, and in the key that leads to the node.
     pub(super) found: [Tally; 6],
     pub(super) in_key: [Tally; 6],
 }
@@ -85,15 +85,15 @@ impl Node {
     }
 }
 
-/// All tree.
+/// A tree of paths, stored as a list of nodes.
 #[derive(Debug)]
 pub(super) struct PathTree {
     all: Vec<Node>,
-    /// PathTree that were merged into another.
+    /// Nodes that were merged into another and can be reused.
     free: Vec<usize>,
-    /// The number of the event that is read, and whether it had tree there was no room for.
+    /// The number of the current event, and whether it has paths beyond the capacity.
     event: u64,
-    crowded: bool,
+    overflowed: bool,
 }
 
 impl Default for PathTree {
@@ -102,43 +102,43 @@ impl Default for PathTree {
             all: vec![Node::new(ROOT, Step::None), Node::new(OVERFLOW, Step::None)],
             free: Vec::new(),
             event: 0,
-            crowded: false,
+            overflowed: false,
         }
     }
 }
 
 impl PathTree {
-    /// The next event begins.
+    /// Starts the next event.
     pub(super) fn begin(&mut self, event: u64) {
         self.event = event;
-        self.crowded = false;
+        self.overflowed = false;
     }
 
-    /// Whether the event had tree there was no room for.
+    /// Returns whether the current event has paths beyond the capacity.
     pub(super) fn has_overflowed(&self) -> bool {
-        self.crowded
+        self.overflowed
     }
 
-    /// A node.
+    /// Returns a node.
     pub(super) fn get(&self, node: usize) -> &Node {
         &self.all[node]
     }
 
-    /// Every node; one that was merged into another holds nothing.
+    /// Returns every node. A merged node is empty.
     pub(super) fn all(&self) -> impl Iterator<Item = (usize, &Node)> {
         self.all.iter().enumerate()
     }
 
-    /// The node of a member with a key that was there before; none in a map, whose keys are looked
-    /// at each time.
+    /// Returns the node of a member with a known key. Returns `None` in a map, whose keys are
+    /// searched every time.
     pub(super) fn known(&self, node: usize, key: &str) -> Option<usize> {
         if node == OVERFLOW { None } else { self.all[node].members.get(key).copied() }
     }
 
-    /// The node of a member.
+    /// Returns the node of a member, and adds it if needed.
     pub(super) fn member(&mut self, node: usize, key: &str) -> usize {
         if !self.all[node].map && self.all[node].members.len() >= MAX_KEYS {
-            self.open(node);
+            self.convert_to_map(node);
         }
         if self.all[node].map {
             return match self.all[node].member {
@@ -157,7 +157,7 @@ impl PathTree {
         member
     }
 
-    /// The node of every element of an array.
+    /// Returns the node of the elements of an array.
     pub(super) fn element(&mut self, node: usize) -> usize {
         match self.all[node].element {
             Some(element) => element,
@@ -179,21 +179,21 @@ impl PathTree {
             return at;
         }
         if self.all.len() >= MAX_NODES {
-            self.crowded = true;
+            self.overflowed = true;
             return OVERFLOW;
         }
         self.all.push(node);
         self.all.len() - 1
     }
 
-    /// From now on the object at a node is a map: what was kept apart by key becomes one.
-    pub(super) fn open(&mut self, node: usize) {
+    /// Turns the object at a node into a map, and merges the nodes of its members.
+    pub(super) fn convert_to_map(&mut self, node: usize) {
         if node == OVERFLOW || self.all[node].map {
             return;
         }
         self.all[node].map = true;
         let mut members: Vec<usize> = std::mem::take(&mut self.all[node].members).into_values().collect();
-        // In the order in which they came, so that nothing depends on that of a hash map.
+        // In order of insertion, so that the result doesn't depend on the order of a hash map.
         members.sort_unstable();
         let mut members = members.into_iter();
         let Some(first) = members.next() else { return };
@@ -204,8 +204,8 @@ impl PathTree {
         }
     }
 
-    /// Moves everything of one node into another. An event that had both counts twice; it can't be
-    /// known any more.
+    /// Moves the counts and children of one node into another. An event that had both is counted
+    /// twice, since it is no longer known which events had both.
     fn merge(&mut self, from: usize, into: usize) {
         let parent = self.all[into].parent;
         let Node { members, element, member, texts, events, last, found, in_key, map, .. } =
@@ -223,11 +223,11 @@ impl PathTree {
             }
         }
         if map {
-            self.open(into);
+            self.convert_to_map(into);
         }
-        for (from, theirs) in [(element, self.all[into].element), (member, self.all[into].member)] {
-            if let (Some(from), Some(theirs)) = (from, theirs) {
-                self.merge(from, theirs);
+        for (from, existing) in [(element, self.all[into].element), (member, self.all[into].member)] {
+            if let (Some(from), Some(existing)) = (from, existing) {
+                self.merge(from, existing);
             }
         }
         self.adopt(into, element, member);
@@ -238,7 +238,7 @@ impl PathTree {
         }
     }
 
-    /// Takes over the elements, and the members of a map, that a node has none of its own of.
+    /// Moves the element node and the member node of a merged node, if the target has none.
     fn adopt(&mut self, into: usize, element: Option<usize>, member: Option<usize>) {
         if let (None, Some(element)) = (self.all[into].element, element) {
             self.all[into].element = Some(element);
@@ -252,11 +252,11 @@ impl PathTree {
 
     fn merge_member(&mut self, into: usize, key: Box<str>, from: usize) {
         if !self.all[into].map && self.all[into].members.len() >= MAX_KEYS {
-            self.open(into);
+            self.convert_to_map(into);
         }
         let target = &self.all[into];
         match if target.map { target.member } else { target.members.get(&key).copied() } {
-            Some(theirs) => self.merge(from, theirs),
+            Some(existing) => self.merge(from, existing),
             None if target.map => {
                 self.all[from].step = Step::Member;
                 self.all[from].parent = into;
@@ -269,7 +269,7 @@ impl PathTree {
         }
     }
 
-    /// Counts a text at a node, and what was found in it.
+    /// Counts a text at a node, and the findings in it.
     pub(super) fn add_text(&mut self, node: usize, text: &str, found: &[Finding]) {
         let event = self.event;
         let node = &mut self.all[node];
@@ -284,7 +284,7 @@ impl PathTree {
         }
     }
 
-    /// Counts what was found in the key that leads to a node.
+    /// Counts the findings in the key that leads to a node.
     pub(super) fn add_key(&mut self, node: usize, found: &[Finding]) {
         for finding in found {
             self.all[node].in_key[kind(finding)].add(self.event);
@@ -292,7 +292,7 @@ impl PathTree {
     }
 }
 
-/// Where a kind stands among all.
+/// Returns the index of a finding's kind.
 fn kind(finding: &Finding) -> usize {
     KINDS.iter().position(|kind| *kind == finding.kind).unwrap_or_default()
 }

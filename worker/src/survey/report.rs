@@ -1,4 +1,4 @@
-//! What a survey found, by node and kind.
+//! The result of a survey, by path and kind.
 
 use serde::{Serialize, Serializer};
 
@@ -11,13 +11,13 @@ use super::{
 /// Where something was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Location {
-    /// Lines that are no JSON objects, as a whole.
+    /// In lines that are not JSON objects.
     Line,
-    /// At a path, in which `*` stands for every element of an array and for every key of a map.
+    /// At a path, in which `*` means every element of an array or every key of a map.
     Path(String),
     /// Among the keys of the map at a path.
     Keys(String),
-    /// At tree there was no room to keep apart.
+    /// At paths beyond the capacity of the tree.
     Other,
 }
 
@@ -31,56 +31,58 @@ impl Serialize for Location {
     }
 }
 
-/// A kind of personal data at a node.
+/// One kind of personal data at one location.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Detection {
-    /// Where.
+    /// The location.
     #[serde(rename = "path")]
     pub location: Location,
-    /// Whether it stands in keys, not in values.
+    /// Whether it was found in keys rather than values.
     pub in_keys: bool,
-    /// What it is.
+    /// The kind.
     pub kind: &'static str,
-    /// Events that hold it there. Where keys became a map while events were read, those before may
-    /// count several times.
+    /// Events with a finding there. If an object became a map during the survey, earlier events may
+    /// be counted several times.
     pub events: u64,
-    /// Events that hold a text there, whatever it is.
-    pub of: u64,
-    /// What to do about it, where something can be declared.
+    /// Events with a text there.
+    #[serde(rename = "of")]
+    pub events_with_text: u64,
+    /// What to declare about it, if it can be declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
 }
 
 impl Detection {
-    /// Events that hold it, of those that hold a text there: 0 to 1.
+    /// Returns the share of events with a finding among those with a text there, 0 to 1.
     pub fn share(&self) -> f64 {
-        self.events as f64 / self.of.max(1) as f64
+        self.events as f64 / self.events_with_text.max(1) as f64
     }
 }
 
-/// What a survey found.
+/// The result of a survey.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// How many events were read.
+    /// Numbers of events.
     pub counts: Counts,
-    /// By node and kind.
+    /// Findings by location and kind.
     pub found: Vec<Detection>,
-    /// What to declare: no path twice, and none inside of another.
+    /// Fields to declare. No path occurs twice, and none is inside of another.
     pub fields: Vec<Suggestion>,
 }
 
 impl Report {
     pub(super) fn new(counts: Counts, tree: &PathTree) -> Self {
         let fields = suggestions(tree);
-        let mut found: Vec<Detection> = tree.all().flat_map(|(at, node)| of_place(tree, at, node, &fields)).collect();
-        // What is an array in one event and a map in another has two tree with one path.
+        let mut found: Vec<Detection> =
+            tree.all().flat_map(|(at, node)| detections_at(tree, at, node, &fields)).collect();
+        // An array in one event and a map in another give two nodes with the same path.
         found.sort_by(|a, b| (&a.location, a.kind).cmp(&(&b.location, b.kind)));
         found.dedup_by(|second, first| {
             let same = (&first.location, first.kind) == (&second.location, second.kind);
             if same {
                 first.events += second.events;
-                first.of += second.of;
+                first.events_with_text += second.events_with_text;
             }
             same
         });
@@ -89,7 +91,7 @@ impl Report {
     }
 }
 
-fn of_place<'p>(
+fn detections_at<'p>(
     tree: &'p PathTree,
     at: usize,
     node: &'p Node,
@@ -98,25 +100,32 @@ fn of_place<'p>(
     let suggestion = declarable(tree, at).and_then(|(path, _)| {
         fields.iter().find(|field| path == field.path || path.starts_with(&format!("{}/", field.path))).cloned()
     });
-    let one = move |index: usize, in_keys: bool, events: u64| {
+    let detection = move |index: usize, in_keys: bool, events: u64| {
         let here = match at {
             ROOT => Location::Line,
             OVERFLOW => Location::Other,
             _ if in_keys => Location::Keys(path(tree, node.parent)),
             _ => Location::Path(path(tree, at)),
         };
-        let of = if in_keys { events } else { node.events };
-        Detection { location: here, in_keys, kind: kind_name(KINDS[index]), events, of, suggestion: suggestion.clone() }
+        let events_with_text = if in_keys { events } else { node.events };
+        Detection {
+            location: here,
+            in_keys,
+            kind: kind_name(KINDS[index]),
+            events,
+            events_with_text,
+            suggestion: suggestion.clone(),
+        }
     };
     let in_texts = node.found.iter().enumerate().map(|(index, tally)| (index, false, tally.events));
     let in_keys = node.in_key.iter().enumerate().map(|(index, tally)| (index, true, tally.events));
     in_texts
         .chain(in_keys)
         .filter(|(_, _, events)| *events > 0)
-        .map(move |(index, keys, events)| one(index, keys, events))
+        .map(move |(index, keys, events)| detection(index, keys, events))
 }
 
-/// The path of a node; the event itself has an empty one.
+/// Returns the path of a node. It is empty for the event itself.
 pub(super) fn path(tree: &PathTree, at: usize) -> String {
     let mut steps = Vec::new();
     let mut node = at;
@@ -132,8 +141,8 @@ pub(super) fn path(tree: &PathTree, at: usize) -> String {
     steps.iter().rev().map(|step| format!("/{step}")).collect()
 }
 
-/// The path by which a manifest can declare what lies at a node, and whether that is a whole map:
-/// keys of a map have no paths. None where the event is no object, or is a map itself.
+/// Returns the path by which a manifest can declare a node, and whether that is a whole map, since
+/// keys of a map have no paths. Returns `None` if the event is not an object, or is a map itself.
 pub(super) fn declarable(tree: &PathTree, at: usize) -> Option<(String, bool)> {
     let mut steps = Vec::new();
     let mut node = at;

@@ -1,4 +1,4 @@
-//! What to declare about what was found.
+//! Suggests how to declare what was found.
 
 use lethe_core::detect::DetectKind;
 use serde::Serialize;
@@ -13,34 +13,34 @@ use super::{
 /// A field of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suggestion {
-    /// Where it is.
+    /// Its path.
     pub path: String,
-    /// What kind of data it is, in the words of the taxonomy.
+    /// Its category in the taxonomy.
     pub category: &'static str,
-    /// Steps that clean it.
+    /// Its cleaning steps.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub clean: &'static [&'static str],
-    /// How it is protected.
+    /// Its protection.
     pub protect: Protection,
-    /// What it holds.
+    /// The findings that led to it.
     #[serde(skip)]
     pub why: String,
 }
 
-/// A protection that is suggested.
+/// A suggested protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Protection {
-    /// Sealed.
+    /// Encryption.
     Encrypt,
-    /// A network.
+    /// Generalisation of an IP address to its network.
     Network,
-    /// Searched again for each event.
+    /// Redaction of what is detected in each event.
     RedactDetected,
 }
 
 impl Protection {
-    /// Its name in a manifest.
+    /// Returns its name in a manifest.
     pub const fn name(self) -> &'static str {
         match self {
             Protection::Encrypt => "encrypt",
@@ -49,7 +49,7 @@ impl Protection {
         }
     }
 
-    /// It as it stands in a manifest, in YAML of one line.
+    /// Returns its declaration as one line of YAML.
     pub const fn to_yaml(self) -> &'static str {
         match self {
             Protection::Encrypt => "{encrypt: {}}",
@@ -58,7 +58,7 @@ impl Protection {
         }
     }
 
-    /// The same as JSON.
+    /// Returns its declaration as JSON.
     pub fn to_json(self) -> Value {
         match self {
             Protection::Encrypt => json!({"encrypt": {}}),
@@ -68,19 +68,19 @@ impl Protection {
     }
 }
 
-/// What to declare, by path.
+/// Returns the fields to declare, by path.
 pub(super) fn suggestions(tree: &PathTree) -> Vec<Suggestion> {
     let mut all: Vec<Suggestion> = tree
         .all()
         .filter(|(_, node)| node.found.iter().chain(&node.in_key).any(|tally| tally.events > 0))
         .filter_map(|(at, node)| {
             let (path, map) = declarable(tree, at)?;
-            Some(if map { of_map(path) } else { of_texts(path, node) })
+            Some(if map { map_suggestion(path) } else { text_suggestion(path, node) })
         })
         .collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all.dedup_by(|a, b| a.path == b.path);
-    // Those above come first.
+    // Parents are sorted before their children.
     let mut kept: Vec<Suggestion> = Vec::new();
     for field in all {
         if !kept.iter().any(|above| field.path.starts_with(&format!("{}/", above.path))) {
@@ -90,8 +90,8 @@ pub(super) fn suggestions(tree: &PathTree) -> Vec<Suggestion> {
     kept
 }
 
-/// Keys of a map are data, and have no path of their own: the map is sealed whole.
-fn of_map(path: String) -> Suggestion {
+/// Keys of a map are data and have no path, so the map is encrypted as a whole.
+fn map_suggestion(path: String) -> Suggestion {
     Suggestion {
         path,
         category: "user.content",
@@ -101,7 +101,7 @@ fn of_map(path: String) -> Suggestion {
     }
 }
 
-fn of_texts(path: String, node: &Node) -> Suggestion {
+fn text_suggestion(path: String, node: &Node) -> Suggestion {
     let whole: u64 = node.found.iter().map(|tally| tally.whole).sum();
     let (main, most) = KINDS
         .into_iter()
@@ -116,7 +116,7 @@ fn of_texts(path: String, node: &Node) -> Suggestion {
         .map(|(tally, kind)| format!("{} in {} of {} events", kind_name(kind), tally.events, node.events))
         .collect::<Vec<_>>()
         .join(", ");
-    // Values that are nothing else, or a text that holds it among other things?
+    // Less than half of the texts consist of the finding alone: treat the field as free text.
     if whole * 2 < node.texts {
         return Suggestion { path, category: "user.content", clean: &[], protect: Protection::RedactDetected, why };
     }
@@ -124,11 +124,11 @@ fn of_texts(path: String, node: &Node) -> Suggestion {
     let (category, clean, protect): (_, &'static [&'static str], _) = match main {
         DetectKind::Email if pure => ("user.contact.email", &["Trim", "Lowercase"], Protection::Encrypt),
         DetectKind::Email => ("user.contact.email", &["Trim"], Protection::Encrypt),
-        // To bring it to one form would reject numbers without a country code.
+        // Canonical form would reject numbers without a country code.
         DetectKind::Phone => ("user.contact.phone_number", &["Trim"], Protection::Encrypt),
         DetectKind::Card => ("user.financial.credit_card", &["Trim"], Protection::Encrypt),
         DetectKind::Iban => ("user.financial.bank_account", &["Trim"], Protection::Encrypt),
-        // What is no address can't be made less precise: the event would be rejected.
+        // Generalisation rejects an event whose value is not an address.
         DetectKind::Ipv4 | DetectKind::Ipv6 if whole == node.texts && only_addresses(node) => {
             ("user.device.ip_address", &["Trim"], Protection::Network)
         }

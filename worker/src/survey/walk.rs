@@ -1,4 +1,4 @@
-//! One walk over the JSON of an event: every string is looked through at its node.
+//! Walks through the JSON of an event, and searches every string at its node.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Survey, path_tree::ROOT};
 
-/// Walks through an event. Without a survey it only tells whether that works, so that nothing is
-/// counted of what ends half-way.
+/// Walks through an event. Without a survey it only validates the JSON, so that nothing of a
+/// malformed event is counted.
 pub(super) fn through(survey: Option<&mut Survey>, text: &str) -> Result<(), serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
     Value { survey, node: ROOT }.deserialize(&mut reader)?;
@@ -37,7 +37,7 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         if let Some(survey) = self.survey {
-            survey.look(self.node, text);
+            survey.search_text(self.node, text);
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 }
 
-/// A key of the object at a node: answers the node of its value.
+/// A key of the object at a node. Deserialises to the node of its value.
 struct Key<'s> {
     survey: Option<&'s mut Survey>,
     node: usize,

@@ -1,4 +1,4 @@
-//! What a survey promises.
+//! Tests of the survey.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -17,24 +17,24 @@ fn survey(events: &[Value]) -> Report {
 }
 
 fn rows(report: &Report) -> Vec<(String, &'static str, u64, u64)> {
-    let node = |node: &Location| match node {
+    let name = |location: &Location| match location {
         Location::Line => "line".to_owned(),
         Location::Path(path) => path.clone(),
         Location::Keys(path) => format!("keys of {path}"),
         Location::Other => "elsewhere".to_owned(),
     };
-    report.found.iter().map(|found| (node(&found.location), found.kind, found.events, found.of)).collect()
+    report.found.iter().map(|found| (name(&found.location), found.kind, found.events, found.events_with_text)).collect()
 }
 
-fn row(node: &str, kind: &'static str, events: u64, of: u64) -> (String, &'static str, u64, u64) {
-    (node.to_owned(), kind, events, of)
+fn row(location: &str, kind: &'static str, events: u64, of: u64) -> (String, &'static str, u64, u64) {
+    (location.to_owned(), kind, events, of)
 }
 
 #[test]
-fn an_event_counts_once_at_a_path_however_often_it_holds_something_there() {
+fn an_event_counts_once_per_path_and_kind() {
     let report = survey(&[
         json!({"to": ["ann@example.com", "bob@example.com"], "note": "eve@example.com or joe@example.com"}),
-        json!({"to": ["nobody"], "note": "call +44 20 7946 0042", "a": {"b": [{"c": "ann@example.com"}]}}),
+        json!({"to": ["none"], "note": "call +44 20 7946 0042", "a": {"b": [{"c": "ann@example.com"}]}}),
         json!({"to": [], "note": null}),
     ]);
     assert_eq!(
@@ -49,7 +49,7 @@ fn an_event_counts_once_at_a_path_however_often_it_holds_something_there() {
 }
 
 #[test]
-fn what_is_no_json_object_is_searched_as_a_text() {
+fn text_that_is_not_a_json_object_is_searched_as_a_whole() {
     let mut survey = Survey::default();
     for line in [
         "mail ann@example.com",
@@ -106,7 +106,7 @@ fn an_object_with_very_many_keys_is_a_map() {
 }
 
 #[test]
-fn memory_is_bounded_and_what_has_no_room_is_counted_without_its_path() {
+fn memory_is_bounded_and_findings_beyond_the_capacity_have_no_path() {
     let mut survey = Survey::default();
     let name = |number: u32| -> String { number.to_string().bytes().map(|digit| (digit + 49) as char).collect() };
     for first in 0..200 {
@@ -118,12 +118,12 @@ fn memory_is_bounded_and_what_has_no_room_is_counted_without_its_path() {
     assert!(survey.tree.all().count() <= MAX_NODES);
     assert!(report.counts.crowded > 0);
     assert_eq!(report.found.iter().map(|found| found.events).sum::<u64>(), 40_000);
-    let elsewhere = report.found.iter().find(|found| found.location == Location::Other).unwrap();
-    assert!(elsewhere.events >= report.counts.crowded.min(1) && elsewhere.suggestion.is_none());
+    let other = report.found.iter().find(|found| found.location == Location::Other).unwrap();
+    assert!(other.events >= report.counts.crowded.min(1) && other.suggestion.is_none());
 }
 
 #[test]
-fn a_text_is_suggested_to_be_redacted_and_a_field_to_be_sealed() {
+fn free_text_is_redacted_and_a_pure_value_is_encrypted() {
     let report = survey(
         &(0..10)
             .map(|number| {
@@ -158,7 +158,7 @@ fn a_text_is_suggested_to_be_redacted_and_a_field_to_be_sealed() {
 }
 
 #[test]
-fn no_suggestion_lies_inside_another() {
+fn no_suggestion_is_inside_another() {
     let report = survey(&[
         json!({"a": "ann@example.com", "a-b": "ann@example.com"}),
         json!({"a": {"b": "ann@example.com"}}),
@@ -168,7 +168,7 @@ fn no_suggestion_lies_inside_another() {
     assert_eq!(paths, ["/a", "/a-b"]);
 }
 
-/// JSON whose keys come from a small list and whose strings hold something now and then.
+/// Generates JSON with keys from a small set, in which some strings contain personal data.
 fn any_event() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn no_path_is_told_twice_and_every_suggestion_can_be_declared(
+    fn no_path_occurs_twice_and_every_suggestion_can_be_declared(
         events in proptest::collection::vec(any_event(), 1..12),
     ) {
         let report = survey(&events);
