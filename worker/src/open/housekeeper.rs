@@ -1,5 +1,5 @@
-//! What keeps stores to their promises while a pipeline runs: records of embedded stores that have
-//! expired go, and so do the keys of old days of dead letters, wherever they lie.
+//! Removes expired data while a pipeline runs: expired records of embedded stores, and day keys of
+//! old dead letters in every store.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use lethe_stores::{DeadLetters, StoreError, Vault, embedded::EmbeddedStore};
 use crate::clock::now;
 use crate::run::expire_before;
 
-/// Rows of a table that one transaction removes.
+/// Rows of a table that one transaction removes, at most.
 const AT_ONCE: usize = 10_000;
 
-/// Looks after the embedded stores of a pipeline.
+/// Removes expired data of a pipeline.
 pub struct Housekeeper {
     stores: Vec<Arc<EmbeddedStore>>,
     vault: Arc<dyn Vault>,
@@ -20,17 +20,17 @@ pub struct Housekeeper {
     pipeline: Pipeline,
 }
 
-/// What has expired.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Records removed.
     pub records: u64,
-    /// Dead letters that were never redriven and can't be opened any more.
+    /// Dead letters that were never redriven and can no longer be opened.
     pub letters: u64,
 }
 
 impl Expired {
-    /// Adds another sweep's.
+    /// Adds the result of another sweep.
     pub fn add(&mut self, other: Expired) {
         self.records += other.records;
         self.letters += other.letters;
@@ -47,7 +47,7 @@ impl Housekeeper {
         Self { stores, vault, letters, pipeline: pipeline.clone() }
     }
 
-    /// Removes what has expired by now.
+    /// Removes everything that has expired.
     pub async fn sweep(&self) -> Result<Expired, StoreError> {
         let now = now();
         let mut expired = Expired::default();
@@ -61,8 +61,8 @@ impl Housekeeper {
             }
         }
         if let Some(before) = expire_before(&self.pipeline, now) {
-            // The keys first: what is left of the letters can't be opened. To look through a topic for
-            // them costs a read of it, which is done when there is something to find.
+            // Keys are destroyed first, so that remaining letters can't be opened. Expiring letters
+            // of a topic reads the whole topic, so this is done only if a key was destroyed.
             if self.vault.destroy_day_keys(self.pipeline.id(), before.clone()).await? > 0 {
                 expired.letters = self.letters.expire(self.pipeline.id(), before).await?;
             }

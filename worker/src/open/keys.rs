@@ -1,22 +1,23 @@
-//! The key ring: read from its Secret, held against what the key store remembers.
+//! Reads the key ring from its Secret, and compares it with the keys that the key store was used
+//! with.
 
 use std::collections::BTreeMap;
 
 use lethe_core::{
     keys::{KeyRing, KeyRingError},
-    pipeline::{KEYS_SECRET_TYPE, Pipeline},
+    pipeline::Pipeline,
 };
-use lethe_crds::load::{Resources, Secret};
+use lethe_crds::load::{self, Resources, Secret, SecretPurpose};
 use lethe_stores::{KeyCheck, MasterKeys};
 
 use super::OpenError;
 
-/// The key ring of a pipeline, from the Secret that it names.
+/// Returns the key ring of a pipeline, from the Secret that it names.
 pub fn find_ring(resources: &Resources, pipeline: &Pipeline) -> Result<KeyRing, OpenError> {
     find_ring_of(resources, &pipeline.namespace, &pipeline.keys_secret)
 }
 
-/// The key ring of a Secret among the manifests.
+/// Returns the key ring of a Secret among the manifests.
 pub fn find_ring_of(resources: &Resources, namespace: &str, name: &str) -> Result<KeyRing, OpenError> {
     let secret = resources.secret(namespace, name).ok_or_else(|| {
         OpenError::Keys(format!(
@@ -34,18 +35,18 @@ pub fn find_ring_of(resources: &Resources, namespace: &str, name: &str) -> Resul
     Ok(read_ring(secret)?)
 }
 
-/// The key ring of a Secret.
+/// Parses the key ring of a Secret.
 pub fn read_ring(secret: &Secret) -> Result<KeyRing, KeyRingError> {
     KeyRing::parse(secret.data.iter().map(|(name, value)| (name.as_str(), value.expose())))
 }
 
-/// Whether Lethe may read a Secret for its keys.
+/// Returns whether Lethe may read a Secret for its keys.
 pub(crate) fn may_read(secret: &Secret) -> bool {
-    secret.secret_type == KEYS_SECRET_TYPE || secret.labels.get("lethe.dev/allow").is_some_and(|value| value == "true")
+    load::may_read(secret, SecretPurpose::Keys)
 }
 
-/// Refuses a ring that lacks a key in use or holds another value for one; answers those that are new
-/// to the store.
+/// Returns the keys of the ring that are new to the store. Fails if the ring lacks a key that is in
+/// use, or holds another value for one.
 pub(super) async fn verify(ring: &KeyRing, store: &dyn MasterKeys) -> Result<Vec<KeyCheck>, OpenError> {
     let known = store.checks().await?;
     let new =
@@ -54,7 +55,7 @@ pub(super) async fn verify(ring: &KeyRing, store: &dyn MasterKeys) -> Result<Vec
     Ok(new.into_iter().map(|(name, check)| KeyCheck { name, check, retired: false }).collect())
 }
 
-/// As [`verify`], and the store remembers the new ones.
+/// Verifies the ring like [`verify`], and registers new keys in the store.
 pub(super) async fn agree(ring: &KeyRing, store: &dyn MasterKeys) -> Result<(), OpenError> {
     let new = verify(ring, store).await?;
     if !new.is_empty() {

@@ -1,4 +1,4 @@
-//! From manifests to a job: every reference looked up, every store opened, every key checked.
+//! Turns manifests into a job: resolves references, opens stores, verifies keys.
 
 mod housekeeper;
 mod keys;
@@ -34,22 +34,22 @@ use crate::{
 /// Why a pipeline can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The pipeline has mistakes.
+    /// The pipeline is invalid.
     #[error("the pipeline has mistakes")]
     Mistakes(Vec<Mistake>),
-    /// It isn't clear which pipeline is meant.
+    /// It is ambiguous which pipeline is meant.
     #[error("{0}")]
     Which(String),
     /// A store can't be opened.
     #[error(transparent)]
     Open(#[from] lethe_stores::open::OpenError),
-    /// The keys Secret can't be had.
+    /// The keys Secret is missing or may not be read.
     #[error("{0}")]
     Keys(String),
-    /// The keys Secret holds no key ring.
+    /// The keys Secret holds no valid key ring.
     #[error("the Secret of the keys: {0}")]
     Ring(#[from] KeyRingError),
-    /// Another key was used before.
+    /// The key store was used with another key.
     #[error(transparent)]
     Check(#[from] KeyRingMismatch),
 }
@@ -63,57 +63,58 @@ impl From<StoreError> for OpenError {
 /// How a pipeline is opened.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// Forget how far it came.
+    /// Discard the committed position.
     pub from_start: bool,
-    /// Look only: no sink is opened, nothing is made or recorded, and what is absent is an error.
+    /// Read only: opens no sink, creates and records nothing, and fails if something is absent.
     pub dry_run: bool,
-    /// Stores that are not on this machine may be used.
+    /// Allow stores that are not on this machine.
     pub live: bool,
-    /// Read in the pipeline's own consumer group, beside the workers that are in it. Else a run
-    /// outside of a cluster has a group of its own.
+    /// Read in the pipeline's own consumer group, together with its workers. By default, a run
+    /// outside of a cluster uses a group of its own.
     pub join: bool,
-    /// Whom this run works for, as the operator names it: members of the group that work for somebody else are told.
+    /// The identity of the run's owner, as set by the operator. Group members with another identity
+    /// are reported.
     pub identity: Option<String>,
 }
 
 impl OpenOptions {
-    /// The consumer group that a run reads in.
+    /// Returns the consumer group of a run.
     fn group(&self, group: &str) -> String {
         if self.join || in_cluster() { group.to_owned() } else { local_group(group) }
     }
 }
 
-/// How long what is under way may take when partitions go, or when a run is stopped.
+/// How long batches in flight may take when partitions are revoked or the run is stopped.
 #[cfg(feature = "kafka")]
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// A pipeline, opened.
+/// An open pipeline.
 pub struct Opened {
-    /// What it works with.
+    /// What it runs with.
     pub job: Job,
     /// Its source.
     pub source: EventSource,
-    /// What looks after its embedded stores.
+    /// Removes expired data.
     pub housekeeper: Housekeeper,
-    /// What a person should know.
+    /// Warnings for the user.
     pub warnings: Vec<Mistake>,
 }
 
-/// A pipeline with its keys, and stores that can be opened.
+/// A pipeline with its keys, and stores that are opened on demand.
 pub struct PipelineAccess<'r> {
-    /// What it does.
+    /// The rules of the pipeline.
     pub pipeline: Pipeline,
-    /// What a person should know.
+    /// Warnings for the user.
     pub warnings: Vec<Mistake>,
-    /// Its keys, checked against the key store.
+    /// Its keys, verified against the key store.
     pub ring: KeyRing,
-    /// Where its subjects' keys lie.
+    /// The store of its subjects' keys.
     pub vault: Arc<dyn Vault>,
     /// The stores of its namespace.
     pub stores: Stores<'r>,
 }
 
-/// Finds the pipeline that is meant: the named one, or the only one.
+/// Finds the named pipeline, or the only one. Fails if there is none or the choice is ambiguous.
 pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r ProfilePipeline, OpenError> {
     let all: Vec<&ProfilePipeline> = resources.pipelines().collect();
     let full = |pipeline: &ProfilePipeline| {
@@ -142,14 +143,14 @@ pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r Prof
     }
 }
 
-/// Checks a pipeline against what it refers to.
+/// Checks a pipeline and its references.
 pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checked, OpenError> {
     let namespace = pipeline.metadata.namespace.as_deref().unwrap_or("default");
     Pipeline::check(pipeline, &NamespaceObjects { resources, namespace }).map_err(OpenError::Mistakes)
 }
 
-/// Opens what is needed to read what a pipeline has written: its keys and its stores. Nothing is
-/// made or recorded, and a store that is absent is an error.
+/// Opens the keys and stores of a pipeline for reading what it has written. Creates and records
+/// nothing. Fails if a store is absent.
 pub async fn open_to_read<'r>(
     resources: &'r Resources,
     name: Option<&str>,
@@ -169,14 +170,14 @@ async fn open_keys<'r>(
     let found = find(resources, name)?;
     let Checked { pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
-    // Before a store is touched: a Secret that can't serve every sink writes nothing.
+    // Before a store is opened: a Secret that lacks the key of a sink leads to no writes.
     ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
     let mut stores = Stores::new(resources, &pipeline.namespace, access, live);
     let vault = stores.vault(&pipeline.key_store, &pipeline.key_database, "the key store").await?;
     Ok(PipelineAccess { pipeline, warnings, ring, vault, stores })
 }
 
-/// Opens a pipeline: its stores, its keys, its sinks.
+/// Opens the stores, keys and sinks of a pipeline.
 pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptions) -> Result<Opened, OpenError> {
     let live = options.live || in_cluster();
     let pipeline_access = if options.dry_run {
@@ -188,7 +189,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     };
     let PipelineAccess { pipeline, warnings, ring, vault, mut stores } = pipeline_access;
     let id = pipeline.id();
-    // The source first: what it lacks makes no table.
+    // The source first, so that no table is created if it can't be read.
     let source = event_source(&pipeline, &stores, options).await?;
     let Some(dead_letter) = &pipeline.dead_letter else {
         return Err(OpenError::Which(
@@ -204,7 +205,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
         open_sinks(&pipeline, &mut stores, existing).await?
     };
     if options.from_start {
-        // Only now: its files are locked, so that no other run of it is under way.
+        // Only now, since the sinks hold locks on their files and no other run is active.
         vault.forget(id).await?;
     }
     let housekeeper = Housekeeper::new(&pipeline, stores.opened(), Arc::clone(&vault), Arc::clone(&letters));
@@ -212,7 +213,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     Ok(Opened { job, source, housekeeper, warnings })
 }
 
-/// What is shown of the pipeline that is meant, before any of its stores is opened.
+/// Returns the facts about a pipeline that are shown before any of its stores is open.
 pub fn pipeline_info(
     resources: &Resources,
     name: Option<&str>,
@@ -229,8 +230,8 @@ pub fn pipeline_info(
     Ok(info)
 }
 
-/// Looks whether every store of a pipeline answers and is what the manifest says; makes nothing.
-/// Answers what is wrong, a line a store, topic or table.
+/// Checks whether every store of a pipeline answers and is as declared. Creates nothing. Returns
+/// one error per store, topic or table that is not.
 pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Result<Vec<OpenError>, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, .. } = check(resources, found)?;
@@ -257,7 +258,7 @@ pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Res
     Ok(wrong)
 }
 
-/// Whether this runs in a pod.
+/// Returns whether this process runs in a pod.
 pub fn in_cluster() -> bool {
     std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
@@ -290,7 +291,7 @@ async fn event_source(
     })
 }
 
-/// The group of a run outside of a cluster: it takes no partition from the workers.
+/// Returns the group of a run outside of a cluster, which takes no partitions from the workers.
 fn local_group(group: &str) -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_default();
     let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).collect();

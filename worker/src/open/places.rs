@@ -3,7 +3,8 @@
 use lethe_core::pipeline::{DeadLetterTarget, Pipeline, SinkTarget, SourceRules};
 use lethe_stores::Place;
 
-/// Every place where a pipeline leaves personal data, its source and its dead letter included.
+/// Returns every place where a pipeline leaves personal data, including its source and its dead
+/// letter.
 pub(super) fn places(pipeline: &Pipeline) -> Vec<Place> {
     let space = &pipeline.event.space;
     let place =
@@ -28,7 +29,7 @@ pub(super) fn places(pipeline: &Pipeline) -> Vec<Place> {
         SourceRules::Kafka { store, topic, .. } => {
             places.push(place(store, topic.clone(), format!("Clear:{}", pipeline.event.subject)));
         }
-        // What comes through a pipe stays nowhere.
+        // Standard input is no place, since it keeps nothing.
         SourceRules::File { path, .. } if path == "-" => {}
         SourceRules::File { path, .. } => {
             places.push(place("file", path.clone(), format!("Clear:{}", pipeline.event.subject)));

@@ -1,15 +1,15 @@
-//! What a pipeline may refer to, among loaded manifests.
+//! The loaded manifests that a pipeline may refer to.
 
 use lethe_core::pipeline::{KEYS_SECRET_TYPE, SecretSight, StoreKind, Surroundings};
 use lethe_crds::load::Resources;
 
 use super::keys::may_read;
 
-/// The objects of a namespace.
+/// The loaded objects of one namespace.
 pub struct NamespaceObjects<'r> {
-    /// Everything that was loaded.
+    /// All loaded objects.
     pub resources: &'r Resources,
-    /// The pipeline's own namespace: no reference leaves it.
+    /// The pipeline's namespace. References to other namespaces are not possible.
     pub namespace: &'r str,
 }
 
@@ -24,7 +24,8 @@ impl Surroundings for NamespaceObjects<'_> {
 
     fn secret(&self, name: &str) -> SecretSight {
         match self.resources.secret(self.namespace, name) {
-            // A label lets Lethe read a Secret of another type; what it holds is checked when it is read.
+            // A label allows Lethe to read a Secret of another type. Its contents are checked when
+            // they are read.
             Some(secret) if may_read(secret) => SecretSight::OfType(KEYS_SECRET_TYPE.to_owned()),
             Some(secret) => SecretSight::OfType(secret.secret_type.clone()),
             None => SecretSight::NotVisible,
