@@ -1,4 +1,4 @@
-//! `detect`: what personal data lies where in files that nobody has described yet.
+//! `detect`: finds personal data in files that no manifest describes yet.
 
 use std::io::{IsTerminal, stdin};
 
@@ -21,35 +21,36 @@ use crate::{
     survey::{Location, Report, Suggestion, Survey},
 };
 
-/// Say which fields of your data hold personal data, and what to declare about them.
+/// Find the fields of your data that hold personal data, and suggest how to declare them.
 ///
-/// Looks through every text of every event for e-mail addresses, phone numbers, payment cards, IBANs and IP
-/// addresses. Shows paths, which are made of your fields' names, and never a value; keys that are data
-/// themselves (a map by e-mail address, by number) are shown as *. It finds what has a form. Names, dates and
-/// addresses of houses have none: go through the other fields yourself.
+/// Searches every text of every event for e-mail addresses, phone numbers, payment cards, IBANs and
+/// IP addresses. Shows paths, which consist of your field names, and never a value. Keys that are
+/// data themselves (a map by e-mail address, by number) are shown as *. Only data with a
+/// recognisable form is found. Names, dates and street addresses have none: go through the other
+/// fields yourself.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Detect {
-    /// Files, patterns such as 'logs/*.ndjson.gz', or - for standard input; gzip and zstd are recognised. A line
-    /// that is no JSON object is searched as one text.
+    /// Files, patterns such as 'logs/*.ndjson.gz', or - for standard input; gzip and zstd are
+    /// recognised. A line that is not a JSON object is searched as one text.
     #[arg(value_name = "FILE|-", default_value = "-", hide_default_value = true)]
     files: Vec<String>,
 
-    /// How events are written.
+    /// Format of the events.
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
 
-    /// Answer with `fields:` of a manifest instead of a table.
+    /// Print `fields:` of a manifest instead of a table.
     #[arg(long)]
     suggest: bool,
 }
 
-/// How events are written.
+/// Format of the events.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// A JSON object a line, or lines of text.
+    /// One JSON object per line, or lines of text.
     Ndjson,
-    /// Rows under a header, separated by commas.
+    /// Comma-separated rows under a header.
     Csv,
 }
 
@@ -59,7 +60,7 @@ Examples:
   lethe-worker detect --suggest 'logs/*.ndjson' >> pipeline.yaml
   zcat old.csv.gz | lethe-worker detect --format csv - --output json | jq '.found[] | select(.share > 0.5) | .path'";
 
-/// Events that are read at once.
+/// Events per batch.
 const BATCH: usize = 1_000;
 
 impl Detect {
@@ -82,7 +83,7 @@ impl Detect {
             Format::Csv => FileFormat::Csv,
         };
         let open = |file: &String| FileSource::open(FileSourceOptions::new(file, format, now()));
-        // All of them, before the first is read: a name that is wrong shows at once.
+        // Opens all files before reading the first, so that a wrong name fails at once.
         let mut sources = self.files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let total = sources.iter().map(Source::total_bytes).sum();
         let bar = bar(total, "{msg} events");
@@ -129,7 +130,7 @@ fn fields(fields: &[Suggestion]) -> Vec<Value> {
     fields.iter().map(field).collect()
 }
 
-/// A field as it stands in a manifest.
+/// Returns a field as declared in a manifest.
 fn field(field: &Suggestion) -> Value {
     let mut declared = json!({"path": field.path, "category": field.category});
     if !field.clean.is_empty() {
@@ -187,9 +188,10 @@ fn text(report: &Report) -> String {
 }
 
 const CAVEAT: &str = "\
-Only what has a form is found. Names, dates and addresses of houses have none: go through the other fields yourself.\n";
+Only data with a recognisable form is found. Names, dates and street addresses have none: go through the other\n\
+fields yourself.\n";
 
-/// Never 0 % of something, nor 100 % of less than all.
+/// Formats a share in percent. Shows 0 % only for none, and 100 % only for all.
 fn share(share: f64) -> String {
     match share * 100.0 {
         percent if percent < 1.0 => "<1 %".to_owned(),
@@ -198,10 +200,10 @@ fn share(share: f64) -> String {
     }
 }
 
-/// `fields:` of a manifest.
+/// Returns `fields:` of a manifest.
 fn manifest(report: &Report) -> String {
-    let mut out = format!("# By the form of what {} events hold. ", number(report.counts.events));
-    out.push_str("Names, dates and addresses of houses have no form:\n# go through the other fields yourself.\n");
+    let mut out = format!("# By the form of the data in {} events. ", number(report.counts.events));
+    out.push_str("Names, dates and street addresses have no form:\n# go through the other fields yourself.\n");
     if report.fields.is_empty() {
         out.push_str("fields: []\n");
         return out;
@@ -219,7 +221,7 @@ fn manifest(report: &Report) -> String {
     out
 }
 
-/// A path in YAML: quoted unless every reader reads it the same.
+/// Returns a path as a YAML scalar, quoted unless all YAML versions read it as text.
 fn scalar(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '.' | '*' | '~');
     if path.chars().all(plain) { path.to_owned() } else { Value::from(path).to_string() }
@@ -240,8 +242,8 @@ mod tests {
         survey.report()
     }
 
-    /// One field of each protection, under keys that YAML reads in its own ways.
-    fn motley() -> Vec<Value> {
+    /// Returns events with one field per protection, and keys that need quotes in YAML.
+    fn varied_events() -> Vec<Value> {
         let events = (0..10).map(|_| {
             json!({
                 "e-mail": "ann@example.com", "a: b": "ann@example.com", "#x": "ann@example.com", "größe": "ann@example.com",
@@ -253,11 +255,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_suggested_can_be_declared() {
+    fn suggested_fields_can_be_declared() {
         let laptop = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/laptop/pipeline.yaml"));
         let laptop = laptop.unwrap();
         let (head, tail) = (laptop.find("  fields:\n").unwrap(), laptop.find("  sinks:\n").unwrap());
-        let report = report(&motley());
+        let report = report(&varied_events());
         let fields: String = manifest(&report).lines().map(|line| format!("  {line}\n")).collect();
         let pipeline = format!("{}{fields}{}", &laptop[..head], &laptop[tail..]);
         let resources = read_text("pipeline.yaml", &pipeline).unwrap_or_else(|error| panic!("{error}\n{fields}"));
@@ -266,11 +268,11 @@ mod tests {
         let suggested: Vec<&str> = report.fields.iter().map(|field| field.path.as_str()).collect();
         assert_eq!(paths, suggested);
         let documents: Vec<Value> = declared.iter().map(|field| serde_json::to_value(field).unwrap()).collect();
-        assert_eq!(documents, super::fields(&report.fields), "--output json says the same");
+        assert_eq!(documents, super::fields(&report.fields), "--output json has the same fields");
     }
 
     #[test]
-    fn a_share_of_some_is_never_none_and_one_of_most_never_all() {
+    fn a_rounded_share_is_0_only_for_none_and_100_only_for_all() {
         assert_eq!([share(0.0001), share(0.33), share(0.999), share(1.0)], ["<1 %", "33 %", ">99 %", "100 %"]);
     }
 }

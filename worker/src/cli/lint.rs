@@ -1,4 +1,4 @@
-//! `lint`: everything that is wrong with manifests, before anything runs.
+//! `lint`: reports all mistakes in manifests, before anything runs.
 
 use clap::Args;
 use lethe_core::{
@@ -15,27 +15,27 @@ use serde_json::json;
 use super::{
     Failure, Output, answer, block_on,
     files::Files,
-    spaces::{common_form, full_name, namespace, of_space},
+    spaces::{common_form, full_name, namespace, pipelines_of_space},
 };
 use crate::open::{OpenError, check, may_read, probe, read_ring};
 
-/// Say everything that is wrong with manifests.
+/// Report all mistakes in manifests.
 ///
-/// Checks every pipeline by every rule, without opening a store. With the keys Secret among the
-/// manifests, its keys are checked, too. With --live every store is asked whether it answers and is
-/// what the manifests say; nothing is made. Ends with exit code 3 if there are errors.
+/// Checks every pipeline by every rule, without opening a store. Also checks the keys Secret, if it
+/// is among the manifests. With --live, checks that every store answers and is as declared; nothing
+/// is created. Exits with code 3 if there are errors.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Lint {
     #[command(flatten)]
     files: Files,
 
-    /// Take warnings for errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     strict: bool,
 
-    /// Ask every store, too: logins, certificates, rights, topics, tables, collections. Nothing is
-    /// made or written.
+    /// Check every store, too: logins, certificates, permissions, topics, tables, collections.
+    /// Nothing is created or written.
     #[arg(long)]
     live: bool,
 }
@@ -46,15 +46,15 @@ Examples:
   helm template . | lethe-worker lint --strict -f -
   lethe-worker lint -f manifests/ --output json | jq -r '.[].message'";
 
-/// One thing that is wrong.
+/// A mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
     severity: Severity,
-    /// Stable, for machines.
+    /// A stable code for machines.
     code: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// Where the object begins, or the place itself where it is known.
+    /// The line of the mistake if it is known, or else of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,11 +71,11 @@ impl Lint {
             Ok(resources) => {
                 let mut found = findings(&resources);
                 if self.live {
-                    found.extend(block_on(of_stores(&resources))?);
+                    found.extend(block_on(store_findings(&resources))?);
                 }
                 (found, counted(&resources))
             }
-            Err(Failure::Load(error)) => (of_load(&error), "nothing was checked further".to_owned()),
+            Err(Failure::Load(error)) => (load_findings(&error), "nothing was checked further".to_owned()),
             Err(failure) => return Err(failure),
         };
         if self.strict {
@@ -94,7 +94,7 @@ impl Lint {
     }
 }
 
-/// Everything that is wrong with manifests that could be read.
+/// Returns all mistakes in manifests that were parsed.
 fn findings(resources: &Resources) -> Vec<Finding> {
     let mut findings = Vec::new();
     for pipeline in resources.pipelines() {
@@ -105,34 +105,41 @@ fn findings(resources: &Resources) -> Vec<Finding> {
                 if let Some(ring) = secret.and_then(|secret| read_ring(secret).ok())
                     && let Err(error) = ring.require(audiences)
                 {
-                    findings.push(on_pipeline(resources, pipeline, "KeyMissing", "spec.sinks", &error.to_string()));
+                    findings.push(pipeline_finding(
+                        resources,
+                        pipeline,
+                        "KeyMissing",
+                        "spec.sinks",
+                        &error.to_string(),
+                    ));
                 }
                 warnings
             }
             Err(OpenError::Mistakes(mistakes)) => mistakes,
             Err(other) => {
-                findings.push(on_pipeline(resources, pipeline, "NotChecked", "spec", &other.to_string()));
+                findings.push(pipeline_finding(resources, pipeline, "NotChecked", "spec", &other.to_string()));
                 continue;
             }
         };
-        findings.extend(mistakes.into_iter().map(|mistake| of_mistake(resources, pipeline, mistake)));
+        findings.extend(mistakes.into_iter().map(|mistake| mistake_finding(resources, pipeline, mistake)));
     }
-    findings.extend(resources.secrets().filter_map(|secret| of_secret(resources, secret)));
-    findings.extend(of_spaces(resources));
+    findings.extend(resources.secrets().filter_map(|secret| secret_finding(resources, secret)));
+    findings.extend(space_findings(resources));
     findings.sort_by(|a, b| (&a.file, a.line, a.severity).cmp(&(&b.file, b.line, b.severity)));
     findings
 }
 
-/// What stores say of the pipelines whose manifests are right.
-async fn of_stores(resources: &Resources) -> Result<Vec<Finding>, Failure> {
+/// Returns the failed checks of stores, for pipelines without mistakes.
+async fn store_findings(resources: &Resources) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     for pipeline in resources.pipelines() {
         match probe(resources, Some(&full_name(pipeline)), true).await {
             Ok(wrong) => {
-                let found = |error: OpenError| on_pipeline(resources, pipeline, "Store", "spec", &error.to_string());
+                let found =
+                    |error: OpenError| pipeline_finding(resources, pipeline, "Store", "spec", &error.to_string());
                 findings.extend(wrong.into_iter().map(found));
             }
-            // It is told already.
+            // Reported already.
             Err(OpenError::Mistakes(_)) => {}
             Err(other) => return Err(other.into()),
         }
@@ -140,12 +147,18 @@ async fn of_stores(resources: &Resources) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-fn of_mistake(resources: &Resources, pipeline: &ProfilePipeline, mistake: Mistake) -> Finding {
-    let found = on_pipeline(resources, pipeline, mistake.code, &mistake.path, &mistake.message);
+fn mistake_finding(resources: &Resources, pipeline: &ProfilePipeline, mistake: Mistake) -> Finding {
+    let found = pipeline_finding(resources, pipeline, mistake.code, &mistake.path, &mistake.message);
     Finding { severity: mistake.severity, fix: mistake.fix, ..found }
 }
 
-fn on_pipeline(resources: &Resources, pipeline: &ProfilePipeline, code: &str, path: &str, message: &str) -> Finding {
+fn pipeline_finding(
+    resources: &Resources,
+    pipeline: &ProfilePipeline,
+    code: &str,
+    path: &str,
+    message: &str,
+) -> Finding {
     let place = resources.pipeline_place(namespace(pipeline), pipeline.metadata.name.as_deref().unwrap_or_default());
     Finding { object: Some(format!("ProfilePipeline {}", full_name(pipeline))), ..error(place, code, path, message) }
 }
@@ -163,7 +176,7 @@ fn error(place: Option<&Place>, code: &str, path: &str, message: &str) -> Findin
     }
 }
 
-fn of_load(load: &LoadError) -> Vec<Finding> {
+fn load_findings(load: &LoadError) -> Vec<Finding> {
     let findings = load.mistakes.iter().map(|mistake| Finding {
         fix: Some(mistake.fix.clone()).filter(|fix| !fix.is_empty()),
         ..error(Some(&mistake.place), "Manifest", &mistake.path, &mistake.what)
@@ -171,8 +184,8 @@ fn of_load(load: &LoadError) -> Vec<Finding> {
     findings.collect()
 }
 
-/// What is wrong with the keys of a Secret that is meant to hold some.
-fn of_secret(resources: &Resources, secret: &Secret) -> Option<Finding> {
+/// Returns the mistake in the keys of a keys Secret.
+fn secret_finding(resources: &Resources, secret: &Secret) -> Option<Finding> {
     let named = resources
         .pipelines()
         .any(|pipeline| namespace(pipeline) == secret.namespace && pipeline.spec.keys.secret_ref.name == secret.name);
@@ -185,18 +198,19 @@ fn of_secret(resources: &Resources, secret: &Secret) -> Option<Finding> {
     Some(Finding { object, ..error(place, "KeysInvalid", "data", &wrong.to_string()) })
 }
 
-/// What pipelines of one space must say alike.
-fn of_spaces(resources: &Resources) -> Vec<Finding> {
+/// Returns the contradictions between pipelines of the same space.
+fn space_findings(resources: &Resources) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for pipeline in resources.pipelines() {
-        // Namespaces may be erasure domains of their own, which manifests alone don't tell.
+        // Only pipelines of the same namespace are compared, since namespaces may be separate
+        // erasure domains.
         let (here, space) = (namespace(pipeline), pipeline.spec.event.subject.space.as_str());
         if seen.contains(&(here, space)) {
             continue;
         }
         seen.push((here, space));
-        let mut all = of_space(resources, space);
+        let mut all = pipelines_of_space(resources, space);
         all.retain(|other| namespace(other) == here);
         let mut aliases: Vec<Option<&str>> = vec![None];
         for alias in all.iter().flat_map(|other| other.spec.event.subject.aliases.as_deref().unwrap_or_default()) {
@@ -212,18 +226,21 @@ fn of_spaces(resources: &Resources) -> Vec<Finding> {
                     "{} and {} are of the space {space:?} and bring {what} to different forms: one person would be two",
                     between.first, between.second
                 );
-                let fix = "say the same canonical (and defaultRegion, for phone numbers) in both".to_owned();
-                findings
-                    .push(Finding { fix: Some(fix), ..on_pipeline(resources, pipeline, "SpaceForms", path, &message) });
+                let fix = "declare the same canonical (and defaultRegion, for phone numbers) in both".to_owned();
+                findings.push(Finding {
+                    fix: Some(fix),
+                    ..pipeline_finding(resources, pipeline, "SpaceForms", path, &message)
+                });
             }
         }
-        findings.extend(of_roots(resources, space, &all));
+        findings.extend(root_finding(resources, space, &all));
     }
     findings
 }
 
-/// Pipelines of one space share a root; told where their Secrets are among the manifests.
-fn of_roots(resources: &Resources, space: &str, all: &[&ProfilePipeline]) -> Option<Finding> {
+/// Pipelines of one space must have the same root key. Checked if their Secrets are among the
+/// manifests.
+fn root_finding(resources: &Resources, space: &str, all: &[&ProfilePipeline]) -> Option<Finding> {
     let rings: Vec<(&ProfilePipeline, KeyRing)> = all
         .iter()
         .filter_map(|pipeline| {
@@ -239,7 +256,7 @@ fn of_roots(resources: &Resources, space: &str, all: &[&ProfilePipeline]) -> Opt
         full_name(second)
     );
     let fix = Some("name one keys Secret in both".to_owned());
-    Some(Finding { fix, ..on_pipeline(resources, second, "RootKeyMismatch", "spec.keys.secretRef", &message) })
+    Some(Finding { fix, ..pipeline_finding(resources, second, "RootKeyMismatch", "spec.keys.secretRef", &message) })
 }
 
 fn plural(count: usize, what: &str) -> String {
@@ -321,18 +338,18 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_lacks_the_key_of_an_audience_is_told() {
+    fn a_ring_without_the_key_of_an_audience_is_reported() {
         let ring = keys("lethe-keys", &[("root", "0a"), ("master-1", "0b"), ("audience-analytics", "0c")]);
         assert_eq!(codes(&(laptop() + &ring)), ["KeyMissing"]);
     }
 
     #[test]
-    fn a_ring_that_is_none_is_told() {
+    fn an_invalid_ring_is_reported() {
         assert_eq!(codes(&(laptop() + &keys("lethe-keys", &[("root", "0a")]))), ["KeysInvalid"]);
     }
 
     #[test]
-    fn pipelines_of_one_space_that_disagree_are_told() {
+    fn contradictory_pipelines_of_one_space_are_reported() {
         let other = laptop().replace("  name: profiles\n", "  name: other\n");
         let second = other.split("\n---\n").next().unwrap();
         let same = format!("{}\n---\n{second}", laptop());
@@ -343,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn pipelines_of_one_space_and_two_roots_are_told() {
+    fn pipelines_of_one_space_with_two_roots_are_reported() {
         let ring = |name, first| {
             let mut all = vec![("root", first), ("master-1", "1b")];
             all.extend([("audience-analytics", "1c"), ("audience-operational", "1d")]);
@@ -356,9 +373,9 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_a_line_with_its_place() {
+    fn every_mistake_is_one_line_with_its_location() {
         let load = read_text("a.yaml", "kind: Nothing\n").unwrap_err();
-        let findings = of_load(&load);
+        let findings = load_findings(&load);
         let text = text(&findings, "x");
         assert!(text.starts_with("a.yaml:1: error[Manifest] "), "{text}");
         assert_eq!(text.lines().count(), findings.len() + 2);

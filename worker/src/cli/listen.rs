@@ -1,4 +1,4 @@
-//! `--listen`: where a running pipeline can be asked how it is.
+//! `--listen`: the address of the probes, metrics and status.
 
 use std::net::SocketAddr;
 
@@ -9,18 +9,18 @@ use crate::observe::{BoundListener, ListenError};
 
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct Listen {
-    /// Answer /livez, /readyz, /metrics and /status here, as in 127.0.0.1:8080; port 0 takes any
-    /// that is free. Left out: nowhere.
+    /// Serve /livez, /readyz, /metrics and /status at this address, as in 127.0.0.1:8080; port 0
+    /// selects a free port. Default: none.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 }
 
 impl Listen {
-    /// Takes the address, if there is one.
+    /// Binds the address, if there is one.
     pub(super) async fn bind(self) -> Result<Option<BoundListener>, Failure> {
         let Some(address) = self.listen else { return Ok(None) };
         let bound = BoundListener::new(address).await?;
-        tracing::info!(address = %bound.address(), "answering /livez /readyz /metrics /status");
+        tracing::info!(address = %bound.address(), "serving /livez, /readyz, /metrics and /status");
         Ok(Some(bound))
     }
 }

@@ -26,7 +26,8 @@ use lethe_cli::{GlobalOptions, bar, logs, table};
 
 pub use failure::Failure;
 
-/// Stream profiles through files, Kafka, Cassandra and MongoDB with every field protected as declared.
+/// Stream profiles through files, Kafka, Cassandra and MongoDB, with every field protected as
+/// declared.
 #[derive(Parser)]
 #[command(name = "lethe-worker", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {

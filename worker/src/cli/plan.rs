@@ -1,4 +1,4 @@
-//! `plan`: what becomes of each field in each sink, before anything runs.
+//! `plan`: shows how each field reaches each sink, before anything runs.
 
 use std::{
     io::{IsTerminal, stdout},
@@ -12,17 +12,17 @@ use serde_json::json;
 use super::{Failure, Output, answer, files::Files, table};
 use crate::open::{check, find};
 
-/// Show what becomes of each field in each sink.
+/// Show how each field reaches each sink.
 ///
-/// Opens nothing and needs no keys. Also shows what the pipeline reads without passing it on, and what the
-/// schema has and nobody declared.
+/// Opens no store and needs no keys. Also shows which fields the pipeline reads without passing
+/// them on, and which fields of the schema are not declared.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Plan {
     #[command(flatten)]
     files: Files,
 
-    /// The pipeline, as NAME or NAMESPACE/NAME; needed when there are several.
+    /// The pipeline, as NAME or NAMESPACE/NAME; needed if there are several.
     pipeline: Option<String>,
 }
 
@@ -31,9 +31,9 @@ Examples:
   lethe-worker plan -f examples/laptop
   lethe-worker plan -f manifests/ shop/profiles --output json | jq '.lines[] | select(.fates | index(\"clear\")) | .path'";
 
-/// Columns before those of the sinks: path, category, clean, protection.
+/// Number of columns before the sinks: path, category, clean, protection.
 const FIXED: usize = 4;
-/// Of those, the ones that a narrow terminal can do without: category and clean.
+/// Columns that a narrow terminal leaves out: category and clean.
 const LEFT_OUT: Range<usize> = 1..3;
 
 impl Plan {
@@ -54,8 +54,9 @@ impl Plan {
     }
 }
 
-/// The table under the pipeline's name. Without a width every line of the plan is a line; with one that
-/// is too small for that, the category and the cleaning are left out and the rest is folded.
+/// Returns the pipeline's name and the table. Without a width, every line of the plan is one line
+/// of text. If the width is too small, category and clean are left out, and the other columns are
+/// folded.
 fn text(plan: &PlanTable, width: Option<u16>) -> String {
     let mut headers: Vec<String> = plan
         .headers()
@@ -70,7 +71,7 @@ fn text(plan: &PlanTable, width: Option<u16>) -> String {
         && table.lines().any(|line| line.chars().count() > usize::from(width))
     {
         rows.iter_mut().chain([&mut headers]).for_each(|cells| drop(cells.drain(LEFT_OUT)));
-        // The audience goes below the sink's name.
+        // Places the audience below the sink's name.
         for header in &mut headers {
             *header = header.replacen(' ', "\n", 1);
         }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_fits_the_terminal_and_says_what_it_leaves_out() {
+    fn a_table_fits_the_terminal_and_names_the_columns_that_it_leaves_out() {
         for width in [60, 80, 100, 132] {
             let plan = plan();
             let text = text(&plan, Some(width));
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_pipe_every_line_of_the_plan_is_a_line() {
+    fn in_a_pipe_every_line_of_the_plan_is_one_line() {
         let plan = plan();
         assert_eq!(text(&plan, None).lines().count(), plan.lines.len() + 3);
     }

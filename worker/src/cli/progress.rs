@@ -1,4 +1,4 @@
-//! How far a run is: a line that moves on a terminal, a plain line now and then in a pipe.
+//! The progress of a run: a moving line on a terminal, or else a plain line every few seconds.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -22,7 +22,7 @@ async fn moving(handle: &RunHandle, started: Instant) {
         tokio::time::sleep(Duration::from_millis(120)).await;
         let (read, total) = handle.instruments.run_state.file_progress();
         if total > 0 && bar.length() != Some(total) {
-            // Nobody knows how much standard input or a dead letter still holds.
+            // The size of standard input and of a dead letter is unknown.
             let style = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_length(total);

@@ -1,4 +1,4 @@
-//! `redrive`: dead letters once more, from manifests to a report.
+//! `redrive`: processes dead letters again.
 
 use std::{fmt::Write, sync::Arc, time::Instant};
 
@@ -22,24 +22,23 @@ use crate::{
 
 /// Process dead letters again.
 ///
-/// Each goes through the pipeline as it is declared now, with its own position and time, and to
-/// those sinks only that lack it. It is removed once they hold it; one that is rejected again stays.
-/// Stop it at any moment and start it again: tables take an event twice without a change; a file may
-/// get the lines of the page under way twice.
+/// Each letter is processed by the pipeline as it is declared now, with its original position and
+/// time, and delivered only to the sinks that lack it. It is removed once they hold it. A letter
+/// that is rejected again is kept. A redrive can be stopped at any moment and started again. Tables
+/// don't change if they get an event twice; a file may get the lines of one page twice.
 #[derive(Args)]
 pub(super) struct Redrive {
     #[command(flatten)]
     files: Files,
 
-    /// The pipeline, as NAME or NAMESPACE/NAME; needed when there are several.
+    /// The pipeline, as NAME or NAMESPACE/NAME; needed if there are several.
     pipeline: Option<String>,
 
-    /// Only events that were rejected for this reason, such as SchemaViolation. May be given several
-    /// times.
+    /// Only events that were rejected for this reason, such as SchemaViolation. May be repeated.
     #[arg(long = "reason", value_name = "CODE", value_parser = reason)]
     reasons: Vec<String>,
 
-    /// So many letters at most.
+    /// Process at most this many letters.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
@@ -47,7 +46,7 @@ pub(super) struct Redrive {
     #[arg(long)]
     live: bool,
 
-    /// Show what would become of them, and change nothing.
+    /// Show the outcomes, but change nothing.
     #[arg(long)]
     dry_run: bool,
 
@@ -56,7 +55,7 @@ pub(super) struct Redrive {
     quiet: bool,
 }
 
-/// A reason code, in any case.
+/// Parses a reason code, ignoring case.
 fn reason(text: &str) -> Result<String, String> {
     let known = Reason::ALL.into_iter().map(Reason::code).find(|code| code.eq_ignore_ascii_case(text));
     known.map(ToOwned::to_owned).ok_or_else(|| {
@@ -78,7 +77,7 @@ impl Redrive {
             tracing::warn!("{warning}");
         }
         let name = job.pipeline.name.clone();
-        // What is past its time is not opened once more.
+        // Expired letters are removed first, so that they are not opened.
         let expired = if self.dry_run { 0 } else { housekeeper.sweep().await?.letters };
         let handle = RunHandle::new(PipelineInfo::new(&job.pipeline, String::new()));
         stop_on_signal(Arc::clone(&handle));
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_a_code_in_any_case() {
+    fn reason_codes_ignore_case() {
         assert_eq!(reason("schemaviolation").as_deref(), Ok("SchemaViolation"));
         assert!(reason("Typo").is_err_and(|message| message.contains("SchemaViolation")));
     }

@@ -1,4 +1,4 @@
-//! `reveal`: what is held about one person, opened, with a ground that is kept.
+//! `reveal`: shows what is held about one person, and records the ground.
 
 use std::{
     fmt::Write,
@@ -17,19 +17,20 @@ use crate::{
 
 /// Show what is held about one person, opened.
 ///
-/// Searches the tables and collections of a pipeline's sinks. Before anything is shown, the key store's audit
-/// record notes the time, the user of this machine, the subject's token, the number of records and
-/// the ground.
+/// Searches the tables and collections of a pipeline's sinks. Before anything is shown, the key
+/// store's audit record is written with the time, the user of this machine, the subject's token,
+/// the number of records and the ground.
 #[derive(Args)]
 pub(super) struct Reveal {
     #[command(flatten)]
     files: Files,
 
-    /// The pipeline, as NAME or NAMESPACE/NAME; needed when there are several.
+    /// The pipeline, as NAME or NAMESPACE/NAME; needed if there are several.
     #[arg(short, long, value_name = "NAME")]
     pipeline: Option<String>,
 
-    /// Why you look: a ticket, an article of a law. It is kept: it must hold no personal data.
+    /// Why you look: a ticket, an article of a law. It is stored, so it must not contain personal
+    /// data.
     #[arg(long, value_name = "TEXT")]
     ground: Ground,
 
@@ -41,13 +42,13 @@ pub(super) struct Reveal {
     #[arg(long)]
     live: bool,
 
-    /// Who: the subject's id in the pipeline's space, or - to read it from standard input. An
-    /// argument lands in the shell's history and in the list of processes; `-` does not.
+    /// The subject's id in the pipeline's space, or - to read it from standard input. An argument
+    /// is visible in the shell's history and in the list of processes; `-` is not.
     #[arg(value_name = "ID|-")]
     identifier: String,
 }
 
-/// The longest line that is read as an identifier, bytes; the longest identifier has fewer.
+/// The longest line that is read as an identifier, in bytes. Identifiers are shorter.
 const MAX_LINE: u64 = 16 * 1024;
 
 impl Reveal {
@@ -76,14 +77,14 @@ impl Reveal {
     }
 }
 
-/// One line of standard input.
+/// Reads one line of standard input.
 fn read_line() -> Result<Sensitive<String>, Failure> {
     let input = stdin();
     if input.is_terminal() {
         eprint!("identifier: ");
     }
     let mut line = String::new();
-    // An error of reading quotes no text.
+    // A read error doesn't quote the input.
     input
         .lock()
         .take(MAX_LINE)
@@ -142,18 +143,19 @@ fn push_record(record: &RevealedRecord, out: &mut String) -> Result<(), Failure>
     Ok(())
 }
 
-/// A path and a value a line.
+/// Returns the path and value of each line.
 fn lines(document: &RawValue) -> Result<Vec<(String, String)>, Failure> {
     let leaves = flatten(document).ok_or_else(|| Failure::Other("a record is no JSON".to_owned()))?;
     Ok(leaves.into_iter().map(|(path, value)| (shown(&path), shown(&value))).collect())
 }
 
-/// What a person wrote may hold what moves a terminal's cursor or turns its text around.
+/// Escapes characters that move the cursor or change the direction of text, which values may
+/// contain.
 fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || turns {
+        let progress = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || progress {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_moves_the_terminal_s_cursor() {
+    fn control_characters_of_values_are_escaped() {
         assert_eq!(shown("Zo\u{eb} \u{1b}[2J\u{9b}1m\u{202e}x"), "Zo\u{eb} \\u{1b}[2J\\u{9b}1m\\u{202e}x");
     }
 }

@@ -1,4 +1,4 @@
-//! `run`: a pipeline, from manifests to a report.
+//! `run`: runs a pipeline.
 
 use std::{
     collections::BTreeMap,
@@ -25,22 +25,22 @@ use crate::{
 
 /// Run a pipeline.
 ///
-/// Reads from where it was last, writes to every sink, and commits how far it came only when all
-/// of them hold it: stop it at any moment and run it again.
+/// Reads from the last committed position, writes to every sink, and commits the position only when
+/// all sinks hold the events. It can be stopped at any moment and run again.
 #[derive(Args)]
 pub(super) struct Run {
     #[command(flatten)]
     files: Files,
 
-    /// The pipeline, as NAME or NAMESPACE/NAME; needed when there are several.
+    /// The pipeline, as NAME or NAMESPACE/NAME; needed if there are several.
     pipeline: Option<String>,
 
-    /// End when the source has no more events; else wait for more.
+    /// End when the source has no more events, instead of waiting for more.
     #[arg(long)]
     until_end: bool,
 
-    /// Forget how far it came and read from the start. Stores stay as they are: an event that is
-    /// there already changes nothing. Files that it writes are emptied.
+    /// Discard the committed position and read from the start. Stores are not emptied: an event
+    /// that they hold already changes nothing. Output files are emptied.
     #[arg(long)]
     from_start: bool,
 
@@ -48,14 +48,15 @@ pub(super) struct Run {
     #[arg(long)]
     live: bool,
 
-    /// Read in the pipeline's own consumer group, beside its other workers. Left out, a run outside
-    /// of a pod reads in a group of its own (`<group>.local.<user>`), and takes no partition from
-    /// them.
+    /// Read in the pipeline's own consumer group, together with its other workers. By default, a
+    /// run outside of a pod uses a group of its own (`<group>.local.<user>`), so that it takes no
+    /// partitions from them.
     #[arg(long)]
     join: bool,
 
-    /// Whom this worker works for. Members of the consumer group that say otherwise are counted in /status: the
-    /// operator gives every worker of a pipeline the same, so that two clusters in one group are noticed.
+    /// The identity of this worker's owner. Members of the consumer group with another identity are
+    /// counted in /status. The operator gives all workers of a pipeline the same identity, so that
+    /// two clusters in one group are detected.
     #[arg(long, env = "LETHE_IDENTITY", value_name = "ID")]
     identity: Option<String>,
 
@@ -67,7 +68,7 @@ pub(super) struct Run {
     quiet: bool,
 }
 
-/// How often expired records are looked for.
+/// How often expired records are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
 impl Run {
@@ -107,8 +108,8 @@ impl Run {
                             handle.instruments.metrics.letters_expired(more.letters);
                             expired.add(more);
                         }
-                        // The next one does what this one could not.
-                        Err(error) => tracing::warn!(%error, "what has expired could not be removed yet"),
+                        // The next sweep retries.
+                        Err(error) => tracing::warn!(%error, "failed to remove expired records, retrying"),
                     },
                 }
             }
@@ -138,7 +139,8 @@ impl Run {
     }
 }
 
-/// The first signal stops the pipeline when what is under way is delivered, the second at once.
+/// The first signal stops the pipeline once its batches in flight are delivered; the second exits
+/// at once.
 pub(super) fn stop_on_signal(handle: Arc<RunHandle>) {
     tokio::spawn(async move {
         for exit in [false, true] {
@@ -147,7 +149,7 @@ pub(super) fn stop_on_signal(handle: Arc<RunHandle>) {
                 std::process::exit(130);
             }
             handle.stop();
-            tracing::warn!("stopping when what is under way is delivered; once more to stop at once");
+            tracing::warn!("stopping once the batches in flight are delivered; signal again to stop at once");
         }
     });
 }
@@ -180,7 +182,7 @@ fn text(name: &str, report: &Report) -> String {
     out
 }
 
-/// Outcomes, a line a sink.
+/// Returns a table of outcomes, with one row per sink.
 pub(super) fn outcomes(sinks: &BTreeMap<String, SinkCounts>) -> String {
     let shown: Vec<Outcome> = Outcome::ALL
         .into_iter()
@@ -190,16 +192,16 @@ pub(super) fn outcomes(sinks: &BTreeMap<String, SinkCounts>) -> String {
     headers.extend(shown.iter().map(|outcome| outcome.name().to_uppercase()));
     let rows: Vec<Vec<String>> = sinks
         .iter()
-        .map(|(sink, of_sink)| {
+        .map(|(sink, sink_counts)| {
             let mut row = vec![sink.clone()];
-            row.extend(shown.iter().map(|outcome| number(of_sink.get(*outcome))));
+            row.extend(shown.iter().map(|outcome| number(sink_counts.get(*outcome))));
             row
         })
         .collect();
     table(&headers, &rows, 1) + "\n"
 }
 
-/// Rejected events, a line a reason; nothing where there are none.
+/// Returns a table of rejected events by reason. Empty if there are none.
 pub(super) fn reasons(rejected: &BTreeMap<&'static str, u64>) -> String {
     if rejected.is_empty() {
         return String::new();

@@ -1,5 +1,5 @@
-//! What the pipelines of a space say together: how its identifiers are written, and which keys make
-//! tokens of them. Two that say different things mean different people by the same identifier.
+//! What the pipelines of a space must agree on: the form of identifiers, and the keys that make
+//! tokens of them. If they differ, the same identifier means different people.
 
 use lethe_crds::{
     ProfilePipeline,
@@ -7,16 +7,16 @@ use lethe_crds::{
     profile_pipeline::{Alias, Canonical},
 };
 
-/// How identifiers of one kind are brought to one form.
+/// The canonical form of identifiers of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Form {
-    /// Which form.
+    /// The form.
     pub canonical: Canonical,
-    /// Region of phone numbers without a country code; of no other form.
+    /// The region of phone numbers without a country code. `None` for other forms.
     pub region: Option<String>,
 }
 
-/// What two pipelines of a space disagree on.
+/// Two pipelines of a space that disagree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Disagreement {
     /// `namespace/name` of the first.
@@ -25,29 +25,30 @@ pub(super) struct Disagreement {
     pub second: String,
 }
 
-/// A pipeline's `namespace/name`.
+/// Returns a pipeline's `namespace/name`.
 pub(super) fn full_name(pipeline: &ProfilePipeline) -> String {
     format!("{}/{}", namespace(pipeline), pipeline.metadata.name.as_deref().unwrap_or_default())
 }
 
-/// A pipeline's namespace.
+/// Returns a pipeline's namespace.
 pub(super) fn namespace(pipeline: &ProfilePipeline) -> &str {
     pipeline.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
 }
 
-/// The pipelines whose subjects are of this space.
-pub(super) fn of_space<'r>(resources: &'r Resources, space: &str) -> Vec<&'r ProfilePipeline> {
+/// Returns the pipelines of a space.
+pub(super) fn pipelines_of_space<'r>(resources: &'r Resources, space: &str) -> Vec<&'r ProfilePipeline> {
     resources.pipelines().filter(|pipeline| pipeline.spec.event.subject.space == space).collect()
 }
 
-/// An alias that a pipeline declares.
+/// Returns an alias that a pipeline declares.
 pub(super) fn alias<'p>(pipeline: &'p ProfilePipeline, name: &str) -> Option<&'p Alias> {
     pipeline.spec.event.subject.aliases.as_deref().unwrap_or_default().iter().find(|alias| alias.name == name)
 }
 
-/// How a pipeline writes the subject's id, or an alias of it; `None` if it declares no such alias.
-pub(super) fn form(pipeline: &ProfilePipeline, of_alias: Option<&str>) -> Option<Form> {
-    let canonical = match of_alias {
+/// Returns the form of the subject's id in a pipeline, or of an alias. Returns `None` if it doesn't
+/// declare the alias.
+pub(super) fn form(pipeline: &ProfilePipeline, alias_name: Option<&str>) -> Option<Form> {
+    let canonical = match alias_name {
         Some(name) => alias(pipeline, name)?.canonical,
         None => pipeline.spec.event.subject.canonical,
     };
@@ -56,12 +57,13 @@ pub(super) fn form(pipeline: &ProfilePipeline, of_alias: Option<&str>) -> Option
     Some(Form { canonical, region })
 }
 
-/// The one form that all these pipelines use; `None` if none of them declares such an alias.
+/// Returns the form that all these pipelines use. Returns `None` if none of them declares the
+/// alias.
 pub(super) fn common_form(
     pipelines: &[&ProfilePipeline],
-    of_alias: Option<&str>,
+    alias_name: Option<&str>,
 ) -> Result<Option<Form>, Disagreement> {
-    let mut declared = pipelines.iter().filter_map(|pipeline| Some((*pipeline, form(pipeline, of_alias)?)));
+    let mut declared = pipelines.iter().filter_map(|pipeline| Some((*pipeline, form(pipeline, alias_name)?)));
     let Some((first, wanted)) = declared.next() else { return Ok(None) };
     match declared.find(|(_, form)| *form != wanted) {
         Some((second, _)) => Err(Disagreement { first: full_name(first), second: full_name(second) }),

@@ -1,4 +1,4 @@
-//! `token`: what an identifier is called inside Lethe, and in the records of an audience.
+//! `token`: shows the token of an identifier, or its reference for an audience.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, stderr, stdin};
 
@@ -15,47 +15,47 @@ use zeroize::Zeroizing;
 use super::{
     Failure, Output, answer,
     files::Files,
-    spaces::{Form, common_form, full_name, namespace, of_space},
+    spaces::{Form, common_form, full_name, namespace, pipelines_of_space},
 };
 use crate::open::{find, find_ring_of};
 
 /// Show the token of an identifier.
 ///
-/// A token stands for a person in erasure requests and in the ledger; it is written
-/// `<root check>:<64 hexadecimal digits>`. It is made with the root key, so that whoever lacks the keys can't
-/// make one. Identifiers are read from standard input, a line each, and never shown.
+/// A token identifies a person in erasure requests and in the ledger. It is written as `<root
+/// check>:<64 hexadecimal digits>`. It is computed with the root key, so it cannot be computed
+/// without the keys. Identifiers are read from standard input, one per line, and never shown.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Token {
     #[command(flatten)]
     files: Files,
 
-    /// The space of the identifier, as event.subject.space of its pipelines.
+    /// The space of the identifier, as in event.subject.space of its pipelines.
     #[arg(long, value_name = "SPACE")]
     space: String,
 
-    /// Ask this pipeline alone how identifiers of the space are written, as NAME or NAMESPACE/NAME.
+    /// Use only this pipeline's form of identifiers, as NAME or NAMESPACE/NAME.
     #[arg(long, value_name = "PIPELINE")]
     pipeline: Option<String>,
 
-    /// The identifier is this alias, as an e-mail address is; its token leads to a subject, and is never a
-    /// subject's own.
+    /// The identifier is this alias, such as an e-mail address. Its token resolves to a subject,
+    /// and is never the token of a subject.
     #[arg(long, value_name = "NAME", conflicts_with = "reference")]
     alias: Option<String>,
 
-    /// Show what the person is called in the records of this audience (subject_ref) instead.
+    /// Show the person's reference in the records of this audience (subject_ref) instead.
     #[arg(long, value_name = "AUDIENCE", value_enum, ignore_case = true)]
-    reference: Option<Reader>,
+    reference: Option<AudienceArg>,
 
-    /// The identifier; - or nothing: read them from standard input. What stands on a command line stays in
-    /// the shell's history and in the list of processes: prefer standard input.
+    /// The identifier; - or nothing: read them from standard input. Arguments are visible in the
+    /// shell's history and in the list of processes, so prefer standard input.
     #[arg(value_name = "ID|-", default_value = "-", hide_default_value = true, allow_hyphen_values = true)]
     id: String,
 }
 
-/// Who reads a sink.
+/// The audience of a sink.
 #[derive(Clone, Copy, ValueEnum)]
-enum Reader {
+enum AudienceArg {
     Identity,
     Operational,
     Analytics,
@@ -69,8 +69,8 @@ Examples:
   ref=$(lethe-worker token -f examples/laptop -f lethe-keys.yaml --space customers --reference operational < id.txt)
   sqlite3 lethe.sqlite \"select * from profiles where subject_ref = '$ref'\"";
 
-/// Makes what is asked for of an identifier.
-struct Maker<'a> {
+/// Computes tokens or references of identifiers.
+struct TokenMaker<'a> {
     ring: KeyRing,
     form: Form,
     space: &'a str,
@@ -99,7 +99,7 @@ impl Token {
         }
     }
 
-    fn maker(&self, resources: &Resources) -> Result<Maker<'_>, Failure> {
+    fn maker(&self, resources: &Resources) -> Result<TokenMaker<'_>, Failure> {
         let pipelines = self.pipelines(resources)?;
         let form = common_form(&pipelines, self.alias.as_deref()).map_err(|between| {
             Failure::InvalidInput(format!(
@@ -123,15 +123,15 @@ impl Token {
         })?;
         let ring = common_ring(resources, &pipelines)?;
         let reference = self.reference.map(|reader| match reader {
-            Reader::Identity => Audience::Identity,
-            Reader::Operational => Audience::Operational,
-            Reader::Analytics => Audience::Analytics,
-            Reader::Public => Audience::Public,
+            AudienceArg::Identity => Audience::Identity,
+            AudienceArg::Operational => Audience::Operational,
+            AudienceArg::Analytics => Audience::Analytics,
+            AudienceArg::Public => Audience::Public,
         });
         if let Some(audience) = reference {
             ring.require([audience]).map_err(|error| Failure::Key(error.to_string()))?;
         }
-        Ok(Maker { ring, form, space: &self.space, alias: self.alias.as_deref(), reference })
+        Ok(TokenMaker { ring, form, space: &self.space, alias: self.alias.as_deref(), reference })
     }
 
     fn pipelines<'r>(&self, resources: &'r Resources) -> Result<Vec<&'r ProfilePipeline>, Failure> {
@@ -145,7 +145,7 @@ impl Token {
             }
             return Ok(vec![found]);
         }
-        let found = of_space(resources, &self.space);
+        let found = pipelines_of_space(resources, &self.space);
         if found.is_empty() {
             let mut spaces: Vec<&str> =
                 resources.pipelines().map(|pipeline| pipeline.spec.event.subject.space.as_str()).collect();
@@ -158,7 +158,7 @@ impl Token {
     }
 }
 
-/// The ring of these pipelines: they may name several Secrets, but only one root.
+/// Returns the ring of these pipelines. They may name several Secrets, but must share one root key.
 fn common_ring(resources: &Resources, pipelines: &[&ProfilePipeline]) -> Result<KeyRing, Failure> {
     let mut common: Option<(String, KeyRing)> = None;
     for pipeline in pipelines {
@@ -178,8 +178,8 @@ fn common_ring(resources: &Resources, pipelines: &[&ProfilePipeline]) -> Result<
     common.map(|(_, ring)| ring).ok_or_else(|| Failure::Usage("there is no pipeline".to_owned()))
 }
 
-impl Maker<'_> {
-    /// The token or the reference of an identifier. The error never repeats it.
+impl TokenMaker<'_> {
+    /// Returns the token or the reference of an identifier. Errors never contain the identifier.
     fn make(&self, id: &str) -> Result<String, String> {
         let mut one = Zeroizing::new(String::new());
         let value = Scalar::Text(id.into());
@@ -198,25 +198,25 @@ impl Maker<'_> {
     }
 }
 
-/// Longest line that is read: more than an identifier has in any form.
-const LINE: usize = 16 * MAX_IDENTIFIER;
+/// The longest line that is read. It is longer than any form of an identifier.
+const MAX_LINE: usize = 16 * MAX_IDENTIFIER;
 
-/// Reads identifiers, a line each, and makes something of each: as many answers as lines, or an error
-/// that names the line and nothing of what stands on it.
+/// Reads one identifier per line and converts it. Returns one answer per line. An error contains
+/// the number of the line, and nothing of its text.
 fn lines(input: impl Read, make: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, Failure> {
     let mut input = BufReader::new(input);
     let mut answers = Vec::new();
     let mut line = Zeroizing::new(Vec::new());
     loop {
         line.clear();
-        let taken = (&mut input).take(LINE as u64).read_until(b'\n', &mut line);
+        let taken = (&mut input).take(MAX_LINE as u64).read_until(b'\n', &mut line);
         let taken = taken.map_err(|error| Failure::Other(format!("failed to read identifiers: {error}")))?;
         if taken == 0 {
             break;
         }
-        if taken == LINE && !line.ends_with(b"\n") {
+        if taken == MAX_LINE && !line.ends_with(b"\n") {
             return Err(Failure::InvalidInput(format!(
-                "line {} of the input is longer than {LINE} bytes",
+                "line {} of the input is longer than {MAX_LINE} bytes",
                 answers.len() + 1
             )));
         }
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_has_an_answer_and_a_bad_one_is_named_by_its_number() {
+    fn every_line_has_an_answer_and_an_invalid_one_is_reported_by_its_number() {
         let make = |line: &str| if line == "bad" { Err("no".to_owned()) } else { Ok(line.to_uppercase()) };
         assert_eq!(lines(&b"a\r\nb\n\nc"[..], make).unwrap(), ["A", "B", "", "C"]);
         let Err(Failure::InvalidInput(message)) = lines(&b"a\nbad\n"[..], make) else { panic!() };

@@ -1,4 +1,4 @@
-//! Which keys Secret is meant, and which stores hold what its masters wrap.
+//! Finds the keys Secret, and the key stores with keys that its masters wrap.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,18 +12,18 @@ use crate::{
     open::{Stores, find_ring_of, may_read},
 };
 
-/// Which manifests, which Secret, which key stores.
+/// Options that select manifests, a keys Secret and key stores.
 #[derive(Args)]
 pub(super) struct Access {
     #[command(flatten)]
     pub files: Files,
 
-    /// The keys Secret, as NAME or NAMESPACE/NAME; needed when there are several.
+    /// The keys Secret, as NAME or NAMESPACE/NAME; needed if there are several.
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
 
-    /// A DataStore that holds keys, beside those of the pipelines that name the Secret; NAME/DATABASE where its
-    /// keyspace or database is not `lethe`. May be given several times.
+    /// A DataStore that holds keys, in addition to those of the pipelines that name the Secret;
+    /// NAME/DATABASE if its keyspace or database is not `lethe`. May be repeated.
     #[arg(long, value_name = "NAME")]
     store: Vec<String>,
 
@@ -32,7 +32,7 @@ pub(super) struct Access {
     live: bool,
 }
 
-/// A keys Secret with the stores that its keys are used with.
+/// A keys Secret, and the stores that its keys are used with.
 pub(super) struct Keyring<'r> {
     pub secret: &'r Secret,
     pub ring: KeyRing,
@@ -43,27 +43,28 @@ pub(super) struct Keyring<'r> {
 pub(super) struct KeyStoreInUse {
     /// Name of the DataStore.
     pub name: String,
-    /// The store; `None`: it was not made yet.
+    /// The open store. `None` if it was not created yet.
     pub open: Option<OpenKeyStore>,
 }
 
-/// A key store that is there.
+/// An open key store.
 pub(super) struct OpenKeyStore {
     pub store: Arc<dyn Vault>,
-    /// Check values of every key it was used with.
+    /// Check values of all keys that it was used with.
     pub known: Vec<KeyCheck>,
 }
 
-/// Looking makes no store.
+/// Key commands never create a store.
 const ACCESS: lethe_stores::Access = lethe_stores::Access::Look;
 
-/// Two DataStores may name one file.
+/// Returns whether two stores are the same. Two DataStores may name the same file.
 fn same(a: &Arc<dyn Vault>, b: &Arc<dyn Vault>) -> bool {
     Arc::as_ptr(a).cast::<()>() == Arc::as_ptr(b).cast::<()>()
 }
 
 impl Access {
-    /// Finds the Secret and opens the stores. None is made: one that isn't there is told as such.
+    /// Finds the Secret and opens the stores. A store that doesn't exist is returned without an
+    /// open store.
     pub(super) async fn open<'r>(&self, resources: &'r Resources) -> Result<Keyring<'r>, Failure> {
         let secret = self.find(resources)?;
         let ring = find_ring_of(resources, &secret.namespace, &secret.name)?;
@@ -123,7 +124,8 @@ impl Access {
         }
     }
 
-    /// DataStores of the pipelines that name the Secret, and those given, with their databases.
+    /// Returns the key stores of the pipelines that name the Secret, and the given ones, with their
+    /// databases.
     fn store_names(&self, resources: &Resources, secret: &Secret) -> BTreeSet<(String, String)> {
         let pipelines = resources.pipelines().filter(|pipeline| {
             namespace(pipeline) == secret.namespace && pipeline.spec.keys.secret_ref.name == secret.name
@@ -141,13 +143,14 @@ impl Access {
 }
 
 impl Keyring<'_> {
-    /// Every key store, or a failure if one is not there: what changes keys changes them everywhere.
+    /// Returns all key stores. Fails if one doesn't exist, since keys must be changed in all
+    /// stores.
     pub(super) fn all_open(&self) -> Result<Vec<&OpenKeyStore>, Failure> {
         self.stores
             .iter()
             .map(|store| {
                 let open = store.open.as_ref();
-                open.ok_or_else(|| not_there(&store.name, "keys lie in it").into())
+                open.ok_or_else(|| not_there(&store.name, "it is used for keys").into())
             })
             .collect()
     }
@@ -164,7 +167,8 @@ fn not_there(name: &str, why: &str) -> StoreError {
 }
 
 impl OpenKeyStore {
-    /// Names and check values of the ring that are new to this store; a failure if it is another ring.
+    /// Returns the keys of the ring that are new to this store. Fails if the store was used with
+    /// another ring.
     pub(super) fn verify(&self, ring: &KeyRing) -> Result<Vec<KeyCheck>, Failure> {
         let known = self.known.iter().map(|known| (known.name.as_str(), known.check.as_str(), known.retired));
         let new = ring.verify_against(known).map_err(|error| Failure::Key(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! `keys check`: whether the keys of a Secret are those that the stores were used with.
+//! `keys check`: compares the keys of a Secret with those that the stores were used with.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crate::cli::{
     table::{number, table},
 };
 
-/// Say whether the keys of a Secret are those that the stores were used with.
+/// Check whether the stores were used with the keys of a Secret.
 ///
-/// Shows each key by its name and check value, never by its value, and how many keys each master wraps.
-/// Changes nothing. Ends with exit code 5 if a worker with this Secret would refuse to start.
+/// Shows each key by its name and check value, never by its value, and how many keys each master
+/// wraps. Changes nothing. Exits with code 5 if a worker with this Secret would refuse to start.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Check {
@@ -32,23 +32,23 @@ const EXAMPLES: &str = "\
 Example:
   lethe-worker keys check -f examples/laptop -f lethe-keys.yaml";
 
-/// What a key of the Secret is to a store.
+/// The state of a key in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum State {
-    /// Both know it.
+    /// The store was used with this key.
     InUse,
-    /// The store doesn't know it yet.
+    /// The store was not used with this key yet.
     New,
     /// The store was used with it, and the Secret lacks it.
     Missing,
-    /// The store was used with another value.
+    /// The store was used with another value of this key.
     OtherValue,
-    /// A person retired it, and the Secret lacks it.
+    /// It was retired, and the Secret lacks it.
     Retired,
-    /// A person retired it, and the Secret holds it.
+    /// It was retired, but the Secret holds it.
     Returned,
-    /// The store knows its value under another name.
+    /// The store was used with its value under another name.
     Reused,
 }
 
@@ -66,7 +66,7 @@ impl State {
     }
 }
 
-/// A line of the answer.
+/// A row of the answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
@@ -103,7 +103,7 @@ impl Check {
     }
 }
 
-/// Every key that the Secret or the store knows, ordered by name.
+/// Returns every key of the Secret or the store, ordered by name.
 fn states(ring: &KeyRing, known: &[KeyCheck]) -> Vec<(String, String, State)> {
     let held: BTreeMap<String, String> = ring.checks().into_iter().collect();
     let mut all: Vec<(String, String, State)> = known
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_told_and_a_mismatch_is_what_a_worker_refuses() {
+    fn every_state_is_reported_and_mismatches_are_those_that_a_worker_refuses() {
         let ring = ring();
         let check = |name: &str| ring.checks().into_iter().find(|(held, _)| held == name).unwrap().1;
         let state = |of: &str, known: &[KeyCheck]| {

@@ -1,4 +1,4 @@
-//! `keys create`: a Secret with new keys.
+//! `keys create`: writes a Secret with new keys.
 
 use std::{
     io::{self, IsTerminal, Write, stdout},
@@ -10,27 +10,28 @@ use lethe_core::keys::KeyRing;
 use serde_json::json;
 
 use super::{
-    draw,
+    generate_ring,
     manifest::{self, Header},
     secret_file,
 };
 use crate::cli::{Failure, Output, answer};
 
-/// Make a keys Secret.
+/// Create a keys Secret.
 ///
-/// Draws new keys and writes them as a manifest that `run -f` and kubectl read. The file can be read by
-/// you alone; one that is there is never overwritten.
+/// Generates new keys and writes them as a manifest that `run -f` and kubectl read. Only you can
+/// read the file. An existing file is never overwritten.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Create {
-    /// Name of the Secret: what a pipeline's spec.keys.secretRef names.
+    /// Name of the Secret, as in spec.keys.secretRef of a pipeline.
     name: String,
 
-    /// Its namespace. Left out: the one that it is applied to.
+    /// Its namespace. Default: the one that it is applied to.
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Option<String>,
 
-    /// Where to write it: a file that is not there yet, or - for a pipe. Left out: NAME.yaml here.
+    /// The file to write, which must not exist, or - for a pipe. Default: NAME.yaml in the current
+    /// directory.
     #[arg(long, value_name = "FILE|-")]
     to: Option<PathBuf>,
 }
@@ -43,7 +44,7 @@ Examples:
 
 impl Create {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
-        let ring = draw(|random| KeyRing::generate(random))?;
+        let ring = generate_ring(|random| KeyRing::generate(random))?;
         let text = manifest::write(&Header::new(self.namespace.as_deref(), &self.name), &ring)?;
         let path = self.to.unwrap_or_else(|| PathBuf::from(format!("{}.yaml", self.name)));
         if path == Path::new("-") {
@@ -58,7 +59,7 @@ impl Create {
         })?;
         let in_git = secret_file::in_git(&path);
         match output {
-            Output::Text => answer::text(&say(&self.name, &path, in_git)),
+            Output::Text => answer::text(&instructions(&self.name, &path, in_git)),
             Output::Json => answer::json(&json!({
                 "secret": self.name,
                 "namespace": self.namespace,
@@ -70,7 +71,7 @@ impl Create {
     }
 }
 
-/// Keys go into a pipe, but never to where somebody looks over a shoulder.
+/// Writes keys into a pipe. Refuses a terminal, where others might read along.
 fn pipe(text: &[u8]) -> Result<(), Failure> {
     let mut out = stdout().lock();
     if out.is_terminal() {
@@ -82,10 +83,10 @@ fn pipe(text: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| Failure::Other(format!("failed to write the Secret: {error}")))
 }
 
-fn say(name: &str, path: &Path, in_git: bool) -> String {
+fn instructions(name: &str, path: &Path, in_git: bool) -> String {
     let path = path.display();
     let git = if in_git {
-        "It lies in a Git repository NOW: move it out, or add it to .gitignore before the next commit."
+        "It is inside of a Git repository NOW: move it out, or add it to .gitignore before the next commit."
     } else {
         "It belongs in no Git repository."
     };

@@ -1,5 +1,6 @@
-//! One key put into the text of a manifest, or taken out of it, the rest left as it is: comments,
-//! labels, other documents. What comes out was read back; where that can't be had, nothing comes out.
+//! Adds one key to the text of a manifest, or removes one, and leaves the rest unchanged: comments,
+//! labels, other documents. The result is parsed and compared, and discarded if it isn't exactly as
+//! intended.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lethe_core::keys::KeyRing;
@@ -8,8 +9,9 @@ use zeroize::Zeroizing;
 
 use crate::open::read_ring;
 
-/// The text with the Secret's ring changed to `ring`, by one key more or one less; `None` where the
-/// text is written in a way that a line can't change (JSON, one line, several documents that differ).
+/// Returns the text with the Secret's ring changed to `ring`, which has one key more or one less.
+/// Returns `None` if no line of the text can be changed to that effect (JSON, flow style, documents
+/// that repeat the Secret differently).
 pub(super) fn edited(text: &str, secret: &Secret, ring: &KeyRing) -> Option<Zeroizing<String>> {
     let before = read_text("keys.yaml", text).ok()?;
     let data = ring.to_secret_data();
@@ -28,7 +30,7 @@ pub(super) fn edited(text: &str, secret: &Secret, ring: &KeyRing) -> Option<Zero
     right.next()
 }
 
-/// The text with a key after line `at`, if that begins the data of a Secret.
+/// Returns the text with a key added after line `at`, if that line starts the data of a Secret.
 fn with_line(lines: &[&str], at: usize, name: &str, value: &str) -> Option<Zeroizing<String>> {
     let line = lines[at].trim();
     let value = match line.split_once('#').map_or(line, |(before, _)| before.trim_end()) {
@@ -50,7 +52,7 @@ fn with_line(lines: &[&str], at: usize, name: &str, value: &str) -> Option<Zeroi
     Some(out)
 }
 
-/// The text without line `at`, if that holds the key.
+/// Returns the text without line `at`, if that line holds the key.
 fn without_line(lines: &[&str], at: usize, name: &str) -> Option<Zeroizing<String>> {
     let key = lines[at].trim_start().split_once(':')?.0.trim_end();
     if key.trim_matches(['"', '\'']) != name {
@@ -65,7 +67,7 @@ fn without_line(lines: &[&str], at: usize, name: &str) -> Option<Zeroizing<Strin
     Some(out)
 }
 
-/// Whether the text holds the ring in the Secret, and every other Secret as before.
+/// Returns whether the text holds the ring in the Secret, and all other Secrets unchanged.
 fn is_right(text: &str, before: &Resources, secret: &Secret, ring: &KeyRing) -> bool {
     let Ok(after) = read_text("keys.yaml", text) else { return false };
     let mut pairs = 0;
@@ -115,7 +117,7 @@ stringData:
     }
 
     #[test]
-    fn a_key_is_added_and_taken_out_and_nothing_else_changes() {
+    fn a_key_is_added_and_removed_and_nothing_else_changes() {
         let (secret, ring) = read(TEXT);
         let both = ring.with_new_master(|buffer| buffer.fill(3)).unwrap();
         let added = edited(TEXT, &secret, &both).unwrap();
@@ -145,7 +147,7 @@ stringData:
     }
 
     #[test]
-    fn a_text_that_no_line_can_change_is_left_alone() {
+    fn a_text_that_no_line_can_change_is_not_edited() {
         let text = format!(
             "{{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {{\"name\": \"keys\"}}, \
              \"stringData\": {{\"root\": \"{}\", \"master-1\": \"{}\"}}}}",

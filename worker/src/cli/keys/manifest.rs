@@ -1,4 +1,4 @@
-//! A key ring as the text of a Secret's manifest.
+//! Writes a key ring as the manifest of a Secret.
 
 use lethe_core::{keys::KeyRing, pipeline::KEYS_SECRET_TYPE};
 use lethe_crds::load::{DEFAULT_NAMESPACE, Secret, read_text};
@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 use crate::{cli::Failure, open::read_ring};
 
-/// What a Secret is called and labelled.
+/// The metadata of a Secret.
 pub(super) struct Header<'a> {
-    /// Its namespace; `None`: whichever it is applied to.
+    /// Its namespace. `None`: the one that it is applied to.
     pub namespace: Option<&'a str>,
     /// Its name.
     pub name: &'a str,
@@ -20,12 +20,12 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Of a Secret that is made.
+    /// Returns the metadata of a new Secret.
     pub(super) fn new(namespace: Option<&'a str>, name: &'a str) -> Self {
         Self { namespace, name, secret_type: KEYS_SECRET_TYPE, labels: Vec::new() }
     }
 
-    /// Of a Secret that was read.
+    /// Returns the metadata of an existing Secret.
     pub(super) fn of(secret: &'a Secret) -> Self {
         Self {
             namespace: Some(secret.namespace.as_str()).filter(|namespace| *namespace != DEFAULT_NAMESPACE),
@@ -37,15 +37,15 @@ impl<'a> Header<'a> {
 }
 
 const WARNING: &str = "\
-# The keys of Lethe. Whoever has them can open what they seal and tell who is who; without them nobody
-# can, ever. Keep this file out of Git, and a copy of it in a safe place that no erasure has to reach.
+# The keys of Lethe. With them, all sealed data can be opened and people identified; without them it can
+# never be opened. Keep this file out of Git, and a copy of it in a safe place that no erasure has to reach.
 ";
 
-/// The manifest, as our own loader reads it: it was read back and holds the same keys.
+/// Returns the manifest. It was parsed by our own loader and holds the same keys.
 pub(super) fn write(header: &Header<'_>, ring: &KeyRing) -> Result<Zeroizing<String>, Failure> {
-    // All of it at once: a text that grows leaves copies behind.
+    // Allocated once: a text that grows leaves copies of keys in memory.
     let mut text = Zeroizing::new(String::with_capacity(16 * 1024));
-    // JSON's quotes are YAML's, and a name such as 1e3 needs them.
+    // JSON strings are valid YAML, and a name such as 1e3 must be quoted.
     let quoted = |value: &str| json!(value).to_string();
     text.push_str(WARNING);
     text.push_str("apiVersion: v1\nkind: Secret\n");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manifest_holds_the_ring_under_any_name_there_may_be() {
+    fn the_manifest_holds_the_ring_under_any_valid_name() {
         for name in ["lethe-keys", "1e3", "null", "0777", "a.b"] {
             let text = write(&Header::new(Some("shop"), name), &ring()).unwrap();
             let resources = read_text("keys.yaml", &text).unwrap();
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_kubernetes_refuses_is_refused() {
+    fn an_invalid_name_is_refused() {
         for name in ["", "Keys", "a b", "a\nstringData: {}", "-a"] {
             assert!(matches!(write(&Header::new(None, name), &ring()), Err(Failure::Load(_))), "{name:?}");
         }
     }
 
     #[test]
-    fn a_secret_that_was_read_keeps_its_type_and_labels() {
+    fn an_existing_secret_keeps_its_type_and_labels() {
         let text = write(&Header::new(None, "lethe-keys"), &ring()).unwrap();
         let text = text
             .replace("lethe.dev/keys", "Opaque")

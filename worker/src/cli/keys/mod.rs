@@ -1,4 +1,4 @@
-//! `keys`: the keys Secret, made and looked after.
+//! `keys`: creates and maintains the keys Secret.
 
 mod access;
 mod check;
@@ -17,11 +17,11 @@ use lethe_core::keys::{KeyRing, KeyRingError};
 
 use super::{Failure, Output, block_on};
 
-/// Make keys, and look after them.
+/// Create and maintain keys.
 ///
-/// Keys lie in a Secret of type lethe.dev/keys: `root` makes tokens, `audience-<name>` makes the
-/// references of an audience, `master-<n>` wraps each person's own keys. Root and audiences are never
-/// rotated; masters are.
+/// Keys are stored in a Secret of type lethe.dev/keys: `root` makes tokens, `audience-<name>` makes
+/// the references of an audience, `master-<n>` wraps the keys of subjects. Masters can be rotated;
+/// root and audience keys can't.
 #[derive(Args)]
 pub(super) struct Keys {
     #[command(subcommand)]
@@ -30,13 +30,13 @@ pub(super) struct Keys {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a keys Secret.
+    /// Create a keys Secret.
     Create(create::Create),
-    /// Say whether the keys of a Secret are those that the stores were used with.
+    /// Check whether the stores were used with the keys of a Secret.
     Check(check::Check),
-    /// Make another master key and wrap every key by it.
+    /// Create another master key and wrap every key with it.
     Rotate(rotate::Rotate),
-    /// Take a master key out of use, for ever.
+    /// Retire a master key permanently.
     Retire(retire::Retire),
 }
 
@@ -51,16 +51,15 @@ impl Keys {
     }
 }
 
-/// Fills a buffer with bytes fit for keys, by the operating system.
-///
-/// # Errors
-/// The operating system gives none.
+/// Fills a buffer with random bytes of the operating system. Fails if the system returns none.
 fn random(buffer: &mut [u8]) -> Result<(), Failure> {
     getrandom::fill(buffer).map_err(|error| Failure::Other(format!("the system gives no random bytes: {error}")))
 }
 
-/// Makes a ring of random bytes.
-fn draw(make: impl FnOnce(&mut dyn FnMut(&mut [u8])) -> Result<KeyRing, KeyRingError>) -> Result<KeyRing, Failure> {
+/// Makes a ring of random keys.
+fn generate_ring(
+    make: impl FnOnce(&mut dyn FnMut(&mut [u8])) -> Result<KeyRing, KeyRingError>,
+) -> Result<KeyRing, Failure> {
     let mut failed = None;
     let ring = make(&mut |buffer| {
         if let Err(error) = random(buffer) {
@@ -68,7 +67,7 @@ fn draw(make: impl FnOnce(&mut dyn FnMut(&mut [u8])) -> Result<KeyRing, KeyRingE
         }
     });
     match failed {
-        // What was drawn without random bytes is dropped here.
+        // A ring without random bytes is dropped here.
         Some(failure) => Err(failure),
         None => ring.map_err(|error| Failure::Key(error.to_string())),
     }

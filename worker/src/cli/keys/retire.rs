@@ -1,4 +1,4 @@
-//! `keys retire`: a master that wraps nothing any more leaves the Secret, and a person says why.
+//! `keys retire`: removes a master that wraps no key from the Secret, and records the ground.
 
 use std::path::PathBuf;
 
@@ -16,25 +16,27 @@ use super::{
 };
 use crate::cli::{Failure, Output, answer, table::number};
 
-/// Take a master key out of use, for ever.
+/// Retire a master key permanently.
 ///
-/// Refused while it wraps a key, or while it is the current one. Records who did it, when and on what
-/// ground, then writes the Secret without it. Only when every other copy of it is destroyed, too (backups of
-/// the Secret and of etcd, Git history, files elsewhere), is an old backup of the key store useless.
+/// Refuses the current master, and one that still wraps a key. Records the user, the time and the
+/// ground, then writes the Secret without it. An old backup of the key store becomes useless only
+/// when every other copy of the master is destroyed, too (backups of the Secret and of etcd, Git
+/// history, files elsewhere).
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Retire {
-    /// Which: master-1, master-2 and so on.
+    /// The master: master-1, master-2 and so on.
     master: String,
 
     #[command(flatten)]
     access: Access,
 
-    /// Why, for the record: a ticket, a policy. No personal data.
+    /// The ground for the record: a ticket, a policy. No personal data.
     #[arg(long, value_name = "TEXT")]
     ground: String,
 
-    /// Write the Secret to this new file, and leave the one it was read from as it is (destroy it then).
+    /// Write the Secret to this new file, and leave the original file unchanged (destroy it
+    /// afterwards).
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 }
@@ -43,7 +45,7 @@ const EXAMPLES: &str = "\
 Example:
   lethe-worker keys retire master-1 -f examples/laptop -f lethe-keys.yaml --ground \"yearly rotation, OPS-417\"";
 
-/// What a person attests by retiring a master.
+/// What the user attests by retiring a master.
 const ATTESTS: &str = "every copy of this key is destroyed, or will be: in backups of the keys Secret and of etcd, in Git \
                        history, and in files on any machine; until then a backup of the key store can still be opened";
 
@@ -51,12 +53,12 @@ impl Retire {
     pub(super) async fn execute(self, output: Output) -> Result<(), Failure> {
         let Ok(KeyName::Master(master)) = self.master.parse() else {
             return Err(Failure::Usage(
-                "only masters are retired: name one as master-1; root and audience keys stay for ever".to_owned(),
+                "only masters can be retired: name one as master-1; root and audience keys are permanent".to_owned(),
             ));
         };
         let ground = self.ground.trim();
         if ground.is_empty() {
-            return Err(Failure::Usage("--ground is empty; say why, for the record".to_owned()));
+            return Err(Failure::Usage("--ground is empty; state the ground, for the record".to_owned()));
         }
         let resources = self.access.files.read()?;
         let keyring = self.access.open(&resources).await?;
@@ -91,7 +93,7 @@ impl Retire {
     }
 }
 
-/// The Secret lacks it: done before, or lost.
+/// Returns the failure if the Secret lacks the master: it was retired before, or is lost.
 fn not_held(name: &str, stores: &[&OpenKeyStore]) -> Result<(), Failure> {
     let retired = |open: &&OpenKeyStore| open.known.iter().any(|known| known.name == name && known.retired);
     if stores.iter().all(retired) {
@@ -102,8 +104,8 @@ fn not_held(name: &str, stores: &[&OpenKeyStore]) -> Result<(), Failure> {
     )))
 }
 
-/// The ring without the master is the store's, and the master is the one that the store knows. It may have
-/// been retired in a run that was cut short.
+/// Verifies that the store was used with the ring, and with this value of the master. The master
+/// may have been retired already in an interrupted run.
 fn verify_others(open: &OpenKeyStore, without: &KeyRing, name: &str, check: &str) -> Result<(), Failure> {
     let others = open.known.iter().filter(|known| known.name != name);
     without
@@ -117,14 +119,14 @@ fn verify_others(open: &OpenKeyStore, without: &KeyRing, name: &str, check: &str
     }
 }
 
-/// The store refuses by itself if a key came to be wrapped by it meanwhile.
+/// Records the retirement. The store refuses it if the master wraps a key by now.
 async fn record(open: &OpenKeyStore, name: &str, check: &str, attestation: &str) -> Result<(), Failure> {
     let known = open.known.iter().find(|known| known.name == name);
     if known.is_some_and(|known| known.retired) {
         return Ok(());
     }
     if known.is_none() {
-        // Learnt first: so it can't come back here either.
+        // Registers an unused master before it is retired, so that it can't be used later.
         let check = KeyCheck { name: name.to_owned(), check: check.to_owned(), retired: false };
         open.store.add_checks(vec![check]).await?;
     }
@@ -138,7 +140,7 @@ fn report(name: &str, saved: &Saved, stores: usize, output: Output) -> Result<()
     match output {
         Output::Json => answer::json(&json!({"retired": name, "file": path.to_string(), "attests": ATTESTS})),
         Output::Text => answer::text(&format!(
-            "Retired {name}: recorded in {} key store{}, and {path} holds it no more.\n\n\
+            "Retired {name}: recorded in {} key store{}, and {path} no longer holds it.\n\n\
              Now destroy every other copy of it: backups of this file (*.before-master-*), backups of the Secret and \
              of etcd, Git history, files on other machines. Until then a backup of the key store can still be \
              opened.\n",

@@ -1,5 +1,5 @@
-//! Every live key of a store, wrapped by the current master, in batches. It may be cut short at any
-//! moment: what is left is found again.
+//! Wraps every live key of a store with the current master, in batches. It can be interrupted at
+//! any moment and continued later.
 
 use indicatif::ProgressBar;
 use lethe_core::keys::{KeyRing, WrapContext, WrappedKey};
@@ -8,17 +8,18 @@ use lethe_stores::{KeyRow, Vault};
 use super::{access::OpenKeyStore, random};
 use crate::cli::Failure;
 
-/// Keys that one transaction re-wraps.
+/// Keys per transaction.
 const BATCH: usize = 1_000;
-/// Batches in a row that others were faster with, after which something is wrong.
-const LOST: u32 = 100;
+/// The number of consecutive batches without success, because other processes changed the keys
+/// first, after which this gives up.
+const MAX_LOST_BATCHES: u32 = 100;
 
-/// How many keys a master wraps, or were wrapped by another one.
+/// Number of keys that a master wraps, or that were re-wrapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wrapped {
     /// Keys of subjects.
     pub subjects: u64,
-    /// Keys of days of dead letters.
+    /// Day keys of dead letters.
     pub days: u64,
 }
 
@@ -33,33 +34,33 @@ impl Wrapped {
     }
 }
 
-/// How many live keys a master wraps.
+/// Returns how many live keys a master wraps.
 pub(super) async fn count(open: &OpenKeyStore, master: u32) -> Result<Wrapped, Failure> {
     let days = open.store.count_day_keys_wrapped_by(master).await?;
     Ok(Wrapped { subjects: open.store.count_wrapped_by(master).await?, days })
 }
 
-/// Whether another master than the current one wraps a live key.
+/// Returns whether a master other than the current one wraps a live key.
 pub(super) async fn any_by_others(open: &OpenKeyStore, current: u32) -> Result<bool, Failure> {
     let days = open.store.day_keys_wrapped_by_others(current, 1).await?;
     Ok(!days.is_empty() || !open.store.wrapped_by_others(current, 1).await?.is_empty())
 }
 
-/// Wraps every live key by the current master.
+/// Wraps every live key with the current master.
 pub(super) async fn rewrap(ring: &KeyRing, open: &OpenKeyStore, bar: &ProgressBar) -> Result<Wrapped, Failure> {
     let done =
         Wrapped { subjects: subjects(ring, &*open.store, bar).await?, days: days(ring, &*open.store, bar).await? };
-    // The older wrapping of a key is in no file any more.
+    // Removes previous wrappings from the store's files.
     open.store.purge().await?;
     Ok(done)
 }
 
 async fn subjects(ring: &KeyRing, store: &dyn Vault, bar: &ProgressBar) -> Result<u64, Failure> {
-    let mut turns = Turns::default();
+    let mut progress = BatchProgress::default();
     loop {
         let old = store.wrapped_by_others(ring.current_master(), BATCH).await?;
         if old.is_empty() {
-            return Ok(turns.done);
+            return Ok(progress.done);
         }
         let mut pairs = Vec::with_capacity(old.len());
         for entry in old {
@@ -69,16 +70,16 @@ async fn subjects(ring: &KeyRing, store: &dyn Vault, bar: &ProgressBar) -> Resul
                 pairs.push((entry, new));
             }
         }
-        turns.took(store.rewrap(pairs).await?, bar)?;
+        progress.add(store.rewrap(pairs).await?, bar)?;
     }
 }
 
 async fn days(ring: &KeyRing, store: &dyn Vault, bar: &ProgressBar) -> Result<u64, Failure> {
-    let mut turns = Turns::default();
+    let mut progress = BatchProgress::default();
     loop {
         let old = store.day_keys_wrapped_by_others(ring.current_master(), BATCH).await?;
         if old.is_empty() {
-            return Ok(turns.done);
+            return Ok(progress.done);
         }
         let mut pairs = Vec::with_capacity(old.len());
         for day in old {
@@ -86,7 +87,7 @@ async fn days(ring: &KeyRing, store: &dyn Vault, bar: &ProgressBar) -> Result<u6
             let new = again(ring, &context, &day.key)?;
             pairs.push((day, new));
         }
-        turns.took(store.rewrap_day_keys(pairs).await?, bar)?;
+        progress.add(store.rewrap_day_keys(pairs).await?, bar)?;
     }
 }
 
@@ -96,20 +97,21 @@ fn again(ring: &KeyRing, context: &WrapContext<'_>, was: &WrappedKey) -> Result<
     ring.rewrap(context, was, nonce).map_err(|error| Failure::Key(error.to_string()))
 }
 
-/// Batches so far.
+/// The progress of all batches so far.
 #[derive(Default)]
-struct Turns {
+struct BatchProgress {
     done: u64,
-    lost: u32,
+    lost_batches: u32,
 }
 
-impl Turns {
-    /// A key that was changed in between is found again in the next turn.
-    fn took(&mut self, rewrapped: u64, bar: &ProgressBar) -> Result<(), Failure> {
+impl BatchProgress {
+    /// Counts a batch. A key that another process changed meanwhile is found again by the next
+    /// batch.
+    fn add(&mut self, rewrapped: u64, bar: &ProgressBar) -> Result<(), Failure> {
         self.done += rewrapped;
         bar.inc(rewrapped);
-        self.lost = if rewrapped == 0 { self.lost + 1 } else { 0 };
-        if self.lost > LOST {
+        self.lost_batches = if rewrapped == 0 { self.lost_batches + 1 } else { 0 };
+        if self.lost_batches > MAX_LOST_BATCHES {
             return Err(Failure::Other(
                 "keys change faster than they are re-wrapped; end other commands on this store and run it again"
                     .to_owned(),

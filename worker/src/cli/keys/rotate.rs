@@ -1,8 +1,8 @@
-//! `keys rotate`: another master, and every key wrapped by it.
+//! `keys rotate`: creates another master, and wraps every key with it.
 //!
-//! The order is what keeps keys from being lost: the new Secret is on the disk and was read back, then
-//! each key store learns the new master, then keys are wrapped by it. Cut short anywhere, the same
-//! command goes on.
+//! The order prevents a loss of keys: first the new Secret is written to disk and read back, then
+//! the master is registered in every key store, then keys are wrapped with it. An interrupted
+//! rotation is continued by the same command.
 
 use std::{
     io::{IsTerminal, stderr},
@@ -17,36 +17,38 @@ use serde_json::json;
 
 use super::{
     access::{Access, Keyring, OpenKeyStore},
-    draw,
+    generate_ring,
     rewrap::{Wrapped, any_by_others, count, rewrap},
     save::{Saved, Target},
     user::current_user,
 };
 use crate::cli::{Failure, Output, answer, table::number};
 
-/// Make another master key and wrap every key by it.
+/// Create another master key and wrap every key with it.
 ///
-/// Writes the Secret with the new master first: into the file that it was read from (what that was before
-/// stays beside it), or with --to into a new one. Then every key of a person and of a day of dead letters is
-/// wrapped by the new master. Nothing that is sealed changes. Cut short, the same command goes on where it was.
+/// First writes the Secret with the new master: into its original file (a copy of the previous
+/// contents is kept beside it), or with --to into a new one. Then wraps every subject key and every
+/// day key of dead letters with the new master. Sealed data doesn't change. If interrupted, run the
+/// same command again.
 ///
-/// While workers run, do it in two steps: --only-make, put the new Secret in place and restart them, then
-/// --only-rewrap. A worker that lacks the new master stops at the first key that is wrapped by it.
+/// While workers run, do it in two steps: --only-make, deploy the new Secret and restart the
+/// workers, then --only-rewrap. A worker that lacks the new master stops at the first key that is
+/// wrapped with it.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Rotate {
     #[command(flatten)]
     access: Access,
 
-    /// Write the Secret to this new file, and leave the one it was read from as it is.
+    /// Write the Secret to this new file, and leave the original file unchanged.
     #[arg(long, value_name = "FILE", conflicts_with = "only_rewrap")]
     to: Option<PathBuf>,
 
-    /// Make the master and write the Secret; wrap nothing yet.
+    /// Create the master and write the Secret, but wrap no keys yet.
     #[arg(long, conflicts_with = "only_rewrap")]
     only_make: bool,
 
-    /// Make no master; wrap every key by the current one.
+    /// Create no master; wrap every key with the current one.
     #[arg(long)]
     only_rewrap: bool,
 }
@@ -78,8 +80,8 @@ impl Rotate {
     }
 }
 
-/// Whether a rotation was begun with this ring and not ended: its current master is not the first, and
-/// a store doesn't know it yet or has keys that another one wraps.
+/// Returns whether a rotation to the current master was interrupted: it is not the first master,
+/// and a store doesn't know it yet or has keys wrapped with another one.
 async fn unfinished(keyring: &Keyring<'_>, stores: &[&OpenKeyStore]) -> Result<bool, Failure> {
     let current = keyring.ring.current_master();
     if keyring.ring.master_numbers().count() < 2 {
@@ -95,14 +97,15 @@ async fn unfinished(keyring: &Keyring<'_>, stores: &[&OpenKeyStore]) -> Result<b
 }
 
 fn make(keyring: &Keyring<'_>, target: Target) -> Result<(KeyRing, Saved), Failure> {
-    let ring = draw(|random| keyring.ring.with_new_master(random))?;
+    let ring = generate_ring(|random| keyring.ring.with_new_master(random))?;
     let backup = format!("before-master-{}", ring.current_master());
     let saved = target.save(keyring.secret, &ring, Some(&backup))?;
     Ok((ring, saved))
 }
 
 async fn wrap_all(ring: &KeyRing, stores: &[&OpenKeyStore]) -> Result<Wrapped, Failure> {
-    // Every store first: of two rotations at once, the second stops here, before it wraps a key.
+    // Registers the master in all stores first. Of two concurrent rotations, the second fails here,
+    // before it wraps a key.
     for open in stores {
         open.store.add_checks(open.verify(ring)?).await?;
     }
@@ -159,7 +162,7 @@ fn report(
         Some(saved) => {
             text.extend([format!("Made master-{current} and wrote the Secret to {}.\n", saved.path.display())]);
             if let Some(backup) = &saved.backup {
-                text.extend([format!("What it was before lies in {}.\n", backup.display())]);
+                text.extend([format!("Its previous contents are in {}.\n", backup.display())]);
             }
             text.push_str("Back it up now: from here on keys are lost with it.\n");
         }

@@ -1,4 +1,4 @@
-//! A changed ring, saved: into the file that it was read from, or into a new one.
+//! Saves a changed ring, into its original file or into a new one.
 
 use std::{
     fs,
@@ -16,29 +16,29 @@ use super::{
 };
 use crate::{cli::Failure, open::read_ring};
 
-/// Where a ring is saved. Found out before anything is changed.
+/// Where a ring is saved. Determined before anything is changed.
 pub(super) enum Target {
     /// A new file.
     New(PathBuf),
-    /// The file that the Secret was read from.
+    /// The original file of the Secret.
     InPlace {
         /// The file.
         path: PathBuf,
-        /// What is in it.
+        /// Its contents.
         text: Zeroizing<String>,
     },
 }
 
-/// Where a ring was saved.
+/// The saved files.
 pub(super) struct Saved {
     /// The file.
     pub path: PathBuf,
-    /// What it was before, where that was asked for.
+    /// The copy of the previous contents, if one was requested.
     pub backup: Option<PathBuf>,
 }
 
 impl Target {
-    /// Where to save a ring of this Secret: in `to`, else where it was read.
+    /// Returns where a ring of this Secret is saved: `to`, or else its original file.
     pub(super) fn find(resources: &Resources, secret: &Secret, to: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(path) = to {
             if path.exists() {
@@ -56,8 +56,8 @@ impl Target {
         }
     }
 
-    /// Saves a ring that differs by one key, and reads it back from the disk. `backup` names what the copy of
-    /// the file as it was ends in.
+    /// Saves a ring that differs by one key, and reads it back from disk. With `backup`, keeps a
+    /// copy of the previous contents under a name with this suffix.
     pub(super) fn save(self, secret: &Secret, ring: &KeyRing, backup: Option<&str>) -> Result<Saved, Failure> {
         let saved = match self {
             Target::New(path) => {

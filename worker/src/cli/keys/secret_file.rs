@@ -1,4 +1,4 @@
-//! Files that hold keys: readable by their owner alone, on the disk before anything relies on them,
+//! Files with keys. They are readable by their owner only, durable before anything relies on them,
 //! and never overwritten.
 
 use std::{
@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Writes a file that is not there yet. Durable when this returns: the bytes, and its name in the
-/// directory. On failure nothing is left behind.
+/// Creates a file that must not exist yet. When this returns, the contents and the directory entry
+/// are durable. A failure leaves nothing behind.
 pub(super) fn create(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -17,48 +17,48 @@ pub(super) fn create(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut file = options.open(path)?;
     let written = file.write_all(text).and_then(|()| file.sync_all()).and_then(|()| sync_name(path));
     if written.is_err() {
-        // It is ours: it was not there before. The first error is the one to tell.
+        // This call created the file, so it may remove it. The first error is returned.
         let _ = fs::remove_file(path);
     }
     written
 }
 
-/// Why a file with keys was not replaced. The file is as it was.
+/// Why a file with keys was not replaced. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReplaceError {
-    /// Another change is under way, or was cut short.
+    /// Another change is in progress, or was interrupted.
     #[error(
         "{} is there: another command changes {} just now, or was cut short; if none runs, delete it and try again",
         .draft.display(), .path.display()
     )]
     Draft {
-        /// What is in the way.
+        /// The existing draft.
         draft: PathBuf,
         /// The file to change.
         path: PathBuf,
     },
-    /// A copy of before is in the way.
+    /// The backup exists already.
     #[error("{} is there already, and keys are never overwritten; move it away and try again", .0.display())]
     Backup(PathBuf),
-    /// It isn't what was read.
-    #[error("{} was changed by somebody else just now; try again", .0.display())]
+    /// The file changed since it was read.
+    #[error("{} was changed by another process just now; try again", .0.display())]
     Changed(PathBuf),
-    /// The disk said no.
+    /// A file operation failed.
     #[error("failed to write {}: {source}", .path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Puts `new` in place of `old`, in one step: whoever reads the file finds either. Durable when this
-/// returns. With a `backup`, `old` lies there before, durable too. One change at a time: the draft that
-/// lies beside the file is the lock.
+/// Replaces the contents `old` by `new` atomically and durably. With `backup`, first writes `old`
+/// to that file, durably as well. The draft beside the file is a lock, so that only one change is
+/// made at a time.
 pub(super) fn replace(path: &Path, old: &str, new: &str, backup: Option<&Path>) -> Result<(), ReplaceError> {
     let io = |path: &Path, source| ReplaceError::Io { path: path.to_owned(), source };
-    // A link stays a link.
+    // Follows symbolic links, so that a link is kept.
     let path = path.canonicalize().map_err(|error| io(path, error))?;
     let draft = beside(&path, "draft");
     create(&draft, new.as_bytes()).map_err(|error| match error.kind() {
@@ -67,7 +67,7 @@ pub(super) fn replace(path: &Path, old: &str, new: &str, backup: Option<&Path>) 
     })?;
     let replaced = swap(&path, &draft, old, backup);
     if replaced.is_err() {
-        // Ours, and nothing relies on it yet. The first error is the one to tell.
+        // This call created the draft, and nothing relies on it yet. The first error is returned.
         let _ = fs::remove_file(&draft);
     }
     replaced
@@ -88,7 +88,7 @@ fn swap(path: &Path, draft: &Path, old: &str, backup: Option<&Path>) -> Result<(
     fs::rename(draft, path).and_then(|()| sync_name(path)).map_err(|error| io(path, error))
 }
 
-/// `keys.yaml` -> `keys.yaml.<what>`: no name that a folder of manifests would be read with.
+/// Returns the path `keys.yaml.<what>`, which is not read as a manifest of its directory.
 pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -105,7 +105,7 @@ fn sync_name(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file at this path would lie in a Git working tree.
+/// Returns whether a path is inside of a Git working tree.
 pub(super) fn in_git(path: &Path) -> bool {
     let parent =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_owned);
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_there_is_never_overwritten() {
+    fn an_existing_file_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.yaml");
         create(&path, b"first").unwrap();
@@ -129,7 +129,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_its_owner_can_read_it() {
+    fn only_its_owner_can_read_a_file() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.yaml");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_t_be_replaced_safely_is_left_as_it_is() {
+    fn a_failed_replacement_leaves_all_files_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.yaml");
         let backup = beside(&path, "before");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_working_tree_is_noticed() {
+    fn a_git_working_tree_is_detected() {
         let dir = tempfile::tempdir().unwrap();
         let inside = dir.path().join("a/b");
         fs::create_dir_all(&inside).unwrap();

@@ -1,17 +1,17 @@
-//! Who acts, for what is recorded of it.
+//! The user that runs a command, for audit records.
 
-/// The user of the operating system, as `name (uid 1000)`.
+/// Returns the user of the operating system, as `name (uid 1000)`.
 pub(super) fn current_user() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let named = named.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned());
-    // A name can be set to anything, the number can't.
+    // The name comes from the environment and can be forged; the uid can't.
     match uid() {
         Some(uid) => format!("{named} (uid {uid})"),
         None => named,
     }
 }
 
-/// The effective user: who owns the process.
+/// Returns the effective user id, which owns the process.
 fn uid() -> Option<u32> {
     #[cfg(unix)]
     {
