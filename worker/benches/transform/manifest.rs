@@ -1,5 +1,5 @@
-//! The pipeline that is measured: a schema, five protections of which two seal, a note that is
-//! scanned.
+//! The measured pipeline: a schema, five kinds of protection of which two encrypt, and a note that
+//! is scanned.
 
 use lethe_core::pipeline::{Pipeline, SecretSight, StoreKind, Surroundings};
 use lethe_crds::load::read_text;

@@ -1,4 +1,4 @@
-//! Lethe's engine, with its subjects warm.
+//! Lethe's engine with a warm cache of subjects.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use lethe_core::{
 
 use crate::{Events, manifest};
 
-/// Records of a batch, as in a run.
+/// Records per batch, as in a run.
 const BATCH: usize = 2_000;
 
 pub(crate) struct Ours {
@@ -53,7 +53,7 @@ impl Ours {
         Self { engine, cache, scratch, outgoing }
     }
 
-    /// Everything between a record and the records for its sinks. Answers the bytes written.
+    /// Turns all events into records for the sinks. Returns the bytes written.
     pub(crate) fn run(&mut self, events: &Events) -> usize {
         let mut bytes = 0;
         for (at, event) in events.iter().enumerate() {
@@ -68,7 +68,7 @@ impl Ours {
         bytes + self.flush()
     }
 
-    /// The walk alone, with all that it finds.
+    /// Only reads the events, with all that it extracts. Returns how many are valid.
     pub(crate) fn read(&mut self, events: &Events) -> usize {
         events
             .iter()

@@ -1,7 +1,7 @@
 //! The stack that a careful team would write first: parse into a tree, validate with the
-//! `jsonschema` crate, seal with AES-GCM-SIV under a key per subject that is kept at hand, mask, cut,
-//! scan the note with regular expressions, write the tree out. Same fields, same seals, one sink;
-//! no event time, version, reference checks or audiences.
+//! `jsonschema` crate, encrypt with AES-GCM-SIV under a cached key per subject, mask, truncate,
+//! scan the note with regular expressions, serialise the tree. It has the same fields and
+//! ciphertexts, and one sink. It lacks event times, versions, reference checks and audiences.
 
 use std::collections::HashMap;
 
