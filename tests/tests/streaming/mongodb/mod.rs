@@ -1,8 +1,8 @@
-//! MongoDB: what a collection holds, what a vault promises, and what is said when something is wrong.
+//! What is MongoDB's own: forms of BSON, indexes, opening a collection, errors. The laws that all
+//! stores keep are in `tests/contract`.
 #![allow(clippy::unwrap_used)]
 
 mod faults;
-mod laws;
 mod open;
 mod records;
 mod sink;
@@ -20,8 +20,8 @@ use lethe_core::{
 use lethe_crds::profile_pipeline::{Manage, MongodbSink, Records};
 use lethe_stores::{
     Access, Answer, Sink,
-    connection::MongodbConnection,
     mongodb::{CollectionOptions, CollectionSink, MongodbStore},
+    open::MongodbConnection,
 };
 use mongodb::{
     Client, Database,
@@ -45,12 +45,12 @@ fn connection(host: &str) -> MongodbConnection {
 }
 
 /// A database of its own for one test, and a client to look into it.
-struct Bench {
+struct MongodbFixture {
     store: Arc<MongodbStore>,
     database: Database,
 }
 
-impl Bench {
+impl MongodbFixture {
     async fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let store = MongodbStore::connect(&connection(&address())).await.unwrap();
@@ -100,20 +100,14 @@ struct Event {
     id: String,
     version: i64,
     delete: bool,
-    /// Written in place of the usual document.
-    json: Option<String>,
 }
 
 fn event(subject: u8, id: &str, version: i64) -> Event {
-    Event { subject, id: id.to_owned(), version, delete: false, json: None }
+    Event { subject, id: id.to_owned(), version, delete: false }
 }
 
 fn deletion(subject: u8, id: &str, version: i64) -> Event {
     Event { delete: true, ..event(subject, id, version) }
-}
-
-fn with_json(subject: u8, id: &str, version: i64, json: &str) -> Event {
-    Event { json: Some(json.to_owned()), ..event(subject, id, version) }
 }
 
 impl Event {
@@ -123,16 +117,14 @@ impl Event {
     }
 
     fn document(&self) -> String {
-        self.json.clone().unwrap_or_else(|| {
-            format!(
-                "{{\"subject_ref\":\"{}\",\"event_id\":\"{}\",\"event_time\":\"2100-01-01T00:00:00.000Z\",\
+        format!(
+            "{{\"subject_ref\":\"{}\",\"event_id\":\"{}\",\"event_time\":\"2100-01-01T00:00:00.000Z\",\
                  \"plan\":\"{}\",\"address\":{{\"city\":\"{}\"}},\"age\":41,\"score\":0.5}}",
-                reference(self.subject),
-                self.id,
-                self.id,
-                self.version
-            )
-        })
+            reference(self.subject),
+            self.id,
+            self.id,
+            self.version
+        )
     }
 }
 

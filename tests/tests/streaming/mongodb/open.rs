@@ -1,18 +1,18 @@
-//! Opening a collection: what is made, and what is said where something is lacking or differs.
+//! Opening a collection: what is created, and the error where something is missing or differs.
 
 use lethe_crds::profile_pipeline::Records::{Append, Latest};
-use lethe_stores::StoreError;
+use lethe_stores::{ErrorKind, StoreError};
 
 use super::*;
 
-async fn refusal(bench: &Bench, options: CollectionOptions) -> String {
-    match CollectionSink::open(Arc::clone(&bench.store), options, Access::Make).await.err().unwrap() {
-        StoreError::Mismatch { message, .. } => message,
+async fn refusal(fixture: &MongodbFixture, options: CollectionOptions) -> String {
+    match CollectionSink::open(Arc::clone(&fixture.store), options, Access::Make).await.err().unwrap() {
+        StoreError { kind: ErrorKind::Mismatch, message, .. } => message,
         other => panic!("{other}"),
     }
 }
 
-impl Bench {
+impl MongodbFixture {
     /// `manage: Check`.
     fn checked(&self, records: Records) -> CollectionOptions {
         let mut options = self.options(records);
@@ -32,32 +32,35 @@ impl Bench {
 
 #[tokio::test]
 async fn what_is_absent_is_made_once() {
-    let bench = Bench::new().await;
+    let fixture = MongodbFixture::new().await;
     for _ in 0..2 {
-        bench.sink(Append).await;
-        assert_eq!(bench.indexes().await, ["_deleted_at_1", "_expires_at_1", "_id_", "event_time_1", "subject_ref_1"]);
+        fixture.sink(Append).await;
+        assert_eq!(
+            fixture.indexes().await,
+            ["_deleted_at_1", "_expires_at_1", "_id_", "event_time_1", "subject_ref_1"]
+        );
     }
     // What was made passes a check.
-    CollectionSink::open(Arc::clone(&bench.store), bench.checked(Append), Access::Make).await.unwrap();
-    bench.end().await;
+    CollectionSink::open(Arc::clone(&fixture.store), fixture.checked(Append), Access::Make).await.unwrap();
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_look_makes_nothing() {
-    let bench = Bench::new().await;
-    CollectionSink::open(Arc::clone(&bench.store), bench.options(Append), Access::Look).await.unwrap();
-    let names = bench.database.list_collection_names().await.unwrap();
+    let fixture = MongodbFixture::new().await;
+    CollectionSink::open(Arc::clone(&fixture.store), fixture.options(Append), Access::Look).await.unwrap();
+    let names = fixture.database.list_collection_names().await.unwrap();
     assert_eq!(names, Vec::<String>::new());
-    bench.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
-async fn a_check_says_index_by_index_what_to_run() {
-    let bench = Bench::new().await;
-    let message = refusal(&bench, bench.checked(Append)).await;
+async fn a_check_names_the_command_of_each_missing_index() {
+    let fixture = MongodbFixture::new().await;
+    let message = refusal(&fixture, fixture.checked(Append)).await;
     assert!(message.contains("createCollection(\"people\")"), "{message}");
-    bench.run(doc! {"create": "people"}).await;
-    let message = refusal(&bench, bench.checked(Append)).await;
+    fixture.run(doc! {"create": "people"}).await;
+    let message = refusal(&fixture, fixture.checked(Append)).await;
     for index in [
         "createIndex({\"subject_ref\":1})",
         "createIndex({\"event_time\":1})",
@@ -67,27 +70,27 @@ async fn a_check_says_index_by_index_what_to_run() {
         assert!(message.contains(index), "{message}");
     }
     let index = doc! {"key": {"event_time": -1, "plan": 1}, "name": "own"};
-    bench.run(doc! {"createIndexes": "people", "indexes": [index]}).await;
-    let message = refusal(&bench, bench.checked(Latest)).await;
+    fixture.run(doc! {"createIndexes": "people", "indexes": [index]}).await;
+    let message = refusal(&fixture, fixture.checked(Latest)).await;
     assert!(!message.contains("event_time") && message.contains("_expires_at"), "{message}");
-    bench.end().await;
+    fixture.end().await;
 }
 
 #[tokio::test]
 async fn an_index_that_expires_at_another_time_is_refused_with_the_command_that_changes_it() {
-    let bench = Bench::new().await;
+    let fixture = MongodbFixture::new().await;
     let index = doc! {"key": {"_expires_at": 1}, "name": "ttl", "expireAfterSeconds": 3600};
-    bench.run(doc! {"createIndexes": "people", "indexes": [index]}).await;
-    let message = refusal(&bench, bench.options(Latest)).await;
+    fixture.run(doc! {"createIndexes": "people", "indexes": [index]}).await;
+    let message = refusal(&fixture, fixture.options(Latest)).await;
     assert!(message.contains("ttl") && message.contains("3600 s") && message.contains("collMod"), "{message}");
-    bench.run(doc! {"collMod": "people", "index": {"keyPattern": {"_expires_at": 1}, "expireAfterSeconds": 0}}).await;
-    bench.sink(Latest).await;
-    bench.end().await;
+    fixture.run(doc! {"collMod": "people", "index": {"keyPattern": {"_expires_at": 1}, "expireAfterSeconds": 0}}).await;
+    fixture.sink(Latest).await;
+    fixture.end().await;
 }
 
 #[tokio::test]
-async fn the_server_says_its_version() {
-    let bench = Bench::new().await;
-    assert!(bench.store.version().contains('.'), "{}", bench.store.version());
-    bench.end().await;
+async fn the_server_reports_its_version() {
+    let fixture = MongodbFixture::new().await;
+    assert!(fixture.store.version().contains('.'), "{}", fixture.store.version());
+    fixture.end().await;
 }

@@ -1,4 +1,4 @@
-//! The tables that the tests share.
+//! The keyspace that the tests share.
 
 use std::{
     sync::{
@@ -14,21 +14,21 @@ use tokio::sync::Mutex;
 
 use super::*;
 
-/// Benches in use. Cassandra takes a second to make a table, so all share a keyspace: the first makes
-/// it, the last drops it.
+/// Benches in use. Cassandra takes a second to make a table, so all share a keyspace: the first
+/// makes it, the last drops it.
 static IN_USE: Mutex<usize> = Mutex::const_new(0);
 
-/// Subjects of a bench, at most.
+/// Subjects of a fixture, at most.
 const SUBJECTS: u8 = 16;
 
 /// Subjects of its own for one test, and a client to look at their rows.
-pub(super) struct Bench {
+pub(super) struct CassandraFixture {
     pub(super) store: Arc<CassandraStore>,
     pub(super) session: Session,
     number: AtomicU32,
 }
 
-impl Bench {
+impl CassandraFixture {
     pub(super) async fn new() -> Self {
         let store = CassandraStore::connect(&connection(&address()))
             .await
@@ -40,9 +40,9 @@ impl Bench {
         }
         *in_use += 1;
         drop(in_use);
-        let bench = Self { store, session, number: AtomicU32::new(0) };
-        bench.renew();
-        bench
+        let fixture = Self { store, session, number: AtomicU32::new(0) };
+        fixture.renew();
+        fixture
     }
 
     /// Turns to other subjects, of which nothing was written.
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     pub(super) async fn sink(&self, records: Records) -> CassandraSink {
-        self.open(&Bench::table(records)).await
+        self.open(&CassandraFixture::table(records)).await
     }
 
     pub(super) async fn write(&self, sink: &mut CassandraSink, events: &[Event]) -> Vec<Answer> {
@@ -94,7 +94,7 @@ impl Bench {
         rows.rows::<(String,)>().unwrap().map(|row| row.unwrap().0).collect()
     }
 
-    /// Every row of the bench's subjects, in order.
+    /// Every row of the fixture's subjects, in order.
     pub(super) async fn dump(&self, table: &CassandraTable) -> Vec<Row> {
         let key = |name: &str| {
             table.sink.partition_key.iter().chain(table.sink.clustering_key.iter().flatten()).any(|key| key == name)
@@ -118,7 +118,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for CassandraFixture {
     fn drop(&mut self) {
         let left = in_a_runtime_of_its_own(async {
             let mut in_use = IN_USE.lock().await;
@@ -170,7 +170,7 @@ async fn drop_keyspace(name: &str) {
     client().await.query_unpaged(format!("DROP KEYSPACE IF EXISTS {name}"), ()).await.unwrap();
 }
 
-/// Does work where no runtime can be waited for: in a `drop`. Answers whether it came to its end.
+/// Runs work to its end in a `drop`, where no runtime can be awaited. Returns whether it succeeded.
 fn in_a_runtime_of_its_own(work: impl Future<Output = ()> + Send + 'static) -> bool {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     thread::spawn(move || runtime().block_on(work)).join().is_ok()
@@ -222,11 +222,6 @@ impl Row {
 
     pub(super) fn text(&self, column: &str) -> String {
         self.cells[column].as_str().unwrap().to_owned()
-    }
-
-    /// Which of the bench's subjects it is of.
-    pub(super) fn subject(&self) -> u8 {
-        u8::from_str_radix(&self.text("subject_ref")[62..], 16).unwrap()
     }
 }
 
