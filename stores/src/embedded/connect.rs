@@ -1,4 +1,4 @@
-//! The file: how it is opened, checked and worked on.
+//! Opens and checks the SQLite file, and runs transactions on it.
 
 use std::{
     fs, io,
@@ -11,18 +11,19 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::{ErrorKind, Fault, StoreError, embedded::schema};
 
-/// How long a statement waits for another process that writes.
+/// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pages of 4 KiB that the write-ahead log gathers before they go into the file: 32 MiB. Large
-/// enough that a page which many batches touch is copied once, not once a batch.
+/// Checkpoint threshold of the write-ahead log, in pages of 4 KiB: 32 MiB. It is large so that a
+/// page that many batches change is copied into the file once, not once per batch.
 const CHECKPOINT_PAGES: i64 = 8192;
 
-/// Memory for pages, in KiB.
+/// Page cache, in KiB.
 const CACHE_KIB: i64 = 65_536;
 
-/// An open SQLite file. Clones of its `Arc` share one connection, so that two DataStores of one path
-/// in one process should share one `EmbeddedStore`; two of them work, but wait for each other.
+/// An open SQLite file. Clones of its `Arc` share one connection. Two DataStores of the same path
+/// in one process should share one `EmbeddedStore`: two stores of one file work, but wait for each
+/// other's locks.
 pub struct EmbeddedStore {
     shared: Arc<Shared>,
 }
@@ -35,27 +36,27 @@ struct Shared {
 }
 
 impl EmbeddedStore {
-    /// Opens the file, and makes it (readable by this user alone) when absent. `name` is the
-    /// DataStore's, for messages. A commit is durable when a call returns (WAL, `synchronous=FULL`);
-    /// what is deleted is overwritten (`secure_delete`).
+    /// Opens the file. Creates it, readable by this user only, if it is absent. `name` is the name
+    /// of the DataStore, for error messages. Commits are durable when a call returns (WAL,
+    /// `synchronous=FULL`). Deleted data is overwritten (`secure_delete`).
     pub fn open(name: &str, path: &Path) -> Result<Arc<Self>, StoreError> {
         let connection = connect(path).map_err(|fault| fault.at(name))?;
         let shared = Shared { name: name.to_owned(), path: path.to_owned(), connection: Mutex::new(connection) };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
 
-    /// Name of the DataStore.
+    /// Returns the name of the DataStore.
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// The file, as it was opened.
+    /// Returns the path that the file was opened with.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
 
-    /// Runs `work` in one transaction on a blocking thread; durable when this returns. A caller that
-    /// goes away doesn't stop it.
+    /// Runs `work` in one transaction on a blocking thread. The transaction is durable when this
+    /// returns. It completes even if the returned future is dropped.
     pub(super) async fn transact<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -65,7 +66,7 @@ impl EmbeddedStore {
         tokio::task::spawn_blocking(move || shared.transact(work)).await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    /// Runs `work`, which reads, on a blocking thread.
+    /// Runs `work`, which must only read, on a blocking thread.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -77,7 +78,7 @@ impl EmbeddedStore {
             .unwrap_or_else(|_| Err(self.stopped()))
     }
 
-    /// As [`EmbeddedStore::transact`], on this thread.
+    /// Like [`EmbeddedStore::transact`], but on the calling thread.
     pub(super) fn transact_blocking<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
@@ -85,8 +86,8 @@ impl EmbeddedStore {
         self.shared.transact(work)
     }
 
-    /// Moves what the write-ahead log holds into the file and empties the log, so that no older copy
-    /// of an overwritten page stays in it. Answers false when a reader was in the way.
+    /// Copies the write-ahead log into the file and truncates the log, so that no older copy of an
+    /// overwritten page is left in it. Returns false if a reader prevented that.
     pub async fn checkpoint(&self) -> Result<bool, StoreError> {
         self.read(|connection| {
             let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
@@ -102,14 +103,16 @@ impl EmbeddedStore {
 
 impl Shared {
     fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
-        // A panic inside a transaction rolled it back while it unwound: the connection is good.
+        // A panic inside a transaction rolls it back while it unwinds, so the connection is still
+        // usable.
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut connection).map_err(|fault| fault.at(&self.name))
     }
 
     fn transact<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
         self.with(|connection| {
-            // Immediate: the lock is waited for here, never in the middle, where SQLite gives up at once.
+            // Immediate: wait for the write lock here. In the middle of a transaction SQLite does
+            // not wait for it but fails at once.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let answer = work(&transaction)?;
             transaction.commit()?;
@@ -140,7 +143,8 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// SQLite says "unable to open" to all of these; a person needs to know which it is.
+/// Creates the file. Distinguishes failures that SQLite would all report as "unable to open", so
+/// that the user can fix the right one.
 fn prepare_path(path: &Path) -> Result<(), Fault> {
     let shown = path.display();
     if path.is_dir() {
@@ -160,7 +164,7 @@ fn prepare_path(path: &Path) -> Result<(), Fault> {
             Err(Fault::new(ErrorKind::Rights, format!("this user may not write {shown}; change its owner or its mode")))
         }
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-            Err(Fault::new(ErrorKind::Rights, format!("{shown} lies on a file system that is mounted read-only")))
+            Err(Fault::new(ErrorKind::Rights, format!("{shown} is on a file system that is mounted read-only")))
         }
         Err(error) => Err(Fault::new(ErrorKind::Refused, format!("failed to open {shown}: {error}"))),
     }
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_made_when_absent_and_opened_again() {
+    fn an_absent_file_is_created_and_can_be_opened_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lethe.db");
         drop(EmbeddedStore::open("profiles", &path).unwrap());
@@ -198,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_directory_is_named() {
+    fn an_error_names_a_missing_directory() {
         let dir = tempfile::tempdir().unwrap();
         let error = refusal(&dir.path().join("absent/lethe.db"));
         assert!(error.kind == ErrorKind::Mismatch);
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_no_file() {
+    fn a_directory_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         assert!(refusal(dir.path()).to_string().contains("is a directory"));
     }
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_called_damaged() {
+    fn a_damaged_file_is_reported_as_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lethe.db");
         drop(EmbeddedStore::open("profiles", &path).unwrap());
@@ -255,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_told_and_can_be_waited_out() {
+    async fn a_full_disk_is_a_transient_error() {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
         let fill = |limit: i64| {
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_fails_leaves_nothing_behind() {
+    async fn a_failed_transaction_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
         let failed: Result<(), _> = store

@@ -1,4 +1,4 @@
-//! Dead letters.
+//! Dead letters in the SQLite file.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -108,89 +108,4 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         sealed_by,
         sealed: row.get(10)?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    const PIPELINE: &str = "shop.profiles";
-
-    fn store() -> (tempfile::TempDir, Arc<EmbeddedStore>) {
-        let dir = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
-        (dir, store)
-    }
-
-    fn a_letter(n: u8, sealed_by: LetterKey) -> Letter {
-        Letter {
-            key: [n; 32],
-            pipeline: PIPELINE.into(),
-            position: Position { stream: "users.ndjson".into(), offset: u64::from(n) * 1000 },
-            reason: "SchemaViolation".into(),
-            rule: Some("maxLength".into()),
-            path: Some("/email".into()),
-            sinks: vec!["profiles".into(), "clean".into()],
-            sealed_by,
-            sealed: vec![n; 40],
-        }
-    }
-
-    async fn keys(store: &EmbeddedStore) -> Vec<u8> {
-        store.list(PIPELINE.into(), None, 100).await.unwrap().iter().map(|letter| letter.key[0]).collect()
-    }
-
-    #[tokio::test]
-    async fn a_letter_is_read_back_as_it_was_written() {
-        let (_dir, store) = store();
-        let written = a_letter(3, LetterKey::Subject(Token([0x5c; 32])));
-        store.write(vec![written.clone()]).await.unwrap();
-        let read = store.list(PIPELINE.into(), None, 10).await.unwrap().remove(0);
-        assert!(read.key == written.key && read.pipeline == written.pipeline && read.position == written.position);
-        assert_eq!((read.reason, read.rule, read.path), (written.reason, written.rule, written.path));
-        assert_eq!((read.sinks, read.sealed_by, read.sealed), (written.sinks, written.sealed_by, written.sealed));
-    }
-
-    #[tokio::test]
-    async fn a_letter_that_is_there_is_not_written_again() {
-        let (_dir, store) = store();
-        let first = a_letter(1, LetterKey::Day("2026-11-20".into()));
-        let again = Letter { sealed: vec![9; 40], sealed_by: LetterKey::Day("2026-11-21".into()), ..first.clone() };
-        store.write(vec![first.clone(), again.clone()]).await.unwrap();
-        store.write(vec![again]).await.unwrap();
-        let letters = store.list(PIPELINE.into(), None, 10).await.unwrap();
-        assert!(letters.len() == 1 && letters[0].sealed == first.sealed);
-    }
-
-    #[tokio::test]
-    async fn letters_are_listed_in_pages_and_leave_when_redriven() {
-        let (_dir, store) = store();
-        let letters = (0..7).rev().map(|n| a_letter(n, LetterKey::Day("2026-11-20".into()))).collect();
-        store.write(letters).await.unwrap();
-        let page = store.list(PIPELINE.into(), Some([2; 32]), 3).await.unwrap();
-        assert_eq!(page.iter().map(|letter| letter.key[0]).collect::<Vec<_>>(), [3, 4, 5]);
-        store.remove(PIPELINE.into(), vec![[3; 32], [4; 32]]).await.unwrap();
-        store.remove("shop.other".into(), vec![[5; 32]]).await.unwrap();
-        assert_eq!(keys(&store).await, [0, 1, 2, 5, 6]);
-        assert!(store.list("shop.other".into(), None, 10).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn letters_of_expired_days_go_and_are_counted_those_of_subjects_stay() {
-        let (_dir, store) = store();
-        store
-            .write(vec![
-                a_letter(1, LetterKey::Day("2026-11-19".into())),
-                a_letter(2, LetterKey::Day("2026-11-20".into())),
-                a_letter(3, LetterKey::Day("2026-11-21".into())),
-                a_letter(4, LetterKey::Subject(Token([1; 32]))),
-            ])
-            .await
-            .unwrap();
-        assert_eq!(store.expire(PIPELINE.into(), "2026-11-21".into()).await.unwrap(), 2);
-        assert_eq!(store.expire(PIPELINE.into(), "2026-11-21".into()).await.unwrap(), 0);
-        assert_eq!(keys(&store).await, [3, 4]);
-    }
 }

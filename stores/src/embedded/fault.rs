@@ -1,11 +1,11 @@
-//! What goes wrong in SQLite, reported without a value.
+//! Converts SQLite's errors into faults without values.
 
 use rusqlite::{ErrorCode, ffi};
 
 use crate::{ErrorKind, Fault};
 
 impl From<rusqlite::Error> for Fault {
-    /// SQLite's own messages can quote SQL and, from some versions on, values; its codes never do.
+    /// Uses SQLite's error code only. Its messages can quote SQL and, in some versions, values.
     fn from(error: rusqlite::Error) -> Self {
         match error {
             rusqlite::Error::SqliteFailure(failure, _) => of_code(failure),
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_decides_the_kind_and_no_text_of_sqlite_is_passed_on() {
+    fn the_code_decides_the_kind_and_the_message_of_sqlite_is_dropped() {
         for (code, kind) in [
             (ffi::SQLITE_BUSY, ErrorKind::Busy),
             (ffi::SQLITE_FULL, ErrorKind::Busy),

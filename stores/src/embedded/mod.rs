@@ -1,8 +1,9 @@
-//! SQLite in a file beside the worker: tables for events, subjects' keys, dead letters and
-//! bookkeeping. A whole pipeline on a laptop, with no server.
+//! The embedded store: a SQLite file with tables for events, subjects' keys, dead letters and
+//! bookkeeping. It runs a whole pipeline on a laptop without a server.
 //!
-//! All I/O is SQLite's own and runs on tokio's blocking threads; nothing here holds up the runtime,
-//! but [`EmbeddedStore::open`] and [`TableSink::open`], which block and belong at the start.
+//! All I/O is SQLite's own and runs on tokio's blocking threads, so it does not block the runtime.
+//! The exceptions are [`EmbeddedStore::open`] and [`TableSink::open`], which block and should be
+//! called at startup.
 
 mod connect;
 mod dead_letters;

@@ -1,4 +1,4 @@
-//! Removing what has expired, delete markers too.
+//! Removes expired rows and expired delete markers.
 
 use rusqlite::{Transaction, params};
 
@@ -8,25 +8,27 @@ use crate::{
     instant::rfc3339,
 };
 
-/// What a sweep removed.
+/// The rows that a sweep removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Rows removed, by table, in the order of their names; tables that lost none are left out.
+    /// Number of removed rows per table, ordered by table name. Tables without removed rows are
+    /// left out.
     pub rows: Vec<(String, u64)>,
-    /// Whether a table may hold more that has expired: sweep again.
+    /// Whether a table may hold more expired rows. If so, sweep again.
     pub more: bool,
 }
 
 impl Swept {
-    /// Rows removed in all.
+    /// Returns the total number of removed rows.
     pub fn total(&self) -> u64 {
         self.rows.iter().map(|(_, rows)| rows).sum()
     }
 }
 
 impl EmbeddedStore {
-    /// Removes rows whose expiry is `now` (milliseconds since 1970) or earlier: up to `limit` of each
-    /// table, a transaction a table, so that writers wait for one bounded batch at most.
+    /// Removes rows that expired at or before `now` (milliseconds since 1970). Removes at most
+    /// `limit` rows per table, one transaction per table, so that writers wait for one bounded
+    /// batch at most.
     pub async fn sweep(&self, now: i64, limit: usize) -> Result<Swept, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let tables: Vec<(String, String)> = self
@@ -62,17 +64,18 @@ struct Sweep {
 
 impl Sweep {
     fn run(&self, transaction: &Transaction<'_>, now: i64, limit: i64) -> Result<u64, Fault> {
-        let there: i64 = transaction.query_row(
+        let tables: i64 = transaction.query_row(
             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
             [&self.table],
             |row| row.get(0),
         )?;
-        if there == 0 {
-            // Somebody dropped it by hand; a sink that writes it again makes it anew.
+        if tables == 0 {
+            // The table was dropped by hand. The sink creates it again when it is opened.
             return Ok(0);
         }
         let (table, key) = (quoted(&self.table), self.key);
-        // Text compares as time does: one length, UTC; a year before 0 sorts before all others.
+        // Comparing the texts compares the times: they have the same length and are in UTC. Years
+        // before 0 sort before all others.
         let sql =
             format!("DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE expires_at <= ?1 LIMIT ?2)");
         Ok(transaction.prepare_cached(&sql)?.execute(params![rfc3339(now), limit])? as u64)

@@ -1,4 +1,4 @@
-//! Lethe's own tables in the file, and the marks by which it knows the file as its own.
+//! Creates Lethe's own tables in the file, and checks that a file belongs to Lethe.
 
 pub(crate) mod table;
 pub(crate) mod view;
@@ -7,13 +7,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::Fault;
 
-/// `LETH`, in the file's header.
+/// `LETH`; stored in the file's header.
 const APPLICATION_ID: i64 = 0x4c45_5448;
 
-/// Version of the tables below. Raise it with a step that brings an older file there.
+/// Schema version of the tables below. A change needs a migration step for older files.
 const VERSION: i64 = 1;
 
-/// No column holds the time of a run: two runs over the same events leave the same rows.
+/// No column holds the time of a run, so two runs over the same events store the same rows.
 const TABLES: &str = "
 CREATE TABLE lethe_tables (
     table_name TEXT PRIMARY KEY NOT NULL,
@@ -111,7 +111,8 @@ CREATE TABLE lethe_day_keys (
 ) WITHOUT ROWID, STRICT;
 ";
 
-/// Refuses a file that another program made, before anything is written to it.
+/// Fails with `Mismatch` if another program or a later version of Lethe created the file. Writes
+/// nothing.
 pub(crate) fn check_owner(connection: &Connection) -> Result<(), Fault> {
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     if application == APPLICATION_ID {
@@ -132,7 +133,7 @@ pub(crate) fn check_owner(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes the tables, once, in one transaction: two processes that open a new file agree.
+/// Creates the tables in one transaction, so that two processes that open a new file agree.
 pub(crate) fn build(connection: &mut Connection) -> Result<(), Fault> {
     if version(connection)? == VERSION {
         return Ok(());

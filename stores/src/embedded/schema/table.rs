@@ -1,4 +1,4 @@
-//! Tables of events: their columns, how they are made, and how one that is there is checked.
+//! Tables of events: their columns, their creation, and the check of an existing table.
 
 use lethe_crds::profile_pipeline::Records;
 use rusqlite::{Connection, OptionalExtension, Transaction};
@@ -11,12 +11,12 @@ struct Column {
     name: String,
     sql_type: String,
     not_null: bool,
-    /// Place in the primary key, from 1; 0 = none.
+    /// Position in the primary key, counted from 1; 0 if it is not part of it.
     key: i64,
 }
 
 impl Column {
-    /// `TEXT NOT NULL, primary key 1`.
+    /// Describes the column for messages, e.g. `TEXT NOT NULL, primary key 1`.
     fn shape(&self) -> String {
         let null = if self.not_null { " NOT NULL" } else { "" };
         let key = if self.key > 0 { format!(", primary key {}", self.key) } else { String::new() };
@@ -24,7 +24,7 @@ impl Column {
     }
 }
 
-/// (name, type, NOT NULL, place in the primary key), in the order a person reads them.
+/// Name, type, NOT NULL and position in the primary key of each column, in display order.
 type Layout = &'static [(&'static str, &'static str, bool, i64)];
 
 const LATEST: Layout = &[
@@ -37,9 +37,9 @@ const LATEST: Layout = &[
     ("document", "TEXT", false, 0),
 ];
 
-/// Keyed by subject first: a subject's events lie side by side, so that deleting them is one range,
-/// and no second index is needed; and an id that a source wrongly gives to two subjects keeps both,
-/// whichever comes first.
+/// The subject comes first in the key. The events of a subject are adjacent, so deleting them is
+/// one range and needs no second index. If a source gives one event id to two subjects, both rows
+/// are kept, in any order of arrival.
 const APPEND: Layout = &[
     ("subject_ref", "TEXT", true, 1),
     ("event_id", "TEXT", true, 2),
@@ -49,12 +49,12 @@ const APPEND: Layout = &[
     ("document", "TEXT", true, 0),
 ];
 
-/// A name as an SQL identifier.
+/// Returns a name as a quoted SQL identifier.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// How `records` is written in `lethe_tables`.
+/// Returns the value of `records` in `lethe_tables`.
 pub(crate) const fn records_name(records: Records) -> &'static str {
     match records {
         Records::Latest => "Latest",
@@ -62,7 +62,8 @@ pub(crate) const fn records_name(records: Records) -> &'static str {
     }
 }
 
-/// Makes the table and its indexes when absent; checks it column by column when there.
+/// Creates the table and its indexes if it is absent; else checks it column by column. Fails with
+/// `Mismatch` if it differs.
 pub(crate) fn ensure(transaction: &Transaction<'_>, table: &str, records: Records) -> Result<(), Fault> {
     check_name(table)?;
     let wanted = wanted(records);
@@ -73,7 +74,7 @@ pub(crate) fn ensure(transaction: &Transaction<'_>, table: &str, records: Record
             return Err(Fault::mismatch(format!("{table} is a {other} in this file; write to another table")));
         }
     }
-    // Not `INSERT OR IGNORE`: nothing is written when nothing changes.
+    // Not `INSERT OR IGNORE`, because that would write even if nothing changes.
     let known: Option<String> = transaction
         .query_row("SELECT records FROM lethe_tables WHERE table_name = ?1", [table], |row| row.get(0))
         .optional()?;
@@ -83,7 +84,8 @@ pub(crate) fn ensure(transaction: &Transaction<'_>, table: &str, records: Record
     Ok(())
 }
 
-/// What `name` is in this file: `table`, `view`, `index`, or nothing. SQLite's names know no case.
+/// Returns what `name` is in this file: `table`, `view`, `index`, or `None` if it does not exist.
+/// SQLite ignores case in names.
 pub(crate) fn kind(connection: &Connection, name: &str) -> Result<Option<String>, Fault> {
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type <> 'trigger'";
     Ok(connection.query_row(sql, [name], |row| row.get(0)).optional()?)

@@ -1,4 +1,4 @@
-//! A view beside each table that shows every declared field as a column of its own.
+//! A view of each table with one column per declared field.
 
 use lethe_core::pipeline::{Pointer, Segment};
 use lethe_crds::profile_pipeline::Records;
@@ -12,15 +12,15 @@ use crate::{
 /// One column of the view `<table>_fields`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewColumn {
-    /// Its name; unique in the view, in any case.
+    /// Name of the column; unique in the view, ignoring case.
     pub name: String,
-    /// Where it is in the document, as SQLite's JSON functions write it: `$."address"."city"`.
+    /// Path in the document, in the syntax of SQLite's JSON functions: `$."address"."city"`.
     pub path: String,
 }
 
 impl ViewColumn {
-    /// The column of a declared field: `/address/city` becomes `address_city`. What is under `*` is
-    /// shown with its whole array, as JSON.
+    /// Returns the column of a declared field: `/address/city` becomes `address_city`. A field
+    /// below `*` is shown as its whole array, as JSON.
     pub fn of(pointer: &Pointer) -> Self {
         let keys: Vec<&str> = pointer
             .segments
@@ -37,8 +37,8 @@ impl ViewColumn {
     }
 }
 
-/// Makes `<table>_fields`, or makes it anew when the fields have changed. Of columns with one name
-/// the first stays.
+/// Creates `<table>_fields`, or replaces it if the fields have changed. If several columns have the
+/// same name, the first one is used.
 pub(crate) fn ensure(
     transaction: &Transaction<'_>,
     table: &str,
@@ -50,10 +50,10 @@ pub(crate) fn ensure(
     match kind(transaction, &view)?.as_deref() {
         None => {}
         Some("view") => {
-            let there: Option<String> = transaction
+            let current: Option<String> = transaction
                 .query_row("SELECT sql FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE", [&view], |row| row.get(0))
                 .optional()?;
-            if there.as_deref() == Some(&sql) {
+            if current.as_deref() == Some(&sql) {
                 return Ok(());
             }
             transaction.execute_batch(&format!("DROP VIEW {}", quoted(&view)))?;
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_s_column_is_named_by_its_path() {
+    fn a_column_is_named_after_the_path_of_its_field() {
         assert_eq!(column("/email"), ("email".into(), "$.\"email\"".into()));
         assert_eq!(column("/address/city"), ("address_city".into(), "$.\"address\".\"city\"".into()));
         assert_eq!(column("/items/*/name"), ("items".into(), "$.\"items\"".into()));
     }
 
     #[test]
-    fn any_key_can_be_found_again_by_sqlite() {
+    fn sqlite_finds_the_value_of_any_key() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         for key in ["plain", "with.dot", "it's", "quo\"te", "back\\slash", "a[0]", "größe", "$"] {
             let document = serde_json::json!({key: 7}).to_string();

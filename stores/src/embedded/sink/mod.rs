@@ -1,7 +1,7 @@
 //! A table of events as a sink.
 //!
-//! What a table holds is a function of the events that were written to it, whatever their order and
-//! however often each came: `tests/laws.rs` checks this against a model.
+//! The content of a table depends only on the events that were written to it, not on their order or
+//! on how often each was written. `tests/tests/contract` checks this against a model.
 
 pub(crate) mod order;
 
@@ -28,12 +28,12 @@ use crate::{
     instant::rfc3339,
 };
 
-/// Which table, and what it holds.
+/// Options of a table.
 #[derive(Clone, Debug)]
 pub struct TableOptions {
-    /// Its name.
+    /// Name of the table.
     pub table: String,
-    /// The latest state of each subject, or every event.
+    /// Whether the table holds the latest state of each subject or every event.
     pub records: Records,
     /// Columns of the view `<table>_fields`.
     pub fields: Vec<ViewColumn>,
@@ -46,8 +46,8 @@ pub struct TableSink {
 }
 
 impl TableSink {
-    /// Makes the table, its indexes and its view when absent; `Mismatch` if a table is there with
-    /// other columns. Blocks.
+    /// Creates the table, its indexes and its view if they are absent. Fails with `Mismatch` if the
+    /// table exists with other columns. Blocks.
     pub fn open(store: Arc<EmbeddedStore>, options: &TableOptions) -> Result<Self, StoreError> {
         let TableOptions { table, records, fields } = options;
         store.transact_blocking(|transaction| {
@@ -60,7 +60,8 @@ impl TableSink {
 
 impl Sink for TableSink {
     fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
-        // A copy costs 0.1 us a record; a blocking thread can't borrow from here.
+        // Copies the batch, because a blocking thread can't borrow it. This costs 0.1 us per
+        // record.
         let (batch, statements) = (batch.clone(), Arc::clone(&self.statements));
         Box::pin(self.store.transact(move |transaction| {
             Ok(statements.write(transaction, &batch)?.into_iter().map(Answer::Ok).collect())
@@ -72,9 +73,9 @@ impl Sink for TableSink {
 struct Statements {
     table: String,
     records: Records,
-    /// Writes one record, if it is newer than what is there.
+    /// Writes one record if it is newer than the stored row.
     upsert: String,
-    /// `Append`: removes a subject's rows that are not newer than its deletion.
+    /// `Append`: removes the rows of a subject that are not newer than its deletion.
     remove: String,
 }
 
@@ -110,8 +111,8 @@ impl Statements {
         }
     }
 
-    /// Writes the newest record of each subject. Subjects go in the order of the table's key, so
-    /// that neighbours share a page while it is at hand.
+    /// Writes the newest record of each subject. Writes subjects in key order, so that neighbouring
+    /// rows use the same page while it is cached.
     fn write_latest(&self, transaction: &Transaction<'_>, batch: &OutgoingBatch) -> Result<Vec<Outcome>, Fault> {
         let mut keys = Vec::with_capacity(batch.records.len());
         for (index, record) in batch.records.iter().enumerate() {
@@ -139,7 +140,8 @@ impl Statements {
             ])?;
             for &(_, other_floor, other_id, Reverse(index)) in group {
                 if changed == 0 || (index != winner && (other_floor, other_id) == (floor, id)) {
-                    // The row is newer than all of them; or the same event came twice.
+                    // Either the stored row is newer than the whole group, or this record repeats
+                    // the winner.
                     outcomes[index] = Outcome::Stale;
                 }
             }
@@ -150,8 +152,8 @@ impl Statements {
         Ok(outcomes)
     }
 
-    /// Writes every record that no deletion of its subject covers. The order within a subject is the
-    /// batch's; the end is the same in any order.
+    /// Writes every record that no deletion of its subject covers. Within a subject it keeps the
+    /// order of the batch; the result does not depend on that order.
     fn write_append(&self, transaction: &Transaction<'_>, batch: &OutgoingBatch) -> Result<Vec<Outcome>, Fault> {
         let mut order: Vec<usize> = (0..batch.records.len()).collect();
         order.sort_by_key(|&index| batch.records[index].subject);
@@ -191,14 +193,15 @@ impl Statements {
         Ok(outcomes)
     }
 
-    /// The newest deletion of a subject of an `Append` table.
+    /// Returns the version and event id of the newest deletion of a subject, for an `Append` table.
     fn deletion(&self, transaction: &Transaction<'_>, subject: &str) -> Result<Option<(i64, String)>, Fault> {
         let sql = "SELECT version, event_id FROM lethe_deleted WHERE table_name = ?1 AND subject_ref = ?2";
         let mut statement = transaction.prepare_cached(sql)?;
         Ok(statement.query_row([&self.table, subject], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
-    /// Removes a subject's older rows, and remembers it, so that a replay brings none of them back.
+    /// Removes the older rows of a subject and stores the deletion, so that a replay does not
+    /// restore them.
     fn delete(&self, transaction: &Transaction<'_>, subject: &str, id: &str, record: &Outgoing) -> Result<(), Fault> {
         let time = rfc3339(record.time);
         transaction
@@ -214,7 +217,8 @@ impl Statements {
     }
 }
 
-/// In SQL: the row (`row.version`, `row.event_id`) comes after an event (floor, id).
+/// Returns the SQL condition that the row (`row.version`, `row.event_id`) is newer than an event
+/// (`floor`, `id`).
 fn row_is_newer_than(floor: &str, id: &str) -> String {
     format!("(row.version - 9 > {floor} OR (row.version >= {floor} AND row.event_id > {id}))")
 }

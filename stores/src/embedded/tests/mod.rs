@@ -1,3 +1,3 @@
-//! What a table must keep to, whatever is written to it.
+//! What is SQLite's own of a table of events.
 
-mod laws;
+mod table;

@@ -1,4 +1,4 @@
-//! Subjects' keys, and their aliases.
+//! Keys of subjects, and aliases of subjects.
 
 use futures::future::BoxFuture;
 use lethe_core::{identity::Token, keys::WrappedKey};
@@ -10,9 +10,9 @@ use crate::{
 };
 
 impl EmbeddedStore {
-    /// Destroys every key of a subject; answers how many were live. The rows stay, so that a late
-    /// conditional write makes no new key. The sealed bytes are overwritten in the file, and in the
-    /// write-ahead log as soon as no reader is in the way.
+    /// Destroys all keys of a subject. Returns how many were live. The rows are kept, so that a
+    /// late conditional write can't create a new key. The sealed bytes are overwritten in the file,
+    /// and in the write-ahead log as soon as no reader prevents the checkpoint.
     pub async fn shred(&self, space: String, token: Token) -> Result<u64, StoreError> {
         let shredded = self
             .transact(move |transaction| {
@@ -51,7 +51,8 @@ impl SubjectKeys for EmbeddedStore {
     }
 }
 
-/// One subject's keys, made where absent. Reads first: a subject that is known costs no write.
+/// Returns the keys of one subject and creates missing ones. Reads first, so that a known subject
+/// needs no write.
 fn subject(transaction: &Transaction<'_>, want: &SubjectWant) -> Result<Vec<KeyRow>, Fault> {
     let mut select = transaction.prepare_cached(
         "SELECT state, master, sealed FROM lethe_keys WHERE space = ?1 AND token = ?2 AND class = ?3",
@@ -63,8 +64,8 @@ fn subject(transaction: &Transaction<'_>, want: &SubjectWant) -> Result<Vec<KeyR
     )?;
     let mut keys = Vec::with_capacity(want.candidates.len());
     for (class, candidate) in &want.candidates {
-        let there = select.query_row(params![want.space, want.token.0, class], |row| key_row(row, 0)).optional()?;
-        if let Some(row) = there {
+        let existing = select.query_row(params![want.space, want.token.0, class], |row| key_row(row, 0)).optional()?;
+        if let Some(row) = existing {
             keys.push(row);
             continue;
         }
@@ -85,7 +86,7 @@ pub(crate) fn entry(row: &Row<'_>) -> rusqlite::Result<KeyEntry> {
     Ok(KeyEntry { space: row.get(0)?, token: Token(row.get(1)?), class: row.get(2)?, row: key_row(row, 3)? })
 }
 
-/// Reads (state, master, sealed) from `first` on.
+/// Reads the columns state, master and sealed, starting at the column `first`.
 fn key_row(row: &Row<'_>, first: usize) -> rusqlite::Result<KeyRow> {
     match row.get_ref(first)?.as_str()? {
         "live" => Ok(KeyRow::Live(WrappedKey { master: row.get(first + 1)?, sealed: row.get(first + 2)? })),
@@ -95,68 +96,42 @@ fn key_row(row: &Row<'_>, first: usize) -> rusqlite::Result<KeyRow> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::Arc;
 
     use super::*;
 
-    pub(crate) const SPACE: &str = "customers";
+    const SPACE: &str = "customers";
 
-    pub(crate) fn store() -> (tempfile::TempDir, Arc<EmbeddedStore>) {
+    fn store() -> (tempfile::TempDir, Arc<EmbeddedStore>) {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open("profiles", &dir.path().join("lethe.db")).unwrap();
         (dir, store)
     }
 
-    pub(crate) fn key(master: u32, byte: u8) -> WrappedKey {
+    fn key(master: u32, byte: u8) -> WrappedKey {
         WrappedKey { master, sealed: vec![byte; 60] }
     }
 
-    pub(crate) fn want(who: u8, key: WrappedKey) -> SubjectWant {
+    fn want(subject: u8, key: WrappedKey) -> SubjectWant {
         SubjectWant {
             space: SPACE.to_owned(),
-            token: Token([who; 32]),
+            token: Token([subject; 32]),
             candidates: vec![("profile".to_owned(), key)],
-            aliases: vec![("email".to_owned(), Token([who + 100; 32]))],
+            aliases: vec![("email".to_owned(), Token([subject + 100; 32]))],
         }
     }
 
-    pub(crate) async fn one(store: &EmbeddedStore, want: SubjectWant) -> KeyRow {
+    async fn one(store: &EmbeddedStore, want: SubjectWant) -> KeyRow {
         store.subjects(vec![want]).await.unwrap().remove(0).remove(0)
-    }
-
-    #[tokio::test]
-    async fn the_first_key_of_a_subject_stays() {
-        let (_dir, store) = store();
-        assert!(one(&store, want(1, key(1, 7))).await == KeyRow::Live(key(1, 7)));
-        assert!(one(&store, want(1, key(1, 8))).await == KeyRow::Live(key(1, 7)));
-    }
-
-    #[tokio::test]
-    async fn workers_that_race_agree_on_one_key() {
-        let (_dir, store) = store();
-        let other = EmbeddedStore::open("profiles", store.path()).unwrap();
-        let wants = |byte| (0..50).map(|who| want(who, key(1, byte))).collect::<Vec<_>>();
-        let (a, b) = tokio::join!(store.subjects(wants(1)), other.subjects(wants(2)));
-        assert!(a.unwrap() == b.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_shredded_key_stays_shredded_and_gets_no_successor() {
-        let (_dir, store) = store();
-        one(&store, want(1, key(1, 0xab))).await;
-        assert_eq!(store.shred(SPACE.to_owned(), Token([1; 32])).await.unwrap(), 1);
-        assert!(one(&store, want(1, key(1, 9))).await == KeyRow::Shredded);
-        assert!(store.find(SPACE.to_owned(), Token([1; 32])).await.unwrap()[0].row == KeyRow::Shredded);
-        assert_eq!(store.shred(SPACE.to_owned(), Token([1; 32])).await.unwrap(), 0);
     }
 
     #[tokio::test]
     async fn no_byte_of_a_shredded_key_is_left_in_the_files() {
         let (dir, store) = store();
-        store.subjects((0..200).map(|who| want(who % 150, key(1, 0x40 + who % 150))).collect()).await.unwrap();
+        store.subjects((0..200).map(|n| want(n % 150, key(1, 0x40 + n % 150))).collect()).await.unwrap();
         let needle = vec![0x40 + 77; 60];
         let found = |dir: &std::path::Path| {
             std::fs::read_dir(dir).unwrap().any(|file| {
@@ -170,18 +145,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn an_alias_leads_to_every_subject_that_had_it() {
-        let (_dir, store) = store();
-        let mut second = want(2, key(1, 2));
-        second.aliases = want(1, key(1, 1)).aliases;
-        store.subjects(vec![want(1, key(1, 1)), second.clone(), second]).await.unwrap();
-        let resolve = |name: &str| store.resolve(SPACE.to_owned(), name.to_owned(), Token([101; 32]));
-        assert_eq!(resolve("email").await.unwrap(), [Token([1; 32]), Token([2; 32])]);
-        assert_eq!(resolve("phone").await.unwrap(), []);
-    }
-
-    #[tokio::test]
-    async fn a_known_subject_costs_no_write() {
+    async fn requesting_the_key_of_a_known_subject_writes_nothing() {
         let (dir, store) = store();
         one(&store, want(1, key(1, 7))).await;
         let wal = || std::fs::metadata(dir.path().join("lethe.db-wal")).unwrap().len();

@@ -1,4 +1,4 @@
-//! A key store in the file.
+//! The key store in the SQLite file.
 
 mod bookkeeping;
 mod day_keys;
