@@ -1,8 +1,8 @@
 //! What a user can declare to Lethe: the custom resources of the group `lethe.dev`, the rules the
 //! API server checks on them, and the one loader that reads them from files.
 //!
-//! This crate holds shapes only. What the words mean, and every rule that spans two lists, lives
-//! in `lethe-core`.
+//! This crate holds shapes only. `lethe-core` gives them their meaning and checks the rules that
+//! span two lists.
 #![forbid(unsafe_code)]
 
 pub mod data_store;
@@ -11,10 +11,9 @@ pub mod duration;
 pub mod load;
 pub mod profile_pipeline;
 pub mod reference;
-#[cfg(test)]
-mod rules;
 pub mod shape;
-pub mod yaml;
+#[cfg(test)]
+mod tests;
 
 pub use data_store::{DataStore, DataStoreSpec, DataStoreStatus};
 pub use definition::crds;

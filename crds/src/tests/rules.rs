@@ -1,4 +1,5 @@
-//! The rules (CEL) of the CRDs, one accepted and one refused example each. Tests only: the rules stand at the types.
+//! The CEL rules of the CRDs, with an accepted and a refused example of each. The rules are
+//! attributes of the types.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,7 +15,7 @@ fn schema(kind: &str) -> Value {
     serde_json::to_value(crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap()).unwrap()
 }
 
-/// Messages of the rules that an object breaks, seen as a change of `old` if there is one.
+/// Returns the messages of the rules that an object breaks, as an update of `old` if there is one.
 fn broken(kind: &str, object: &Value, old: Option<&Value>) -> Vec<String> {
     thread_local! {
         static RULES: [CompiledSchema; 2] = ["DataStore", "ProfilePipeline"].map(|kind| compile_schema(&schema(kind)));
@@ -49,7 +50,7 @@ fn store() -> Value {
     json!({"metadata": {"name": "s"}, "spec": {"embedded": {"path": "p.db"}}})
 }
 
-/// `base` with `value` at a JSON Pointer; null takes the member away.
+/// Returns `base` with `value` at a JSON Pointer; null removes the member.
 fn with(mut base: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     let parent = base.pointer_mut(parent).unwrap().as_object_mut().unwrap();
@@ -61,7 +62,7 @@ fn with(mut base: Value, pointer: &str, value: Value) -> Value {
     base
 }
 
-/// Kind, where, what is accepted there, what is refused, and how its message begins.
+/// Kind, JSON Pointer, an accepted value, a refused value, and the start of the message.
 fn table() -> Vec<(&'static str, &'static str, Value, Value, &'static str)> {
     let protect = "/spec/fields/0/protect";
     let kafka = json!({"storeRef": {"name": "e"}, "topic": "t"});
@@ -299,7 +300,8 @@ fn table() -> Vec<(&'static str, &'static str, Value, Value, &'static str)> {
     ]
 }
 
-/// Where, what is there before, what may come after it, what may not, and how the message begins.
+/// JSON Pointer, the former value, an accepted new value, a refused one, and the start of the
+/// message.
 fn changes() -> Vec<(&'static str, Value, Value, Value, &'static str)> {
     let canonical = "/spec/event/subject/canonical";
     vec![
@@ -311,7 +313,7 @@ fn changes() -> Vec<(&'static str, Value, Value, Value, &'static str)> {
 }
 
 #[test]
-fn each_rule_takes_what_is_right_and_refuses_what_is_wrong() {
+fn each_rule_accepts_its_right_example_and_refuses_its_wrong_one() {
     for (kind, pointer, right, wrong, message) in table() {
         let base = || if kind == "DataStore" { store() } else { pipeline() };
         let right = with(base(), pointer, right);
@@ -323,7 +325,7 @@ fn each_rule_takes_what_is_right_and_refuses_what_is_wrong() {
 }
 
 #[test]
-fn a_tombstone_needs_a_topic() {
+fn deletion_by_tombstones_needs_a_kafka_source() {
     let delete = with(pipeline(), "/spec/event/delete", json!({"tombstone": true}));
     assert_eq!(broken("ProfilePipeline", &delete, None), Vec::<String>::new());
     let file = with(delete, "/spec/source", json!({"file": {"format": "Ndjson"}}));
@@ -331,7 +333,7 @@ fn a_tombstone_needs_a_topic() {
 }
 
 #[test]
-fn what_is_immutable_takes_no_change() {
+fn an_immutable_field_accepts_no_change() {
     for (pointer, before, right, wrong, message) in changes() {
         let before = with(pipeline(), pointer, before);
         let right = with(pipeline(), pointer, right);
@@ -343,7 +345,7 @@ fn what_is_immutable_takes_no_change() {
 }
 
 #[test]
-fn no_rule_is_without_an_example() {
+fn every_rule_has_an_example() {
     fn messages(schema: &Value, out: &mut BTreeSet<String>) {
         match schema {
             Value::Object(members) => {

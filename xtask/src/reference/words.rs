@@ -1,11 +1,11 @@
-//! The lists of words that counters, dead letters and `lint` speak in.
+//! The lists of outcomes, reasons and mistakes.
 
 use std::fmt::Write as _;
 
 use lethe_core::{outcome::Outcome, pipeline::code, reason::Reason};
 
-/// Every outcome, reason and code of a mistake, with what it means.
-pub fn reference() -> String {
+/// Returns every outcome, reason and code of a mistake, with its meaning.
+pub(super) fn reference() -> String {
     let mut out = String::new();
     list(&mut out, "Outcomes", "OUTCOME", "What became of an event at a sink. Each event has exactly one per sink.", {
         Outcome::ALL.map(|outcome| (outcome.name(), outcome.meaning()))

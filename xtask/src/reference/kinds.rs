@@ -12,17 +12,17 @@ const POINTER: &str = "^(/([^~/]|~[01])*)+$";
 const DURATION: &str = lethe_crds::duration::PATTERN;
 
 /// A kind.
-pub struct Kind {
+pub(super) struct Kind {
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// The same with the short name that kubectl knows.
-    pub heading: String,
+    pub(super) heading: String,
     /// Its tables.
-    pub text: String,
+    pub(super) text: String,
 }
 
-/// Every kind.
-pub fn reference() -> Vec<Kind> {
+/// Returns every kind.
+pub(super) fn reference() -> Vec<Kind> {
     lethe_crds::crds().iter().filter_map(|crd| serde_json::to_value(crd).ok()).map(|crd| kind(&crd)).collect()
 }
 
@@ -42,7 +42,7 @@ fn kind(crd: &Value) -> Kind {
     Kind { name: name.to_owned(), heading: format!("{name}{short}"), text: out }
 }
 
-/// The table of an object, then those of the objects in it.
+/// Appends the table of an object, then those of the objects in it.
 fn object(out: &mut String, kind: &str, path: &str, schema: &Value) {
     let Some(fields) = schema["properties"].as_object() else { return };
     let _ = write!(out, "## {kind} {path}\n{}\n\n| FIELD | TYPE | MEANING |\n|---|---|---|\n", first(schema));
@@ -70,7 +70,7 @@ fn object(out: &mut String, kind: &str, path: &str, schema: &Value) {
     }
 }
 
-/// Required fields first, each group by name.
+/// Returns the fields, required ones first, each group by name.
 fn in_order<'s>(fields: &'s Map<String, Value>, schema: &Value) -> Vec<(&'s str, &'s Value)> {
     let mut all: Vec<(&str, &Value)> = fields.iter().map(|(name, field)| (name.as_str(), field)).collect();
     all.sort_by_key(|(name, _)| (!is_required(schema, name), *name));
@@ -81,7 +81,7 @@ fn is_required(schema: &Value, name: &str) -> bool {
     schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name))
 }
 
-/// What a field holds, and whether it holds many of it.
+/// Returns the schema of a field, or of its items and true if it is a list.
 fn item(field: &Value) -> (&Value, bool) {
     if field["items"].is_object() { (&field["items"], true) } else { (field, false) }
 }
@@ -124,12 +124,12 @@ fn shape(name: &str, schema: &Value) -> String {
     }
 }
 
-/// Bounds are floats in a CustomResourceDefinition, and whole numbers all the same.
+/// Returns a bound: a whole number, though a CustomResourceDefinition has it as a float.
 fn bound(schema: &Value, which: &str) -> Option<i64> {
     schema[which].as_f64().map(|bound| bound as i64)
 }
 
-/// The words on a field: its description, on one line, and the form that it must have.
+/// Returns the cell about a field: its description on one line, and its form.
 fn meaning(field: &Value, inner: &Value) -> String {
     let words = [field, inner].map(|one| text(one, "description")).into_iter().find(|words| !words.is_empty());
     let mut out = cell(words.unwrap_or_default());
@@ -144,7 +144,7 @@ fn meaning(field: &Value, inner: &Value) -> String {
     out
 }
 
-/// A description in a cell of a table: its choices below each other.
+/// Returns a description as a cell of a table: its choices below each other.
 fn cell(description: &str) -> String {
     let mut out = String::new();
     for line in description.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -161,7 +161,7 @@ fn cell(description: &str) -> String {
     out.replace('|', "\\|")
 }
 
-/// What the API server checks beside the types.
+/// Appends what the API server checks beside the types.
 fn rules(out: &mut String, schema: &Value) {
     let all = schema["x-kubernetes-validations"].as_array();
     let messages: Vec<&str> = all.into_iter().flatten().filter_map(|rule| rule["message"].as_str()).collect();
@@ -183,7 +183,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// The anchor that GitHub gives a heading.
+/// Returns the anchor that GitHub gives a heading.
 fn anchor(kind: &str, path: &str) -> String {
     let kept = format!("{kind} {path}").to_lowercase();
     kept.chars()

@@ -1,0 +1,4 @@
+//! Tests of the CustomResourceDefinitions as a whole.
+
+mod rules;
+mod yaml;
