@@ -4,7 +4,7 @@
 //! a stored format: they never change their meaning, and every text that was ever written is read
 //! and written back byte for byte.
 
-use std::{convert::Infallible, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use lethe_crds::profile_pipeline::Audience;
 
@@ -34,8 +34,8 @@ impl Place {
     }
 }
 
-/// The store that a place is in.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The store that a place is in. Ordered by its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreRef {
     /// A DataStore of the pipeline's namespace, by name.
     DataStore(String),
@@ -52,25 +52,37 @@ impl From<&str> for StoreRef {
     }
 }
 
-impl FromStr for StoreRef {
-    type Err = Infallible;
+impl StoreRef {
+    /// Returns the stored text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::DataStore(name) => name,
+            Self::File => FILE,
+        }
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(text.into())
+impl Ord for StoreRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let is_file = |store: &Self| matches!(store, Self::File);
+        self.as_str().cmp(other.as_str()).then(is_file(self).cmp(&is_file(other)))
+    }
+}
+
+impl PartialOrd for StoreRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Display for StoreRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DataStore(name) => name,
-            Self::File => FILE,
-        })
+        f.write_str(self.as_str())
     }
 }
 
-/// How a subject is found in a place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How a subject is found in a place. Ordered by its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// By the subject's reference for this audience.
     Reference(Audience),
@@ -80,6 +92,33 @@ pub enum Form {
     Sealed,
     /// By the identifier in the clear, which records have at this path.
     Clear(Pointer),
+}
+
+impl Form {
+    /// Returns the text before the path, and the path.
+    const fn parts(&self) -> (&'static str, Option<&Pointer>) {
+        match self {
+            Self::Reference(Audience::Identity) => ("Reference:Identity", None),
+            Self::Reference(Audience::Operational) => ("Reference:Operational", None),
+            Self::Reference(Audience::Analytics) => ("Reference:Analytics", None),
+            Self::Reference(Audience::Public) => ("Reference:Public", None),
+            Self::Token => ("Token", None),
+            Self::Sealed => ("Sealed", None),
+            Self::Clear(path) => ("Clear:", Some(path)),
+        }
+    }
+}
+
+impl Ord for Form {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for Form {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// A stored form that this version cannot read.
@@ -98,47 +137,34 @@ pub enum FormError {
     },
 }
 
-const AUDIENCES: [Audience; 4] = [Audience::Identity, Audience::Operational, Audience::Analytics, Audience::Public];
-
-/// Returns the text of an audience in a stored form.
-const fn audience_text(audience: Audience) -> &'static str {
-    match audience {
-        Audience::Identity => "Identity",
-        Audience::Operational => "Operational",
-        Audience::Analytics => "Analytics",
-        Audience::Public => "Public",
-    }
-}
+/// Every form without a path.
+const PLAIN: [Form; 6] = [
+    Form::Reference(Audience::Identity),
+    Form::Reference(Audience::Operational),
+    Form::Reference(Audience::Analytics),
+    Form::Reference(Audience::Public),
+    Form::Token,
+    Form::Sealed,
+];
 
 impl FromStr for Form {
     type Err = FormError;
 
     fn from_str(text: &str) -> Result<Self, FormError> {
-        let unknown = || FormError::Unknown(text.to_owned());
-        match text.split_once(':') {
-            None if text == "Token" => Ok(Self::Token),
-            None if text == "Sealed" => Ok(Self::Sealed),
-            Some(("Reference", name)) => AUDIENCES
-                .into_iter()
-                .find(|audience| audience_text(*audience) == name)
-                .map(Self::Reference)
-                .ok_or_else(unknown),
-            Some(("Clear", path)) => {
-                path.parse().map(Self::Clear).map_err(|source| FormError::Pointer { text: text.to_owned(), source })
-            }
-            None | Some(_) => Err(unknown()),
+        if let Some(path) = text.strip_prefix("Clear:") {
+            let pointer = |source| FormError::Pointer { text: text.to_owned(), source };
+            return path.parse().map(Self::Clear).map_err(pointer);
         }
+        let known = PLAIN.into_iter().find(|form| form.parts().0 == text);
+        known.ok_or_else(|| FormError::Unknown(text.to_owned()))
     }
 }
 
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reference(audience) => write!(f, "Reference:{}", audience_text(*audience)),
-            Self::Token => f.write_str("Token"),
-            Self::Sealed => f.write_str("Sealed"),
-            Self::Clear(path) => write!(f, "Clear:{path}"),
-        }
+        let (text, path) = self.parts();
+        f.write_str(text)?;
+        path.map_or(Ok(()), |path| path.fmt(f))
     }
 }
 
@@ -169,8 +195,10 @@ mod tests {
 
     #[test]
     fn the_text_of_an_audience_is_its_name_in_a_manifest() {
-        for audience in AUDIENCES {
-            assert_eq!(serde_json::to_value(audience).unwrap(), audience_text(audience));
+        for form in PLAIN {
+            let Form::Reference(audience) = form else { continue };
+            let name = serde_json::to_value(audience).unwrap();
+            assert_eq!(form.to_string(), format!("Reference:{}", name.as_str().unwrap()));
         }
     }
 
@@ -197,6 +225,16 @@ mod tests {
             assert_eq!(StoreRef::from(text), store);
             assert_eq!(store.to_string(), text);
         }
+    }
+
+    #[test]
+    fn places_are_ordered_by_their_texts() {
+        let forms = ["Clear:/a", "Clear:/b", "Reference:Analytics", "Reference:Public", "Sealed", "Token"];
+        let stores = ["events", "file", "profiles"];
+        let texts: Vec<(&str, &str)> = stores.iter().flat_map(|store| forms.map(|form| (*store, form))).collect();
+        let place = |(store, form): &(&str, &str)| Place::from_stored(store, "a".into(), "b".into(), form).unwrap();
+        assert!(texts.is_sorted());
+        assert!(texts.iter().map(place).is_sorted());
     }
 
     proptest! {

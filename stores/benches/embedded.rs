@@ -1,6 +1,8 @@
-//! How fast a table is written and a file is read: `cargo bench -p lethe-stores`. Figures, not tests.
+//! Measures how fast a table is written and a file is read: `cargo bench -p lethe-stores`. It
+//! prints figures and checks nothing.
 //!
-//! `BENCH_DIR` says on which disk; left out, the system's place for temporary files.
+//! `BENCH_DIR` selects the directory, and so the disk. The default is the system's directory for
+//! temporary files.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
@@ -35,7 +37,7 @@ fn main() {
     ndjson(dir.path());
 }
 
-/// Spreads numbers as an HMAC would.
+/// Spreads numbers evenly, as an HMAC would.
 fn scatter(n: u64) -> u64 {
     let mixed = (n ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed ^ (mixed >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb)

@@ -21,6 +21,6 @@ pub mod open;
 pub(crate) use contract::Fault;
 pub use contract::{
     Access, Answer, Bookkeeping, DayKey, DayKeys, DeadLetters, ErrorKind, KeyCheck, KeyEntry, KeyRow, Letter,
-    LetterKey, MasterKeys, Place, Probe, Progress, Records, Sink, Source, StoreError, StoredRecord, SubjectKeys,
-    SubjectWant, Vault,
+    LetterKey, MasterKeys, Probe, Progress, Records, Sink, Source, StoreError, StoredRecord, SubjectKeys, SubjectWant,
+    Vault,
 };

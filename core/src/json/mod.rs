@@ -9,7 +9,7 @@ mod decimal;
 mod number;
 mod text;
 
-pub use cursor::{Cursor, MAX_DEPTH, Text, Value};
+pub use cursor::{Cursor, MAX_DEPTH, Mark, Text, Value};
 pub use decimal::{Decimal, Significant, Spelling};
 pub use number::{Numeric, compare, is_number, number_end};
 pub use text::{escape_into, push_string, string_end, unescape, unescape_into};

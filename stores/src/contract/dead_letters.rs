@@ -1,4 +1,4 @@
-//! Where events go that can't be processed. They come sealed; this is only where they lie.
+//! Storage of dead letters: events that can't be processed. Callers seal the events first.
 
 use std::borrow::Cow;
 
@@ -7,45 +7,48 @@ use lethe_core::{identity::Token, record::Position};
 
 use crate::StoreError;
 
-/// With which key a dead letter is sealed.
+/// The key that a dead letter is sealed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LetterKey {
-    /// The subject's own key of class `dead-letter`, so that an erasure takes the letter along.
+    /// The subject's own key of class `dead-letter`. An erasure of the subject destroys it, and the
+    /// letter with it.
     Subject(Token),
-    /// The key of a UTC day, `2026-11-21`.
+    /// The key of a UTC day, e.g. `2026-11-21`.
     Day(String),
 }
 
-/// A dead letter. Nothing in it is readable but codes, declared paths and names of sinks.
+/// A dead letter. Only codes, declared paths and names of sinks are readable.
 #[derive(Clone)]
 pub struct Letter {
-    /// `HMAC(root, position)`: the same when the record is read again.
+    /// `HMAC(root, position)`. The same record always gets the same key, also when it is read
+    /// again.
     pub key: [u8; 32],
     /// `<namespace>.<name>` of the pipeline.
     pub pipeline: String,
-    /// Where the record stood.
+    /// Position of the record in its source.
     pub position: Position,
-    /// Reason code. Owned when it was read back: another version of Lethe may have written it.
+    /// Reason code. It is owned if it was read back, because another version of Lethe may have
+    /// written it.
     pub reason: Cow<'static, str>,
-    /// The rule that was broken.
+    /// The rule that the record violated.
     pub rule: Option<Cow<'static, str>>,
-    /// Declared path.
+    /// The declared path at which the rule was violated.
     pub path: Option<String>,
-    /// Sinks that lack the event.
+    /// Names of the sinks that did not receive the event.
     pub sinks: Vec<String>,
-    /// With which key the original is sealed.
+    /// The key that the original record is sealed with.
     pub sealed_by: LetterKey,
-    /// The original record, sealed.
+    /// The sealed original record.
     pub sealed: Vec<u8>,
 }
 
-/// Where dead letters lie.
+/// A store of dead letters.
 pub trait DeadLetters: Send + Sync {
-    /// Writes letters that are not there yet (by key). Durable when it returns.
+    /// Writes the letters whose key is not stored yet. The letters are durable when this returns.
     fn write(&self, letters: Vec<Letter>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Up to `limit` letters of a pipeline after `after`, not yet redriven. `None` begins anew;
-    /// else it is the key of the last letter of the page before.
+    /// Returns up to `limit` letters of a pipeline that were not redriven yet. `after` is the key
+    /// of the last letter of the previous page; `None` starts at the first letter.
     fn list(
         &self,
         pipeline: String,
@@ -56,7 +59,7 @@ pub trait DeadLetters: Send + Sync {
     /// Removes letters that were redriven.
     fn remove(&self, pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Removes the letters that keys of days before `before` sealed, which are destroyed already;
-    /// answers how many were never redriven.
+    /// Removes the letters that are sealed with day keys of days before `before`. These keys are
+    /// already destroyed. Returns how many of the letters were never redriven.
     fn expire(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>>;
 }

@@ -18,8 +18,7 @@ pub use records::{Records, StoredRecord};
 pub use sink::{Answer, Sink};
 pub use source::Source;
 pub use vault::{
-    Bookkeeping, DayKey, DayKeys, KeyCheck, KeyEntry, KeyRow, MasterKeys, Place, Progress, SubjectKeys, SubjectWant,
-    Vault,
+    Bookkeeping, DayKey, DayKeys, KeyCheck, KeyEntry, KeyRow, MasterKeys, Progress, SubjectKeys, SubjectWant, Vault,
 };
 
 /// Whether an absent table, topic or collection may be created.

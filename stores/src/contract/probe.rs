@@ -1,16 +1,16 @@
-//! What a server reports of itself.
+//! What a server reports about itself.
 
-/// The answer of a server that can be used.
+/// The answer of a server that is reachable and accepts the login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// The version that it reports (`5.0.9`); `None` where its protocol reports none.
+    /// Version of the server, e.g. `5.0.9`; `None` if its protocol reports none.
     pub version: Option<String>,
-    /// What it offers, as `name=value`: `brokers=3`.
+    /// Capabilities as `name=value`, e.g. `brokers=3`.
     pub capabilities: Vec<String>,
 }
 
 impl Probe {
-    /// Returns the value of a capability, if the server offers it.
+    /// Returns the value of the capability `name`, or `None` if the server did not report it.
     pub fn capability(&self, name: &str) -> Option<&str> {
         self.capabilities.iter().find_map(|capability| capability.strip_prefix(name)?.strip_prefix('='))
     }

@@ -1,27 +1,29 @@
-//! What a sink's place holds about one subject, read and not changed.
+//! Read access to the records that a sink has stored about one subject.
 
 use futures::future::BoxFuture;
 use lethe_core::identity::Reference;
 
 use crate::StoreError;
 
-/// A record as it lies in a store. Its document may hold personal data: it has no Debug.
+/// A record as it is stored. The document may hold personal data, so this type has no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// The event's id, as the sink's audience sees it; empty where the place keeps none.
+    /// Event id as the sink's audience sees it; empty if the sink stores none.
     pub event_id: String,
-    /// The event's time, RFC 3339; empty where the place keeps none.
+    /// Event time, RFC 3339; empty if the sink stores none.
     pub event_time: String,
-    /// When it expires, RFC 3339.
+    /// Expiry, RFC 3339.
     pub expires_at: Option<String>,
-    /// When an event said that the profile is deleted, RFC 3339: a marker, without a document.
+    /// Set on the marker of a deleted profile: the time of the deleting event, RFC 3339. A marker
+    /// has no document.
     pub deleted_at: Option<String>,
-    /// The record, a JSON object.
+    /// The record as a JSON object.
     pub document: Option<String>,
 }
 
-/// A place whose records can be looked up by subject.
+/// A table or collection that can be searched by subject.
 pub trait Records: Send + Sync {
-    /// Records of a subject, oldest first; `None` where the place is not there.
+    /// Returns the records of a subject, oldest first, or `None` if the table or collection does
+    /// not exist.
     fn records_of(&self, subject: Reference) -> BoxFuture<'_, Result<Option<Vec<StoredRecord>>, StoreError>>;
 }

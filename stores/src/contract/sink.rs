@@ -1,37 +1,40 @@
-//! Where events go.
+//! Destinations of events.
 
 use futures::future::BoxFuture;
 use lethe_core::{outcome::Outcome, reason::Rejection, record::OutgoingBatch};
 
 use crate::StoreError;
 
-/// What became of one record: `Delivered`, `Deleted`, `Stale` or `Superseded`; or why the store can't
-/// take it (`SinkRefused`), however often it is tried. A refusal names a rule and a declared path, and
-/// no value.
+/// The result for one record. `Ok` holds `Delivered`, `Deleted`, `Stale` or `Superseded`. `Err`
+/// means that the store can never accept this record (`SinkRefused`): a retry would fail as well. A
+/// rejection names a rule and a declared path, never a value.
 pub type Answer = Result<Outcome, Rejection>;
 
-/// Where events go.
+/// A destination of events.
 pub trait Sink: Send {
-    /// Writes a batch and answers for each record, in order. When it returns, what it answers is
-    /// durable. An error means that nothing is known of the batch: it is written again whole, which
-    /// changes nothing that was written.
+    /// Writes a batch and returns one answer per record, in the order of the batch. All answered
+    /// records are durable when this returns.
     ///
-    /// A caller awaits it to its end: a driver whose future is dropped half-way may lose track of
-    /// its connection.
+    /// An error means that the state of the whole batch is unknown. The caller then writes the same
+    /// batch again, which does not change records that were already written.
+    ///
+    /// Await this future to its end. Some drivers lose track of their connection if a future is
+    /// dropped half-way.
     fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>>;
 
-    /// Whether a record that is written twice may stand there twice.
+    /// Returns whether a record that is written twice may be stored twice.
     fn repeats(&self) -> bool {
         false
     }
 
-    /// A mark that is committed with the source's offset, for a sink that can't drop what was
-    /// written after the last commit by itself (a file: its length). `None` for stores.
+    /// Returns a mark that is committed together with the source's offset. A sink needs one if it
+    /// can't discard by itself what it wrote after the last commit: for a file, the mark is its
+    /// length in bytes. Stores return `None`.
     fn mark(&self) -> Option<u64> {
         None
     }
 
-    /// Goes back to a mark: what was written after it is dropped. Called once, before any write.
+    /// Discards everything that was written after `mark`. Called once, before the first write.
     fn restore(&mut self, _mark: Option<u64>) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,19 +1,20 @@
-//! Where events come from.
+//! Sources of events.
 
 use lethe_core::record::IncomingBatch;
 
 use crate::StoreError;
 
-/// Where events come from. Blocking: it has a thread of its own.
+/// A source of events. Its methods block, so it runs on its own thread.
 pub trait Source: Send {
-    /// The next records, at most `max` of them and all of one stream; `None` at the end.
+    /// Returns the next records: at most `max`, all of one stream. Returns `None` at the end of the
+    /// source.
     fn next_batch(&mut self, max: usize) -> Result<Option<IncomingBatch>, StoreError>;
 
-    /// Bytes in all, where that is known: for progress.
+    /// Returns the total number of bytes if it is known. Used to show progress.
     fn total_bytes(&self) -> Option<u64> {
         None
     }
 
-    /// Bytes read so far, of those in all.
+    /// Returns the number of bytes read so far.
     fn bytes_read(&self) -> u64;
 }

@@ -1,67 +1,67 @@
-//! How to reach a store: what a DataStore and its Secrets say, once they are looked up.
+//! Connection settings of each store, as resolved from a DataStore and its Secrets.
 
 use lethe_core::sensitive::Sensitive;
 use lethe_crds::data_store::SaslMechanism;
 
-/// A name and its password.
+/// A user name and its password.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// Who logs in.
+    /// The user name.
     pub username: String,
-    /// With what.
+    /// The password.
     pub password: Sensitive<String>,
 }
 
-/// TLS to a store. The server's name is always verified.
+/// TLS settings of a connection. The server's name is always verified.
 #[derive(Clone, Debug, Default)]
 pub struct TlsOptions {
-    /// PEM certificates of the authorities to trust; `None`: those of the system.
+    /// PEM certificates of the trusted authorities. `None` means the authorities of the system.
     pub ca: Option<Vec<u8>>,
-    /// The certificate this client shows, PEM, and its key, PEM.
+    /// The client's certificate and its private key, both PEM.
     pub client: Option<(Vec<u8>, Sensitive<Vec<u8>>)>,
 }
 
-/// How to reach Kafka.
+/// Connection settings of a Kafka cluster.
 #[derive(Clone, Debug)]
 pub struct KafkaConnection {
-    /// Name of the DataStore, for messages.
+    /// Name of the DataStore, for error messages.
     pub store: String,
-    /// Brokers to ask first, as `host:port`.
+    /// Bootstrap brokers, as `host:port`.
     pub bootstrap_servers: Vec<String>,
-    /// Encrypt the connection.
+    /// TLS settings; `None`: the connection is not encrypted.
     pub tls: Option<TlsOptions>,
-    /// Log in with SASL.
+    /// SASL mechanism and login; `None`: no authentication.
     pub login: Option<(SaslMechanism, Login)>,
 }
 
-/// How to reach Cassandra.
+/// Connection settings of a Cassandra cluster.
 #[derive(Clone, Debug)]
 pub struct CassandraConnection {
-    /// Name of the DataStore, for messages.
+    /// Name of the DataStore, for error messages.
     pub store: String,
-    /// Nodes to ask first, as `host:port`.
+    /// Contact points, as `host:port`.
     pub contact_points: Vec<String>,
-    /// The data centre to read and write in.
+    /// The data centre that requests are sent to.
     pub local_datacenter: String,
-    /// Encrypt the connection.
+    /// TLS settings; `None`: the connection is not encrypted.
     pub tls: Option<TlsOptions>,
-    /// Log in.
+    /// The login; `None`: no authentication.
     pub login: Option<Login>,
 }
 
-/// How to reach MongoDB.
+/// Connection settings of a MongoDB server.
 #[derive(Clone, Debug)]
 pub struct MongodbConnection {
-    /// Name of the DataStore, for messages.
+    /// Name of the DataStore, for error messages.
     pub store: String,
-    /// Servers to ask first, as `host:port`.
+    /// Seed servers, as `host:port`.
     pub hosts: Vec<String>,
-    /// Name of the replica set; `None`: found by asking.
+    /// Name of the replica set; `None`: it is discovered.
     pub replica_set: Option<String>,
-    /// Encrypt the connection.
+    /// TLS settings; `None`: the connection is not encrypted.
     pub tls: Option<TlsOptions>,
-    /// Log in with SCRAM-SHA-256.
+    /// Login with SCRAM-SHA-256; `None`: no authentication.
     pub login: Option<Login>,
-    /// Database that holds the user.
+    /// The database that the user is defined in.
     pub auth_source: String,
 }

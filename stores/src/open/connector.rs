@@ -1,4 +1,4 @@
-//! From a DataStore and its Secrets among the manifests to what a driver needs to connect.
+//! Builds the connection settings of DataStores that are declared in manifests.
 
 use lethe_crds::{
     DataStore,
@@ -13,12 +13,12 @@ use crate::open::{KafkaConnection, kafka_connection};
 use crate::open::{MongodbConnection, mongodb_connection};
 use crate::open::{OpenError, Secrets};
 
-/// What connections are made of.
+/// Builds connection settings from the manifests of one namespace.
 #[derive(Clone, Copy)]
 pub(super) struct Connector<'r> {
     pub(super) resources: &'r Resources,
     pub(super) namespace: &'r str,
-    /// Stores that are not on this machine may be used.
+    /// Whether stores on other machines may be used.
     pub(super) live: bool,
 }
 
@@ -64,7 +64,7 @@ impl Connector<'_> {
     }
 }
 
-/// Whether `host:port` is on this machine.
+/// Returns whether `host:port` is an address of this machine.
 fn is_loopback(address: &str) -> bool {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_loopback() {
+    fn only_addresses_of_this_machine_are_loopback() {
         for address in ["127.0.0.1:9092", "localhost:9092", "[::1]:9092", "127.8.0.1:1"] {
             assert!(is_loopback(address), "{address}");
         }

@@ -1,4 +1,4 @@
-//! Dead letters, opened or checked.
+//! Opens and checks stores of dead letters.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use crate::DeadLetters;
 
 const WHAT: &str = "the dead letter";
 
-/// Opens the place of dead letters.
+/// Opens a store of dead letters. Creates its topic if the manifest and the access of `stores`
+/// allow that.
 pub async fn open_dead_letters(
     target: &DeadLetterTarget,
     stores: &mut Stores<'_>,
@@ -27,7 +28,7 @@ pub async fn open_dead_letters(
     }
 }
 
-/// Checks whether the place of dead letters is what the manifest says. Creates it where the manifest and the
+/// Checks that the topic of dead letters matches the manifest. Creates it if the manifest and the
 /// access of `stores` allow that.
 pub async fn check_dead_letters(target: &DeadLetterTarget, stores: &mut Stores<'_>) -> Result<(), OpenError> {
     match target {

@@ -1,5 +1,5 @@
-//! From a DataStore and its Secrets to an opened store, and from a pipeline to its source, sinks and dead
-//! letters. The only place that knows which drivers this build has.
+//! Opens what is declared: DataStores with their Secrets, and the source, sinks and dead letters of
+//! a pipeline. Only this module knows which drivers the build contains.
 
 mod connection;
 #[cfg(all(feature = "embedded", any(feature = "kafka", feature = "cassandra", feature = "mongodb")))]
@@ -22,8 +22,7 @@ pub use dead_letters::{check_dead_letters, open_dead_letters};
 #[cfg(feature = "embedded")]
 pub use records::{Found, open_records};
 pub use secrets::{
-    STORE_SECRET_TYPE, SecretError, SecretFault, Secrets, cassandra_connection, kafka_connection, may_read,
-    mongodb_connection, secrets_of,
+    SecretError, SecretFault, Secrets, cassandra_connection, kafka_connection, mongodb_connection, secrets_of,
 };
 #[cfg(feature = "embedded")]
 pub use sinks::{check_sink, open_sinks};
@@ -37,10 +36,10 @@ use crate::StoreError;
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The manifests don't hold what is referred to.
+    /// The manifests don't declare what is needed, or don't say which one of several is meant.
     #[error("{0}")]
     Which(String),
-    /// The store can't be used.
+    /// The store returned an error.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A Secret of a connection can't be used.
@@ -53,7 +52,7 @@ pub enum OpenError {
         /// What is wrong with it, and what to do.
         message: String,
     },
-    /// A store is not on this machine, and the caller didn't allow that.
+    /// The store is on another machine, and the caller did not allow that.
     #[error(
         "the DataStore {store:?} is at {address}, which is not on this machine: add --live if this run is meant to read \
          and write there"
@@ -64,12 +63,12 @@ pub enum OpenError {
         /// The address.
         address: String,
     },
-    /// This build has no driver for it.
+    /// This build contains no driver for the store.
     #[error("{what} is on {kind}, and this build of lethe-worker has no support for it; it has: {}", SUPPORTED.join(", "))]
     Unsupported {
-        /// The sink, the source, the key store.
+        /// What needs the store, e.g. `the source`.
         what: String,
-        /// Kind of store.
+        /// Kind of the store.
         kind: String,
     },
 }
@@ -84,7 +83,7 @@ impl From<SecretError> for OpenError {
     }
 }
 
-/// What this build can open.
+/// Kinds of stores that this build can open.
 const SUPPORTED: &[&str] = &[
     #[cfg(feature = "embedded")]
     "embedded",

@@ -1,21 +1,22 @@
-//! Places whose records can be looked up by subject.
+//! Opens tables and collections for reading by subject.
 
 use lethe_core::pipeline::{SinkRules, SinkTarget};
 
 use super::{OpenError, Stores};
 use crate::{Records, embedded::TableRecords};
 
-/// A place that can be searched.
+/// A table or collection that can be searched by subject.
 pub struct Found {
     /// Name of the DataStore.
     pub store: String,
-    /// The table or collection.
+    /// Name of the table or collection.
     pub table: String,
-    /// Its records.
+    /// Read access to its records.
     pub records: Box<dyn Records>,
 }
 
-/// Opens the place of a sink to be read; `None` where it can't be searched by subject.
+/// Opens the table or collection of a sink for reading. Returns `None` if the sink's store can't be
+/// searched by subject: topics and files.
 pub async fn open_records(sink: &SinkRules, stores: &mut Stores<'_>) -> Result<Option<Found>, OpenError> {
     let what = format!("the sink {:?}", sink.name);
     let found = match &sink.target {

@@ -1,26 +1,23 @@
-//! From a DataStore and its Secrets to what a driver needs to connect. Secrets are looked up by the
-//! caller (the loader of files, the operator); nothing is connected here.
+//! Builds connection settings from a DataStore and its Secrets. The caller provides the Secrets:
+//! the worker from files, the operator from the API server. Nothing connects here.
 
 use lethe_core::sensitive::Sensitive;
 use lethe_crds::{
     DataStore,
     data_store::Tls,
-    load::Secret,
+    load::{ALLOW_LABEL, STORE_SECRET_TYPE, Secret, SecretPurpose, may_read},
     reference::{SecretKeyRef, SecretRef},
 };
 
 use crate::open::{CassandraConnection, KafkaConnection, Login, MongodbConnection, TlsOptions};
 
-/// Type of a Secret that Lethe may read for a connection.
-pub const STORE_SECRET_TYPE: &str = "lethe.dev/store";
-
-/// Where the Secrets of a namespace are looked up.
+/// Access to the Secrets of a namespace.
 pub trait Secrets {
-    /// The Secret of this name, if there is one.
+    /// Returns the Secret of this name, or `None` if there is none.
     fn secret(&self, name: &str) -> Option<&Secret>;
 }
 
-/// Why a connection can't be made of what is declared.
+/// A Secret of a DataStore can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the DataStore {store:?} names the Secret {secret:?}: {fault}")]
 pub struct SecretError {
@@ -35,23 +32,25 @@ pub struct SecretError {
 /// What is wrong with a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFault {
-    /// There is none of that name.
+    /// The Secret does not exist.
     #[error("it is not there")]
     Absent,
-    /// It was not made for Lethe.
+    /// The Secret has another type and lacks the label that allows Lethe to read it. Holds the
+    /// type.
     #[error(
-        "it is of type {0:?}; Lethe reads a Secret of type {STORE_SECRET_TYPE}, or with the label lethe.dev/allow: \"true\""
+        "it is of type {0:?}; Lethe reads a Secret of type {STORE_SECRET_TYPE}, or with the label {ALLOW_LABEL}: \"true\""
     )]
     NotAllowed(String),
-    /// It lacks a key.
+    /// The Secret lacks this key.
     #[error("it has no key {0:?}")]
     NoKey(String),
-    /// A value is no text.
+    /// The value of this key is not UTF-8 text.
     #[error("its key {0:?} is no UTF-8; write the text itself")]
     NotText(String),
 }
 
-/// How to reach the Kafka cluster of a DataStore; `None` where it is of another kind.
+/// Returns the connection settings of a Kafka DataStore, or `None` if the DataStore is of another
+/// kind. Fails if a Secret can't be used.
 pub fn kafka_connection(store: &DataStore, secrets: &dyn Secrets) -> Result<Option<KafkaConnection>, SecretError> {
     let Some(kafka) = &store.spec.kafka else { return Ok(None) };
     let lookup = Lookup::new(store, secrets);
@@ -67,7 +66,8 @@ pub fn kafka_connection(store: &DataStore, secrets: &dyn Secrets) -> Result<Opti
     }))
 }
 
-/// How to reach the Cassandra cluster of a DataStore; `None` where it is of another kind.
+/// Returns the connection settings of a Cassandra DataStore, or `None` if the DataStore is of
+/// another kind. Fails if a Secret can't be used.
 pub fn cassandra_connection(
     store: &DataStore,
     secrets: &dyn Secrets,
@@ -83,7 +83,8 @@ pub fn cassandra_connection(
     }))
 }
 
-/// How to reach the MongoDB server of a DataStore; `None` where it is of another kind.
+/// Returns the connection settings of a MongoDB DataStore, or `None` if the DataStore is of another
+/// kind. Fails if a Secret can't be used.
 pub fn mongodb_connection(store: &DataStore, secrets: &dyn Secrets) -> Result<Option<MongodbConnection>, SecretError> {
     let Some(mongodb) = &store.spec.mongodb else { return Ok(None) };
     let lookup = Lookup::new(store, secrets);
@@ -99,7 +100,8 @@ pub fn mongodb_connection(store: &DataStore, secrets: &dyn Secrets) -> Result<Op
     }))
 }
 
-/// Names of the Secrets that the connection of a DataStore is made of, each once, with the keys it needs.
+/// Returns the Secrets that a DataStore's connection needs: each name once, with the keys that it
+/// must hold.
 pub fn secrets_of(store: &DataStore) -> Vec<(String, Vec<String>)> {
     let spec = &store.spec;
     let mut named: Vec<(&str, &[&str])> = Vec::new();
@@ -134,12 +136,7 @@ pub fn secrets_of(store: &DataStore) -> Vec<(String, Vec<String>)> {
     all
 }
 
-/// Whether Lethe may read a Secret of this type and these labels for a connection.
-pub fn may_read(secret: &Secret) -> bool {
-    secret.secret_type == STORE_SECRET_TYPE || secret.labels.get("lethe.dev/allow").is_some_and(|value| value == "true")
-}
-
-/// A DataStore whose Secrets are looked up.
+/// Resolves the Secrets of one DataStore.
 struct Lookup<'r> {
     store: &'r DataStore,
     secrets: &'r dyn Secrets,
@@ -180,7 +177,7 @@ impl<'r> Lookup<'r> {
 
     fn value(&self, name: &str, key: &str) -> Result<&'r [u8], SecretError> {
         let secret = self.secrets.secret(name).ok_or_else(|| self.fault(name, SecretFault::Absent))?;
-        if !may_read(secret) {
+        if !may_read(secret, SecretPurpose::Store) {
             return Err(self.fault(name, SecretFault::NotAllowed(secret.secret_type.clone())));
         }
         let value = secret.data.get(key).ok_or_else(|| self.fault(name, SecretFault::NoKey(key.to_owned())))?;

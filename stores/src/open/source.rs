@@ -1,30 +1,31 @@
-//! Sources, checked and ready to be read.
+//! Checks sources and resolves how to read them.
 
 use lethe_core::pipeline::SourceRules;
 
 use super::{OpenError, Stores};
 use crate::file::FileSourceOptions;
 
-/// Where a pipeline's events come from.
+/// A source that was checked and can be read.
 pub enum OpenedSource {
-    /// Files, read from their start unless `resume` is set.
+    /// Files. They are read from their start unless `resume` is set.
     Files(FileSourceOptions),
-    /// A topic that is there.
+    /// An existing topic.
     #[cfg(feature = "kafka")]
     Topic {
-        /// Its cluster.
+        /// Connection settings of its cluster.
         connection: crate::open::KafkaConnection,
-        /// Its name.
+        /// Name of the topic.
         topic: String,
         /// The consumer group that reads it.
         group: String,
-        /// Start at the oldest record when the group has no offsets; else after the newest.
+        /// Where to start if the group has no committed offsets: at the oldest record if true, else
+        /// after the newest.
         from_earliest: bool,
     },
 }
 
-/// Checks a source; creates nothing. `now`: the time of records that come from no file, in milliseconds
-/// since 1970.
+/// Checks a source. Creates nothing. `now` is the fallback time of records without one of their
+/// own, in milliseconds since 1970.
 pub async fn open_source(rules: &SourceRules, stores: &Stores<'_>, now: i64) -> Result<OpenedSource, OpenError> {
     match rules {
         SourceRules::File { path, format, delimiter, columns } => {

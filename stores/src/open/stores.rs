@@ -1,5 +1,5 @@
-//! Stores, opened once each: two DataStores that name one file share it, and everything of one
-//! DataStore shares its connection.
+//! Opens each store once. DataStores that name the same file share one opened store, and all users
+//! of a DataStore share its connection.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use super::{OpenError, unsupported};
 use crate::open::connector::Connector;
 use crate::{Access, ErrorKind, StoreError, Vault, embedded::EmbeddedStore};
 
-/// The stores of a namespace that were opened so far.
+/// The stores of one namespace that were opened so far.
 pub struct Stores<'r> {
     resources: &'r Resources,
     namespace: String,
@@ -34,7 +34,7 @@ pub struct Stores<'r> {
 }
 
 impl<'r> Stores<'r> {
-    /// None yet. `live`: stores that are not on this machine may be used.
+    /// Creates an empty set. `live` allows the use of stores on other machines.
     pub fn new(resources: &'r Resources, namespace: &str, access: Access, live: bool) -> Self {
         Self {
             resources,
@@ -50,7 +50,7 @@ impl<'r> Stores<'r> {
         }
     }
 
-    /// Whether what isn't there is made.
+    /// Returns whether absent tables, topics and collections may be created.
     pub fn access(&self) -> Access {
         self.access
     }
@@ -66,7 +66,8 @@ impl<'r> Stores<'r> {
         Connector { resources: self.resources, namespace: &self.namespace, live: self.live }
     }
 
-    /// The embedded store of a DataStore. `what` is what needs it, for the message.
+    /// Returns the embedded store of a DataStore. `what` names what needs the store; errors quote
+    /// it. Fails with `Mismatch` if the access is read only and the file does not exist.
     pub fn embedded(&mut self, name: &str, what: &str) -> Result<Arc<EmbeddedStore>, OpenError> {
         let store = self.declared(name, what)?;
         let Some(connection) = &store.spec.embedded else { return Err(unsupported(what, kind(&store.spec))) };
@@ -86,14 +87,14 @@ impl<'r> Stores<'r> {
         Ok(store)
     }
 
-    /// How to reach the Kafka cluster of a DataStore.
+    /// Returns the connection settings of a Kafka DataStore.
     #[cfg(feature = "kafka")]
     pub fn kafka(&self, name: &str, what: &str) -> Result<crate::open::KafkaConnection, OpenError> {
         let store = self.declared(name, what)?;
         self.connector().kafka(store)?.ok_or_else(|| unsupported(what, kind(&store.spec)))
     }
 
-    /// The Cassandra cluster of a DataStore.
+    /// Returns the connected cluster of a Cassandra DataStore.
     #[cfg(feature = "cassandra")]
     pub async fn cassandra(
         &mut self,
@@ -110,7 +111,7 @@ impl<'r> Stores<'r> {
         Ok(store)
     }
 
-    /// The MongoDB server of a DataStore.
+    /// Returns the connected server of a MongoDB DataStore.
     #[cfg(feature = "mongodb")]
     pub async fn mongodb(&mut self, name: &str, what: &str) -> Result<Arc<crate::mongodb::MongodbStore>, OpenError> {
         if let Some(store) = self.mongodb.get(name) {
@@ -123,7 +124,8 @@ impl<'r> Stores<'r> {
         Ok(store)
     }
 
-    /// The key store of a DataStore; `None` where it was not made yet, and nothing is to be made.
+    /// Returns the key store of a DataStore, or `None` if it does not exist yet and the access is
+    /// read only.
     pub async fn find_vault(
         &mut self,
         name: &str,
@@ -157,7 +159,7 @@ impl<'r> Stores<'r> {
             Ok(kind @ StoreKind::Cassandra) => return Err(unsupported(what, kind)),
             #[cfg(not(feature = "mongodb"))]
             Ok(kind @ StoreKind::Mongodb) => return Err(unsupported(what, kind)),
-            // Kafka keeps no keys.
+            // Kafka can't hold a key store.
             Ok(kind @ StoreKind::Kafka) => return Err(unsupported(what, kind)),
             Err(error) => return Err(unsupported(what, error)),
         };
@@ -167,7 +169,7 @@ impl<'r> Stores<'r> {
         Ok(vault)
     }
 
-    /// As [`Stores::find_vault`], and one that was not made yet is an error.
+    /// Like [`Stores::find_vault`], but a key store that does not exist yet is an error.
     pub async fn vault(&mut self, name: &str, database: &str, what: &str) -> Result<Arc<dyn Vault>, OpenError> {
         if let Some(vault) = self.find_vault(name, database, what).await? {
             return Ok(vault);
@@ -182,18 +184,18 @@ impl<'r> Stores<'r> {
         Err(StoreError::new(ErrorKind::Mismatch, name, message).into())
     }
 
-    /// Every embedded store that was opened.
+    /// Returns all embedded stores that were opened.
     pub fn opened(&self) -> Vec<Arc<EmbeddedStore>> {
         self.embedded.values().cloned().collect()
     }
 }
 
-/// One path for a file, however it is written.
+/// Returns one canonical path for all spellings of a file's path.
 fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// What a DataStore is, for a message.
+/// Returns the kind of a DataStore, for messages.
 fn kind(spec: &DataStoreSpec) -> String {
     StoreKind::try_from(spec).map_or_else(|error| error.to_string(), |kind| kind.to_string())
 }

@@ -2,7 +2,6 @@
 
 mod housekeeper;
 mod keys;
-mod places;
 mod surroundings;
 
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use lethe_stores::{
     file::{Existing, FileSource},
     open::{OpenedSource, check_dead_letters, check_sink, open_dead_letters, open_sinks, open_source},
 };
-use places::places;
 use sha2::{Digest, Sha256};
 pub use surroundings::NamespaceObjects;
 
@@ -200,7 +198,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     let sinks = if options.dry_run {
         Vec::new()
     } else {
-        vault.register(id.clone(), places(&pipeline)).await?;
+        vault.register(id.clone(), pipeline.places()).await?;
         let existing = if options.from_start { Existing::Truncate } else { Existing::Refuse };
         open_sinks(&pipeline, &mut stores, existing).await?
     };

@@ -1,15 +1,12 @@
 //! Opens the sealed values of a document in place. All other bytes are kept, so that no number
 //! changes by a conversion to float.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::collections::BTreeMap;
 
 use lethe_core::{
     identity::Token,
+    json::{Cursor, Value},
     seal::{SealContext, SubjectCipher, class_of},
-};
-use serde::{
-    Deserializer,
-    de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -43,44 +40,49 @@ impl Opener<'_> {
     pub(super) fn open(&self, document: &str, closed: &mut Vec<Closed>) -> Option<Box<RawValue>> {
         let raw: &RawValue = serde_json::from_str(document).ok()?;
         let mut out = String::with_capacity(document.len());
-        self.value(raw, &mut String::new(), &mut out, closed)?;
+        self.value(&mut Cursor::new(raw.get()), &mut String::new(), &mut out, closed)?;
         RawValue::from_string(out).ok()
     }
 
-    fn value(&self, raw: &RawValue, path: &mut String, out: &mut String, closed: &mut Vec<Closed>) -> Option<()> {
-        let text = raw.get();
+    fn value(
+        &self,
+        cursor: &mut Cursor<'_>,
+        path: &mut String,
+        out: &mut String,
+        closed: &mut Vec<Closed>,
+    ) -> Option<()> {
         let length = path.len();
-        match text.as_bytes().first()? {
-            b'{' => {
+        match cursor.value().ok()? {
+            Value::Object => {
                 out.push('{');
-                for (at, (key, inner)) in members(text)?.into_iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
+                let first = out.len();
+                while let Some(name) = cursor.member().ok()? {
+                    let key = name.unescaped();
+                    push_comma(first, out);
                     out.push_str(&serde_json::to_string(&*key).ok()?);
                     out.push(':');
                     path.push('/');
                     path.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                    self.value(inner, path, out, closed)?;
+                    self.value(cursor, path, out, closed)?;
                     path.truncate(length);
                 }
                 out.push('}');
             }
-            b'[' => {
-                let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+            Value::Array => {
                 out.push('[');
+                let first = out.len();
                 path.push_str("/*");
-                for (at, inner) in elements.into_iter().enumerate() {
-                    if at > 0 {
-                        out.push(',');
-                    }
-                    self.value(inner, path, out, closed)?;
+                while cursor.element().ok()? {
+                    push_comma(first, out);
+                    self.value(cursor, path, out, closed)?;
                 }
                 path.truncate(length);
                 out.push(']');
             }
-            b'"' => self.text(text, path, out, closed)?,
-            _ => out.push_str(text),
+            Value::Text(text) => self.text(text.quoted(), path, out, closed)?,
+            Value::Number(number) => out.push_str(number),
+            Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+            Value::Null => out.push_str("null"),
         }
         Some(())
     }
@@ -120,6 +122,13 @@ impl Opener<'_> {
     }
 }
 
+/// Appends a comma if something was written since `first`.
+fn push_comma(first: usize, out: &mut String) {
+    if out.len() > first {
+        out.push(',');
+    }
+}
+
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
@@ -128,54 +137,38 @@ fn is_json(text: &str) -> bool {
 /// it is not JSON.
 pub fn flatten(document: &RawValue) -> Option<Vec<(String, String)>> {
     let mut leaves = Vec::new();
-    push_leaves(document, &mut String::new(), &mut leaves)?;
+    push_leaves(&mut Cursor::new(document.get()), &mut String::new(), &mut leaves)?;
     Some(leaves)
 }
 
-fn push_leaves(raw: &RawValue, path: &mut String, leaves: &mut Vec<(String, String)>) -> Option<()> {
-    let text = raw.get();
-    let inner: Vec<(Arc<str>, &RawValue)> = match text.as_bytes().first()? {
-        b'{' => members(text)?,
-        b'[' => {
-            let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-            elements.into_iter().enumerate().map(|(at, value)| (Arc::from(at.to_string()), value)).collect()
+fn push_leaves(cursor: &mut Cursor<'_>, path: &mut String, leaves: &mut Vec<(String, String)>) -> Option<()> {
+    let (start, length) = (cursor.mark(), path.len());
+    let mut inner = 0_usize;
+    match cursor.value().ok()? {
+        Value::Object => {
+            while let Some(name) = cursor.member().ok()? {
+                path.push('/');
+                path.push_str(&name.unescaped());
+                push_leaves(cursor, path, leaves)?;
+                path.truncate(length);
+                inner += 1;
+            }
         }
-        _ => Vec::new(),
-    };
-    if inner.is_empty() {
-        leaves.push((path.clone(), text.to_owned()));
+        Value::Array => {
+            while cursor.element().ok()? {
+                path.push('/');
+                path.push_str(&inner.to_string());
+                push_leaves(cursor, path, leaves)?;
+                path.truncate(length);
+                inner += 1;
+            }
+        }
+        Value::Text(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
-    for (key, value) in inner {
-        let length = path.len();
-        path.push('/');
-        path.push_str(&key);
-        push_leaves(value, path, leaves)?;
-        path.truncate(length);
+    if inner == 0 {
+        leaves.push((path.clone(), cursor.since(start).to_owned()));
     }
     Some(())
-}
-
-/// Returns the members of an object in order. The maps of `serde_json` would sort them.
-fn members(text: &str) -> Option<Vec<(Arc<str>, &RawValue)>> {
-    struct Members;
-
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(Arc<str>, &'de RawValue)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
-                members.push((Arc::from(key), value));
-            }
-            Ok(members)
-        }
-    }
-
-    serde_json::Deserializer::from_str(text).deserialize_map(Members).ok()
 }
 
 #[cfg(test)]
@@ -245,5 +238,24 @@ mod tests {
     fn a_document_that_is_not_json_is_not_shown() {
         let opener = Opener { space: "customers", token: TOKEN, keys: BTreeMap::new() };
         assert!(opener.open("{\"a\":", &mut Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_document_is_flattened_into_its_leaves_in_order() {
+        let document: &RawValue =
+            serde_json::from_str(r#"{"z":1.10,"a":{"b/c":[true,{"d":"x"},[]],"e":{ }},"n":null}"#).unwrap();
+        let leaves = flatten(document).unwrap();
+        let leaves: Vec<_> = leaves.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
+        let expected = [
+            ("/z", "1.10"),
+            ("/a/b/c/0", "true"),
+            ("/a/b/c/1/d", r#""x""#),
+            ("/a/b/c/2", "[]"),
+            ("/a/e", "{ }"),
+            ("/n", "null"),
+        ];
+        assert_eq!(leaves, expected);
+        let scalar: &RawValue = serde_json::from_str("7").unwrap();
+        assert_eq!(flatten(scalar).unwrap(), [(String::new(), "7".to_owned())]);
     }
 }

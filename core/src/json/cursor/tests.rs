@@ -43,12 +43,33 @@ fn a_value_is_skipped_to_its_end_and_no_further() {
     assert!(matches!(cursor.value(), Ok(Value::Object)));
     let mut skipped = Vec::new();
     while let Some(name) = cursor.member().unwrap() {
-        skipped.push((name.quoted(), cursor.skip().unwrap()));
+        let start = cursor.mark();
+        cursor.skip().unwrap();
+        skipped.push((name.quoted(), cursor.since(start)));
     }
     let expected =
         [(r#""a""#, r#"[1, {"x":"]}"}, []]"#), (r#""b""#, "-1.5e3"), (r#""c""#, r#""\"""#), (r#""d""#, "null")];
     assert_eq!(skipped, expected);
     assert_eq!(cursor.end(), Ok(()));
+}
+
+#[test]
+fn the_text_of_a_value_is_also_known_after_its_parts_were_read() {
+    let mut cursor = Cursor::new(r#"{"a" :  {"b":[1, 2]} , "c": 3}"#);
+    cursor.value().unwrap();
+    cursor.member().unwrap();
+    let mark = cursor.mark();
+    assert!(cursor.is_object(mark));
+    cursor.value().unwrap();
+    while cursor.member().unwrap().is_some() {
+        cursor.skip().unwrap();
+    }
+    assert_eq!(cursor.since(mark), r#"{"b":[1, 2]}"#);
+    cursor.member().unwrap();
+    let mark = cursor.mark();
+    assert!(!cursor.is_object(mark));
+    cursor.skip().unwrap();
+    assert_eq!(cursor.since(mark), "3");
 }
 
 #[test]
@@ -134,7 +155,9 @@ proptest! {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         prop_assert_eq!(tree(&text), Ok(serde_json::from_str(&text).unwrap()));
         let mut cursor = Cursor::new(&text);
-        prop_assert_eq!(cursor.skip(), Ok(text.as_str()));
+        let start = cursor.mark();
+        prop_assert_eq!(cursor.skip(), Ok(()));
+        prop_assert_eq!(cursor.since(start), text.as_str());
         prop_assert_eq!(cursor.end(), Ok(()));
     }
 

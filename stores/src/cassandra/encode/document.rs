@@ -3,15 +3,10 @@
 //! One pass over the bytes, no tree and no copy: a column gets the text of its value as it stands in
 //! the document, so that no digit of a number is lost on the way.
 
-use std::borrow::Cow;
-
 use lethe_core::{
-    json::{NotJson, string_end, unescape},
+    json::{Cursor, NotJson, Value},
     pipeline::{Pointer, Segment},
 };
-
-/// Deepest nesting that is followed; the engine takes nothing near it.
-const DEEPEST: usize = 1024;
 
 /// The paths of a table's columns, as a tree.
 pub(crate) struct Paths {
@@ -56,138 +51,39 @@ impl Paths {
 
     /// Calls `found` with each column that the document fills, and the JSON text of its value.
     pub(crate) fn read<'d>(&self, document: &'d str, mut found: impl FnMut(usize, &'d str)) -> Result<(), NotJson> {
-        let mut cursor = Cursor { text: document, at: 0 };
-        cursor.blanks();
-        if cursor.byte() != Some(b'{') {
-            return Err(NotJson);
-        }
-        self.object(0, &mut cursor, &mut found)?;
-        cursor.blanks();
-        if cursor.at == document.len() { Ok(()) } else { Err(NotJson) }
+        let mut cursor = Cursor::new(document);
+        let Value::Object = cursor.value()? else { return Err(NotJson) };
+        self.members(0, &mut cursor, &mut found)?;
+        cursor.end()
     }
 
-    /// Reads an object; the cursor is on its brace, and ends behind it. No deeper than the tree.
-    fn object<'d>(
+    /// Reads the members of the open object. It goes no deeper than the tree.
+    fn members<'d>(
         &self,
         node: usize,
         cursor: &mut Cursor<'d>,
         found: &mut impl FnMut(usize, &'d str),
     ) -> Result<(), NotJson> {
         let node = &self.nodes[node];
-        cursor.at += 1;
-        cursor.blanks();
-        if cursor.byte() == Some(b'}') {
-            cursor.at += 1;
-            return Ok(());
-        }
-        loop {
-            cursor.blanks();
-            let key = cursor.string()?;
-            cursor.blanks();
-            cursor.take(b':')?;
-            cursor.blanks();
-            match node.members.binary_search_by(|(name, _)| (**name).cmp(&*key)) {
-                Err(_) => {
-                    cursor.skip()?;
-                }
-                Ok(place) => {
-                    let member = node.members[place].1;
-                    let start = cursor.at;
-                    if cursor.byte() == Some(b'{') && !self.nodes[member].members.is_empty() {
-                        self.object(member, cursor, found)?;
-                    } else {
-                        cursor.skip()?;
-                    }
-                    let value = &cursor.text[start..cursor.at];
-                    self.nodes[member].columns.iter().for_each(|column| found(*column, value));
-                }
+        while let Some(name) = cursor.member()? {
+            let key = name.unescaped();
+            let Ok(place) = node.members.binary_search_by(|(name, _)| (**name).cmp(&*key)) else {
+                cursor.skip()?;
+                continue;
+            };
+            let index = node.members[place].1;
+            let member = &self.nodes[index];
+            let start = cursor.mark();
+            if cursor.is_object(start) && !member.members.is_empty() {
+                cursor.value()?;
+                self.members(index, cursor, found)?;
+            } else {
+                cursor.skip()?;
             }
-            cursor.blanks();
-            match cursor.byte() {
-                Some(b',') => cursor.at += 1,
-                Some(b'}') => {
-                    cursor.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(NotJson),
-            }
+            let value = cursor.since(start);
+            member.columns.iter().for_each(|column| found(*column, value));
         }
-    }
-}
-
-/// A place in a JSON text.
-struct Cursor<'d> {
-    text: &'d str,
-    at: usize,
-}
-
-impl<'d> Cursor<'d> {
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn blanks(&mut self) {
-        while matches!(self.byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn take(&mut self, byte: u8) -> Result<(), NotJson> {
-        if self.byte() != Some(byte) {
-            return Err(NotJson);
-        }
-        self.at += 1;
         Ok(())
-    }
-
-    /// Takes a string; its text, with escapes undone.
-    fn string(&mut self) -> Result<Cow<'d, str>, NotJson> {
-        self.take(b'"')?;
-        let start = self.at;
-        let (end, escaped) = string_end(self.text.as_bytes(), start)?;
-        self.at = end + 1;
-        let raw = &self.text[start..end];
-        Ok(if escaped { unescape(raw) } else { Cow::Borrowed(raw) })
-    }
-
-    /// Takes a value, whatever it is.
-    fn skip(&mut self) -> Result<(), NotJson> {
-        let start = self.at;
-        let mut depth = 0_usize;
-        loop {
-            match self.byte().ok_or(NotJson)? {
-                b'"' => self.at = string_end(self.text.as_bytes(), self.at + 1)?.0 + 1,
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                    if depth > DEEPEST {
-                        return Err(NotJson);
-                    }
-                    continue;
-                }
-                b'}' | b']' if depth > 0 => {
-                    depth -= 1;
-                    self.at += 1;
-                }
-                // Between the parts of what is skipped; a comma behind it is not its own.
-                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' if depth > 0 => {
-                    self.at += 1;
-                    continue;
-                }
-                _ => self.word()?,
-            }
-            if depth == 0 {
-                return if self.at > start { Ok(()) } else { Err(NotJson) };
-            }
-        }
-    }
-
-    /// Takes a number, `true`, `false` or `null`: what reads the column looks closer.
-    fn word(&mut self) -> Result<(), NotJson> {
-        let bytes = &self.text.as_bytes()[self.at..];
-        let length = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.')).count();
-        self.at += length;
-        if length == 0 { Err(NotJson) } else { Ok(()) }
     }
 }
 
@@ -200,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::*;
+    use super::{NotJson, Paths};
 
     fn paths(of: &[&str]) -> Paths {
         Paths::new(of.iter().enumerate().map(|(i, path)| (i, path.parse().unwrap())))

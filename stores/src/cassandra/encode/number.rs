@@ -1,81 +1,45 @@
 //! JSON numbers as Cassandra holds them: no digit is lost, and what doesn't fit is refused.
 
-use lethe_core::json::number_end;
+use lethe_core::json::Decimal;
 
-/// Most digits of a `decimal`: turning them into binary takes their square in steps.
+/// The most digits of a `decimal`: converting them to binary takes time in their square.
 const MOST_DIGITS: usize = 4096;
 
-/// A JSON number in parts: `digits` × 10^`exponent`.
-struct Parts<'n> {
-    negative: bool,
-    /// Before and after the point.
-    digits: (&'n str, &'n str),
-    exponent: i64,
+/// Reads a JSON number. Returns `None` if it is not one, or its exponent is not an integer of 32 bits.
+fn number(raw: &str) -> Option<Decimal<'_>> {
+    Decimal::parse(raw).filter(|number| i32::try_from(number.exponent()).is_ok())
 }
 
-impl<'n> Parts<'n> {
-    /// `None` if it is no number, or its exponent no 32-bit integer.
-    fn of(raw: &'n str) -> Option<Self> {
-        if !number_end(raw.as_bytes(), 0).is_ok_and(|(end, _)| end == raw.len()) {
-            return None;
-        }
-        let (negative, rest) = raw.strip_prefix('-').map_or((false, raw), |rest| (true, rest));
-        let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let exponent = i64::from(exponent.parse::<i32>().ok()?).checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        Some(Self { negative, digits: (whole, fraction), exponent })
-    }
-
-    fn digits(&self) -> impl Iterator<Item = u32> {
-        self.digits.0.bytes().chain(self.digits.1.bytes()).map(|digit| u32::from(digit - b'0'))
-    }
-}
-
-/// A number that is an integer of 64 bits: `12`, `12.0` and `1.2e1` are.
+/// Returns a number that is an integer of 64 bits: `12`, `12.0` and `1.2e1` are.
 pub(crate) fn integer(raw: &str) -> Option<i64> {
-    if let Ok(value) = raw.parse::<i64>() {
-        // Rust takes `+1` and `007`, too, which are no JSON; the document's are.
-        return Some(value);
-    }
-    let parts = Parts::of(raw)?;
-    let all: Vec<u32> = parts.digits().skip_while(|digit| *digit == 0).collect();
-    let zeros = all.iter().rev().take_while(|digit| **digit == 0).count();
-    let significant = &all[..all.len() - zeros];
-    if significant.is_empty() {
-        return Some(0);
-    }
-    let exponent = parts.exponent + i64::try_from(zeros).ok()?;
-    let power = 10_i128.checked_pow(u32::try_from(exponent).ok()?)?;
-    if significant.len() > 19 {
-        return None;
-    }
-    let value = significant.iter().fold(0_i128, |value, digit| value * 10 + i128::from(*digit)).checked_mul(power)?;
-    i64::try_from(if parts.negative { -value } else { value }).ok()
+    // Rust also accepts `+1` and `007`, which are not JSON; the document's numbers are.
+    raw.parse().ok().or_else(|| number(raw)?.to_i64())
 }
 
-/// A number as a 64-bit float, as near as one comes.
+/// Returns a number as the nearest 64-bit float, if that is finite.
 pub(crate) fn float(raw: &str) -> Option<f64> {
-    Parts::of(raw)?;
+    number(raw)?;
     raw.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
-/// A number as CQL's `decimal`: its scale, then its digits as a two's complement integer. `1.50`
-/// keeps both of its decimals.
+/// Returns a number as CQL's `decimal`: its scale, then its digits as a two's complement integer.
+/// `1.50` keeps both of its decimals.
 pub(crate) fn decimal(raw: &str) -> Option<Vec<u8>> {
-    let parts = Parts::of(raw)?;
-    let count = parts.digits.0.len() + parts.digits.1.len();
+    let number = number(raw)?;
+    let decimals = number.fraction().len();
+    let count = number.whole().len() + decimals;
     if count > MOST_DIGITS {
         return None;
     }
-    let scale = i32::try_from(-parts.exponent).ok()?;
+    let scale = i32::try_from(i64::try_from(decimals).ok()? - number.exponent()).ok()?;
     let mut out = scale.to_be_bytes().to_vec();
     if count <= 38 {
-        let value = parts.digits().fold(0_i128, |value, digit| value * 10 + i128::from(digit));
-        let bytes = (if parts.negative { -value } else { value }).to_be_bytes();
+        let value = number.digits().fold(0_i128, |value, digit| value * 10 + i128::from(digit));
+        let bytes = (if number.is_negative() { -value } else { value }).to_be_bytes();
         out.extend_from_slice(shortest(&bytes));
     } else {
-        let mut bytes = magnitude(parts.digits());
-        if parts.negative {
+        let mut bytes = magnitude(number.digits());
+        if number.is_negative() {
             negate(&mut bytes);
         }
         out.extend_from_slice(shortest(&bytes));
@@ -97,7 +61,7 @@ fn shortest(bytes: &[u8]) -> &[u8] {
 }
 
 /// Decimal digits as a big-endian integer with room for a sign.
-fn magnitude(digits: impl Iterator<Item = u32>) -> Vec<u8> {
+fn magnitude(digits: impl Iterator<Item = u8>) -> Vec<u8> {
     // Least limb first.
     let mut limbs: Vec<u32> = vec![0];
     for digit in digits {
@@ -194,7 +158,7 @@ mod tests {
         fn short_and_long_ways_agree(value: i128) {
             let value = value / 10;
             let digits = value.unsigned_abs().to_string();
-            let mut long = magnitude(digits.bytes().map(|d| u32::from(d - b'0')));
+            let mut long = magnitude(digits.bytes().map(|d| d - b'0'));
             if value < 0 {
                 negate(&mut long);
             }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use futures::future::BoxFuture;
+use lethe_core::place::Place;
 use scylla::statement::{
     Consistency,
     batch::{Batch, BatchType},
 };
 
 use crate::{
-    Bookkeeping, Fault, Place, Progress, StoreError,
+    Bookkeeping, Fault, Progress, StoreError,
     cassandra::{
         fault::unexpected,
         vault::{CassandraVault, Inner},
@@ -32,7 +33,7 @@ impl Bookkeeping for CassandraVault {
     fn register(&self, pipeline: String, places: Vec<Place>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.told(async move {
             for place in &places {
-                let values = (&place.store, &place.name, &place.space, &place.form, &pipeline);
+                let values = (place.store.as_str(), &place.object, &place.space, place.form.to_string(), &pipeline);
                 self.inner.write(&self.inner.cql.register, values).await?;
             }
             Ok(())
@@ -80,11 +81,12 @@ impl Inner {
     async fn places(&self) -> Result<Vec<Place>, Fault> {
         let rows = self.rows(&self.cql.places, ()).await?;
         let rows = rows.rows::<(String, String, String, String)>().map_err(|_| unexpected())?;
-        // A place that two pipelines write is one place.
-        let places: BTreeSet<Place> = rows
-            .map(|row| row.map(|(store, name, space, form)| Place { store, name, space, form }))
-            .collect::<Result<_, _>>()
-            .map_err(|_| unexpected())?;
+        // A place that two pipelines write to is one place.
+        let mut places = BTreeSet::new();
+        for row in rows {
+            let (store, object, space, form) = row.map_err(|_| unexpected())?;
+            places.insert(Place::from_stored(&store, object, space, &form)?);
+        }
         Ok(places.into_iter().collect())
     }
 }

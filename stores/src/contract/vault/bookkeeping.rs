@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
+use lethe_core::place::{FormError, Place};
 
-use crate::StoreError;
+use crate::{Fault, StoreError};
 
 /// How far a pipeline has read a file, and what its sinks had written by then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,17 +16,12 @@ pub struct Progress {
     pub marks: BTreeMap<String, u64>,
 }
 
-/// A place that holds personal data.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Name of the DataStore, or `file`.
-    pub store: String,
-    /// Table, topic, collection or path.
-    pub name: String,
-    /// Space of its subjects.
-    pub space: String,
-    /// How subjects are found in it: `Reference:<audience>`, `Token`, `Sealed`.
-    pub form: String,
+/// A register that a later version has written to is refused as a whole: without the place that
+/// cannot be read, it would list less personal data than there is.
+impl From<FormError> for Fault {
+    fn from(error: FormError) -> Self {
+        Self::internal(error.to_string())
+    }
 }
 
 /// What a pipeline must remember beside its data.
@@ -42,6 +38,7 @@ pub trait Bookkeeping: Send + Sync {
     /// Adds places to the register; idempotent. A writer does this before its first write.
     fn register(&self, pipeline: String, places: Vec<Place>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Every place that was ever registered.
+    /// Returns every place that was ever registered, each once, in order. Fails if one of them has a
+    /// form that this version does not know.
     fn places(&self) -> BoxFuture<'_, Result<Vec<Place>, StoreError>>;
 }

@@ -1,55 +1,55 @@
-//! Subjects' keys, and their aliases.
+//! Keys of subjects, and aliases of subjects.
 
 use futures::future::BoxFuture;
 use lethe_core::{identity::Token, keys::WrappedKey};
 
 use crate::StoreError;
 
-/// A key as the key store holds it.
+/// The state of a key in the key store.
 #[derive(Clone, PartialEq, Eq)]
 pub enum KeyRow {
-    /// It opens what it sealed.
+    /// The key can seal and open data.
     Live(WrappedKey),
-    /// It was destroyed by an erasure. No new key takes its place.
+    /// The key was destroyed by an erasure. No new key replaces it.
     Shredded,
 }
 
-/// A subject that a worker needs the keys of. Every part is made if it is absent, by a
-/// conditional write: two workers agree on one key.
+/// A request for the keys of one subject. Missing keys and aliases are created by conditional
+/// writes, so that all workers agree on the same key.
 #[derive(Clone)]
 pub struct SubjectWant {
-    /// The space of its id.
+    /// Space of the subject's id.
     pub space: String,
-    /// Who.
+    /// Token of the subject.
     pub token: Token,
-    /// For each class: the key to store if there is none yet.
+    /// One entry per class: the key to store if the subject has none of that class yet.
     pub candidates: Vec<(String, WrappedKey)>,
-    /// Tokens of its aliases, each with the alias's name; stored by alias and by subject.
+    /// Aliases of the subject: the alias's name and token. They are stored by alias and by subject.
     pub aliases: Vec<(String, Token)>,
 }
 
 /// A row of the key table.
 #[derive(Clone)]
 pub struct KeyEntry {
-    /// The space of the subject's id.
+    /// Space of the subject's id.
     pub space: String,
-    /// Who.
+    /// Token of the subject.
     pub token: Token,
     /// Class of the key.
     pub class: String,
-    /// The key.
+    /// The key, or the fact that it was destroyed.
     pub row: KeyRow,
 }
 
-/// Where subjects' keys are stored.
+/// A store of subjects' keys.
 pub trait SubjectKeys: Send + Sync {
-    /// The keys of each subject, in the order of `wants` and of their candidates. What was absent
-    /// is made first, and is durable when this returns.
+    /// Returns the keys of each subject, in the order of `wants` and of their candidates. Missing
+    /// keys are created first. All returned keys are durable when this returns.
     fn subjects(&self, wants: Vec<SubjectWant>) -> BoxFuture<'_, Result<Vec<Vec<KeyRow>>, StoreError>>;
 
-    /// The keys of one subject that are there, with their classes. Makes none.
+    /// Returns the existing keys of one subject with their classes. Creates none.
     fn find(&self, space: String, token: Token) -> BoxFuture<'_, Result<Vec<KeyEntry>, StoreError>>;
 
-    /// Subjects that an alias leads to.
+    /// Returns the subjects that have this alias.
     fn resolve(&self, space: String, name: String, alias: Token) -> BoxFuture<'_, Result<Vec<Token>, StoreError>>;
 }

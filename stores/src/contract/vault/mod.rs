@@ -1,11 +1,12 @@
-//! A key store: what a pipeline's `keys.storeRef` names. One trait for each kind of thing in it.
+//! The contract of a key store, which a pipeline names in `keys.storeRef`. There is one trait for
+//! each kind of data in it.
 
 mod bookkeeping;
 mod day_keys;
 mod keys;
 mod masters;
 
-pub use bookkeeping::{Bookkeeping, Place, Progress};
+pub use bookkeeping::{Bookkeeping, Progress};
 pub use day_keys::{DayKey, DayKeys};
 use futures::future::BoxFuture;
 pub use keys::{KeyEntry, KeyRow, SubjectKeys, SubjectWant};
@@ -13,10 +14,10 @@ pub use masters::{KeyCheck, MasterKeys};
 
 use crate::StoreError;
 
-/// A key store with all that is stored beside the keys.
+/// A key store, including everything that is stored beside the keys.
 pub trait Vault: SubjectKeys + MasterKeys + DayKeys + Bookkeeping {
-    /// Removes what was overwritten from the store's own files, where a client can do that: called
-    /// after a key was wrapped again or destroyed.
+    /// Removes overwritten data from the store's own files, if a client can do that. Call it after
+    /// a key was rewrapped or destroyed.
     fn purge(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }

@@ -1,9 +1,12 @@
 //! How far pipelines have come, and the register of places.
 
+use std::collections::BTreeSet;
+
 use futures::future::BoxFuture;
+use lethe_core::place::Place;
 use rusqlite::params;
 
-use crate::{Bookkeeping, Fault, Place, Progress, StoreError, embedded::EmbeddedStore};
+use crate::{Bookkeeping, Fault, Progress, StoreError, embedded::EmbeddedStore};
 
 impl Bookkeeping for EmbeddedStore {
     fn progress(&self, pipeline: String) -> BoxFuture<'_, Result<Progress, StoreError>> {
@@ -53,7 +56,8 @@ impl Bookkeeping for EmbeddedStore {
                 "INSERT OR IGNORE INTO lethe_places (store, name, space, form, pipeline) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
             for place in &places {
-                insert.execute(params![place.store, place.name, place.space, place.form, pipeline])?;
+                let (store, form) = (place.store.as_str(), place.form.to_string());
+                insert.execute(params![store, place.object, place.space, form, pipeline])?;
             }
             Ok(())
         }))
@@ -61,12 +65,33 @@ impl Bookkeeping for EmbeddedStore {
 
     fn places(&self) -> BoxFuture<'_, Result<Vec<Place>, StoreError>> {
         Box::pin(self.read(|connection| {
-            let sql = "SELECT DISTINCT store, name, space, form FROM lethe_places ORDER BY store, name, space, form";
+            let sql = "SELECT DISTINCT store, name, space, form FROM lethe_places";
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| {
-                Ok(Place { store: row.get(0)?, name: row.get(1)?, space: row.get(2)?, form: row.get(3)? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut rows = statement.query([])?;
+            let mut places = BTreeSet::new();
+            while let Some(row) = rows.next()? {
+                let text = |column| row.get::<_, String>(column);
+                places.insert(Place::from_stored(&text(0)?, text(1)?, text(2)?, &text(3)?)?);
+            }
+            Ok(places.into_iter().collect())
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_register_with_a_place_of_a_later_version_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lethe.db");
+        let store = EmbeddedStore::open("profiles", &path).unwrap();
+        let insert = "INSERT INTO lethe_places VALUES ('profiles', 't1', 'customers', 'Hashed:Auditors', 'shop.a')";
+        rusqlite::Connection::open(&path).unwrap().execute(insert, []).unwrap();
+        let error = store.places().await.unwrap_err().to_string();
+        assert!(error.contains("Hashed:Auditors") && error.contains("later version"), "{error}");
     }
 }

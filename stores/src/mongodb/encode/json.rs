@@ -5,13 +5,15 @@
 
 use std::borrow::Cow;
 
+use lethe_core::json::{Cursor, NotJson, Text, Value};
+
 use crate::mongodb::encode::{
     buffer::{Buffer, Indexes},
     number,
 };
 
 /// Objects and arrays inside each other, at most: the engine lets 100 pass, a server takes 180.
-const DEEPEST: usize = 150;
+const DEEPEST: u32 = 150;
 
 /// Why a JSON object can't be a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,181 +36,61 @@ pub(crate) enum Top {
     Refuse,
 }
 
+impl From<NotJson> for Refused {
+    fn from(_: NotJson) -> Self {
+        Self::NotJson
+    }
+}
+
 /// Adds the members of an object to the open document.
 pub(crate) fn members(json: &str, top: impl Fn(&str) -> Top, out: &mut Buffer) -> Result<(), Refused> {
-    let mut reader = Reader { text: json, at: 0 };
-    reader.blank();
-    reader.expect(b'{')?;
-    reader.object(&top, out)?;
-    reader.blank();
-    if reader.at == json.len() { Ok(()) } else { Err(Refused::NotJson) }
+    let mut cursor = Cursor::new(json);
+    let Value::Object = cursor.value()? else { return Err(Refused::NotJson) };
+    while let Some(name) = cursor.member()? {
+        let name = checked(name)?;
+        match top(&name) {
+            Top::Take => push(&name, &mut cursor, out)?,
+            Top::Skip => cursor.skip()?,
+            Top::Refuse => return Err(Refused::Name),
+        }
+    }
+    Ok(cursor.end()?)
 }
 
-struct Reader<'j> {
-    text: &'j str,
-    at: usize,
+/// Adds the next value under a name.
+fn push(name: &str, cursor: &mut Cursor<'_>, out: &mut Buffer) -> Result<(), Refused> {
+    if cursor.depth() > DEEPEST {
+        return Err(Refused::Depth);
+    }
+    match cursor.value()? {
+        Value::Text(text) => out.text(name, &text.unescaped()),
+        Value::Number(number) => number::push(name, number, out),
+        Value::Bool(value) => out.boolean(name, value),
+        Value::Null => out.null(name),
+        Value::Object => {
+            let open = out.document(name);
+            while let Some(name) = cursor.member()? {
+                push(&checked(name)?, cursor, out)?;
+            }
+            out.end(open);
+        }
+        Value::Array => {
+            let open = out.array(name);
+            let mut names = Indexes::new();
+            while cursor.element()? {
+                push(names.peek(), cursor, out)?;
+                names.step();
+            }
+            out.end(open);
+        }
+    }
+    Ok(())
 }
 
-impl<'j> Reader<'j> {
-    /// The members of an object whose brace was read, and the brace at its end.
-    fn object(&mut self, top: &impl Fn(&str) -> Top, out: &mut Buffer) -> Result<(), Refused> {
-        let mut ignored = Buffer::default();
-        self.each(b'}', |reader| {
-            let name = reader.name()?;
-            match top(&name) {
-                Top::Take => reader.value(&name, 1, out),
-                Top::Skip => {
-                    ignored.cut(0);
-                    reader.value(&name, 1, &mut ignored)
-                }
-                Top::Refuse => Err(Refused::Name),
-            }
-        })
-    }
-
-    fn value(&mut self, name: &str, depth: usize, out: &mut Buffer) -> Result<(), Refused> {
-        if depth > DEEPEST {
-            return Err(Refused::Depth);
-        }
-        self.blank();
-        match self.peek() {
-            Some(b'"') => {
-                let text = self.string()?;
-                out.text(name, &text);
-            }
-            Some(b'{') => {
-                self.at += 1;
-                let open = out.document(name);
-                self.each(b'}', |reader| {
-                    let name = reader.name()?;
-                    reader.value(&name, depth + 1, out)
-                })?;
-                out.end(open);
-            }
-            Some(b'[') => {
-                self.at += 1;
-                let open = out.array(name);
-                let mut names = Indexes::new();
-                self.each(b']', |reader| {
-                    reader.value(names.peek(), depth + 1, out)?;
-                    names.step();
-                    Ok(())
-                })?;
-                out.end(open);
-            }
-            Some(b't') => {
-                self.word("true")?;
-                out.boolean(name, true);
-            }
-            Some(b'f') => {
-                self.word("false")?;
-                out.boolean(name, false);
-            }
-            Some(b'n') => {
-                self.word("null")?;
-                out.null(name);
-            }
-            Some(b'-' | b'0'..=b'9') => number::push(name, self.number(), out),
-            _ => return Err(Refused::NotJson),
-        }
-        Ok(())
-    }
-
-    /// Items between commas, up to `end`, which is read.
-    fn each(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Result<(), Refused>) -> Result<(), Refused> {
-        self.blank();
-        if self.peek() == Some(end) {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            item(self)?;
-            self.blank();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(byte) if byte == end => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(Refused::NotJson),
-            }
-        }
-    }
-
-    /// A member's name and its colon.
-    fn name(&mut self) -> Result<Cow<'j, str>, Refused> {
-        self.blank();
-        let name = self.string()?;
-        self.blank();
-        self.expect(b':')?;
-        // A name ends at its first NUL in BSON: the rest would be read as a value.
-        if name.as_bytes().contains(&0) { Err(Refused::Name) } else { Ok(name) }
-    }
-
-    /// A string without its quotes and escapes.
-    fn string(&mut self) -> Result<Cow<'j, str>, Refused> {
-        self.expect(b'"')?;
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        loop {
-            match bytes.get(self.at) {
-                Some(b'"') => {
-                    let plain = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(plain));
-                }
-                Some(b'\\') => break,
-                Some(_) => self.at += 1,
-                None => return Err(Refused::NotJson),
-            }
-        }
-        // Escapes are rare: serde_json, which knows them all, reads the whole string again.
-        loop {
-            match bytes.get(self.at) {
-                Some(b'"') => break,
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
-                None => return Err(Refused::NotJson),
-            }
-        }
-        self.at += 1;
-        let quoted = self.text.get(start - 1..self.at).ok_or(Refused::NotJson)?;
-        serde_json::from_str::<String>(quoted).map(Cow::Owned).map_err(|_| Refused::NotJson)
-    }
-
-    fn number(&mut self) -> &'j str {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
-            self.at += 1;
-        }
-        &self.text[start..self.at]
-    }
-
-    fn word(&mut self, word: &str) -> Result<(), Refused> {
-        if !self.text[self.at..].starts_with(word) {
-            return Err(Refused::NotJson);
-        }
-        self.at += word.len();
-        Ok(())
-    }
-
-    fn expect(&mut self, byte: u8) -> Result<(), Refused> {
-        if self.peek() != Some(byte) {
-            return Err(Refused::NotJson);
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn blank(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
+/// Returns a member's name. BSON ends a name at its first NUL: the rest would be read as a value.
+fn checked(name: Text<'_>) -> Result<Cow<'_, str>, Refused> {
+    let name = name.unescaped();
+    if name.as_bytes().contains(&0) { Err(Refused::Name) } else { Ok(name) }
 }
 
 #[cfg(test)]
@@ -219,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::*;
+    use super::{Buffer, Refused, Top, members};
 
     fn read(json: &str) -> Result<Document, Refused> {
         let mut buffer = Buffer::default();

@@ -9,84 +9,59 @@
 //!
 //! "As it was" is about the number, not how it is written: `1.50` comes back as `1.5`.
 
+use lethe_core::json::Decimal;
+
 use crate::mongodb::encode::buffer::Buffer;
 
-/// Any decimal number of so many digits survives a double.
+/// Every decimal number with at most this many digits survives a double.
 const SURE_DIGITS: usize = 15;
-/// Digits of a Decimal128, and the bounds of its exponent.
+/// The most digits of a Decimal128, and the bounds of its exponent.
 const DECIMAL_DIGITS: usize = 34;
-const DECIMAL_BIAS: i32 = 6176;
-const DECIMAL_LARGEST: i32 = 6111;
+const DECIMAL_BIAS: i64 = 6176;
+const DECIMAL_LARGEST: i64 = 6111;
+/// A number with an exponent of this size or more is written as text.
+const EXPONENT_LIMIT: i64 = 100_000;
 
 /// Writes a number under a name. `text` is a JSON number.
 pub(crate) fn push(name: &str, text: &str, out: &mut Buffer) {
     if let Ok(integer) = text.parse::<i64>() {
         return out.int64(name, integer);
     }
+    let Some(number) = read(text) else { return out.text(name, text) };
     let double: f64 = text.parse().unwrap_or(f64::INFINITY);
-    let Some(number) = Decimal::of(text) else { return out.text(name, text) };
+    let digits = number.significant().len();
+    // A number too small for a double became zero.
+    let vanished = double == 0.0 && digits > 0;
     // Below the smallest normal number doubles have fewer digits.
-    let is_sure = number.digits.len() <= SURE_DIGITS && (double == 0.0 || double.abs() >= f64::MIN_POSITIVE);
-    if double.is_finite() && (is_sure && !number.vanished(double) || number.survives(double)) {
+    let is_sure = digits <= SURE_DIGITS && (double == 0.0 || double.abs() >= f64::MIN_POSITIVE);
+    if double.is_finite() && (is_sure && !vanished || survives(&number, double)) {
         return out.double(name, double);
     }
-    match number.bits() {
+    match decimal128(&number) {
         Some(bits) => out.decimal(name, bits),
         None => out.text(name, text),
     }
 }
 
-/// A number as its digits, without zeros at either end, and the power of ten they are times.
-#[derive(PartialEq, Eq)]
-struct Decimal {
-    negative: bool,
-    digits: String,
-    exponent: i32,
+fn read(text: &str) -> Option<Decimal<'_>> {
+    Decimal::parse(text).filter(|number| number.exponent().abs() < EXPONENT_LIMIT)
 }
 
-impl Decimal {
-    /// `None` where the exponent is beyond all reason.
-    fn of(text: &str) -> Option<Self> {
-        let negative = text.starts_with('-');
-        let text = text.strip_prefix('-').unwrap_or(text);
-        let (mantissa, exponent) = match text.find(['e', 'E']) {
-            Some(at) => (&text[..at], text[at + 1..].parse::<i32>().ok().filter(|e| e.abs() < 100_000)?),
-            None => (text, 0),
-        };
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = format!("{whole}{fraction}");
-        let fraction = i32::try_from(fraction.len()).ok()?;
-        let digits = all.trim_start_matches('0');
-        let kept = digits.trim_end_matches('0');
-        if kept.is_empty() {
-            return Some(Self { negative, digits: String::new(), exponent: 0 });
-        }
-        let zeros = i32::try_from(digits.len() - kept.len()).ok()?;
-        let digits = kept.to_owned();
-        Some(Self { negative, digits, exponent: exponent.checked_sub(fraction)?.checked_add(zeros)? })
-    }
+/// Returns whether the double, written with the shortest text or with as many digits, is this number.
+/// Both are tried: where two texts are as short and as near, programs differ in which they write.
+fn survives(number: &Decimal<'_>, double: f64) -> bool {
+    let digits = number.significant().len().saturating_sub(1);
+    [format!("{double:e}"), format!("{double:.digits$e}")].iter().any(|back| read(back).as_ref() == Some(number))
+}
 
-    /// A number too small for a double became zero.
-    fn vanished(&self, double: f64) -> bool {
-        double == 0.0 && !self.digits.is_empty()
+/// Returns the number as IEEE 754-2008 decimal128 with a binary coefficient.
+fn decimal128(number: &Decimal<'_>) -> Option<u128> {
+    let digits = number.significant();
+    if digits.len() > DECIMAL_DIGITS || !(-DECIMAL_BIAS..=DECIMAL_LARGEST).contains(&digits.exponent()) {
+        return None;
     }
-
-    /// The double, written with the shortest text or with as many digits, is this number. Both: where
-    /// two texts are as short and as near, programs differ in which they write.
-    fn survives(&self, double: f64) -> bool {
-        let digits = self.digits.len().saturating_sub(1);
-        [format!("{double:e}"), format!("{double:.digits$e}")].iter().any(|back| Self::of(back).as_ref() == Some(self))
-    }
-
-    /// The number as IEEE 754-2008 decimal128 with a binary coefficient.
-    fn bits(&self) -> Option<u128> {
-        if self.digits.len() > DECIMAL_DIGITS || !(-DECIMAL_BIAS..=DECIMAL_LARGEST).contains(&self.exponent) {
-            return None;
-        }
-        let coefficient: u128 = if self.digits.is_empty() { 0 } else { self.digits.parse().ok()? };
-        let exponent = u128::from((self.exponent + DECIMAL_BIAS).unsigned_abs());
-        Some(u128::from(self.negative) << 127 | exponent << 113 | coefficient)
-    }
+    let exponent = u128::from((digits.exponent() + DECIMAL_BIAS).unsigned_abs());
+    Some(u128::from(number.is_negative()) << 127 | exponent << 113 | digits.coefficient()?)
 }
 
 #[cfg(test)]
@@ -161,15 +136,15 @@ mod tests {
             let shown = match of(&text) {
                 Bson::Int64(number) => number.to_string(),
                 Bson::Double(number) => {
-                    prop_assert!(Decimal::of(&text).is_some_and(|was| was.survives(number)), "{}", text);
+                    prop_assert!(read(&text).is_some_and(|was| survives(&was, number)), "{}", text);
                     return Ok(());
                 }
                 Bson::Decimal128(number) => number.to_string().replace("E+", "e"),
                 Bson::String(same) => same,
                 other => panic!("{other:?}"),
             };
-            let (was, is) = (Decimal::of(&text).unwrap(), Decimal::of(&shown).unwrap());
-            prop_assert!(was.digits == is.digits && was.exponent == is.exponent, "{} {}", text, shown);
+            let (was, is) = (read(&text).unwrap(), read(&shown).unwrap());
+            prop_assert!(was.significant() == is.significant(), "{} {}", text, shown);
         }
 
         #[test]

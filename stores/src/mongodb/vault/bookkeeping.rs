@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
+use lethe_core::place::Place;
 use mongodb::bson::{Document, doc};
 
 use crate::{
-    Bookkeeping, Fault, Place, Progress, StoreError,
+    Bookkeeping, Fault, Progress, StoreError,
     mongodb::{
         sink::writes::whole,
         vault::{MongodbVault, PLACES, PROGRESS, escaped, id, unescaped},
@@ -46,10 +47,11 @@ impl MongodbVault {
         let rows: BTreeMap<String, Document> = places
             .iter()
             .map(|place| {
-                let Place { store, name, space, form } = place;
-                let id = id(&[store, name, space, form, pipeline]);
+                let Place { store, object, space, form } = place;
+                let (store, form) = (store.as_str(), form.to_string());
+                let id = id(&[store, object, space, &form, pipeline]);
                 let row = doc! {
-                    "_id": &id, "store": store, "name": name, "space": space, "form": form, "pipeline": pipeline,
+                    "_id": &id, "store": store, "name": object, "space": space, "form": form, "pipeline": pipeline,
                 };
                 (id, row)
             })
@@ -62,11 +64,12 @@ impl MongodbVault {
 
     async fn read_places(&self) -> Result<Vec<Place>, Fault> {
         let rows = self.rows(PLACES, doc! {}).await?;
-        let places = rows.iter().map(|row| {
-            let text = |name| row.get_str(name).ok().map(str::to_owned);
-            Some(Place { store: text("store")?, name: text("name")?, space: text("space")?, form: text("form")? })
-        });
-        let places: BTreeSet<Place> = places.collect::<Option<_>>().ok_or_else(|| self.strange(PLACES))?;
+        let mut places = BTreeSet::new();
+        for row in &rows {
+            let text = |name| row.get_str(name).map_err(|_| self.strange(PLACES));
+            let (object, space) = (text("name")?.to_owned(), text("space")?.to_owned());
+            places.insert(Place::from_stored(text("store")?, object, space, text("form")?)?);
+        }
         Ok(places.into_iter().collect())
     }
 }
