@@ -1,9 +1,9 @@
-//! Files with any bytes as a source: no panic; offsets ascend; batches of any size give the same
-//! records; and a source that goes on at a record's offset, or where a batch says to go on, gives
-//! exactly the rest. At any other offset there is no panic, either.
+//! Files with any bytes as a source. Nothing panics and offsets ascend. Batches of any size give
+//! the same records. A source that continues at a record's offset, or at the offset after a batch,
+//! gives exactly the rest; at any other offset it does not panic.
 //!
-//! The first byte chooses the format and the delimiter, the second the size of batches, the third the
-//! longest event, the fourth where to go on.
+//! The first byte chooses the format and the delimiter, the second the size of batches, the third
+//! the longest event, the fourth where to continue.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ use lethe_stores::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// A record without the buffer it lies in.
+/// A record with its own bytes.
 #[derive(Clone, Debug, PartialEq)]
 struct One {
     offset: u64,
@@ -48,8 +48,8 @@ fn options(choice: u8, longest: u8, resume: u64) -> FileSourceOptions {
     options
 }
 
-/// Every record, and the offsets from which batches say to go on; `None` where the file is refused
-/// or breaks off.
+/// Returns every record, and the offsets to continue from after each batch; `None` if the file is
+/// refused or breaks off.
 fn read(options: FileSourceOptions, batch: usize) -> Option<(Vec<One>, Vec<u64>)> {
     let mut source = FileSource::open(options).ok()?;
     let (mut records, mut marks) = (Vec::new(), Vec::new());
@@ -78,7 +78,8 @@ fuzz_target!(|data: &[u8]| {
     if choice & 1 == 0 {
         for record in records.iter().filter(|record| record.unreadable.is_none()) {
             let row = serde_json::from_slice::<serde_json::Value>(&record.value);
-            // A number beyond every float is in JSON's grammar; the engine rejects it by its own name.
+            // A number beyond every float is valid in JSON's grammar; the engine rejects it for its
+            // own reason.
             let far = |error: serde_json::Error| error.to_string().contains("out of range");
             assert!(row.map_or_else(far, |row| row.is_object()), "a row is no object");
         }

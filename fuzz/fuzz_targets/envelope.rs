@@ -1,6 +1,6 @@
-//! Whatever a store or a person hands back as a sealed value, a dead letter, a letter's content, a
-//! token or a keys Secret: it is read or refused, without a panic, and never repeated in an error.
-//! What is sealed opens again, and only where it belongs.
+//! Any bytes in place of a sealed value, a dead letter, a letter's content, a token or a keys
+//! Secret: they are read or refused, without a panic, and never repeated in an error. A sealed
+//! value opens again, and only in its own context.
 
 #![no_main]
 
@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 
 use lethe_core::{
     engine::Record,
+    identity::{Reference, RootCheck, Token, TokenText},
     keys::{DataKey, KeyRing},
     letter,
     seal::{Scratch, SealContext, SubjectCipher, class_of},
-    identity::{Reference, RootCheck, Token, TokenText},
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -1,5 +1,5 @@
 //! The loader, the checks and the compiler on any text: no panic, and an end in bounded time, which
-//! libFuzzer's `-timeout` holds them to. The first byte says whether the text must be JSON.
+//! libFuzzer's `-timeout` enforces. The first byte decides whether the text must be JSON.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use lethe_core::{
 use lethe_crds::load::read_text;
 use libfuzzer_sys::fuzz_target;
 
-/// Whatever a pipeline refers to is there.
+/// Every object that a pipeline refers to exists.
 struct Anything;
 
 impl Surroundings for Anything {

@@ -1,8 +1,8 @@
-//! The engine on any bytes: it reads, protects and writes them without a panic; it takes for JSON
-//! what serde_json takes; what comes out is JSON with each of Lethe's own members once; and the same
+//! The engine on any bytes: it reads, protects and writes them without a panic, and reads as JSON
+//! what serde_json reads. The output is JSON with each of Lethe's own members once, and the same
 //! record gives the same bytes again.
 //!
-//! The first byte chooses what becomes of undeclared data and whether the record is a tombstone, the
+//! The first byte chooses how undeclared data is handled and whether the record is a tombstone, the
 //! next eight are the record's timestamp, the rest is its value.
 
 #![no_main]
@@ -43,7 +43,7 @@ fn engines() -> &'static [Engine] {
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, rest)) = data.split_first() else { return };
     let Some((timestamp, value)) = rest.split_first_chunk::<8>() else { return };
-    // Half of all records come from about now, or no event would ever be in time.
+    // Half of all records are recent, or no event would ever be in time.
     let timestamp = if choice & 8 == 0 { NOW } else { i64::from_le_bytes(*timestamp) };
     let tombstone = choice & 4 != 0;
     let record = Record {
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(once == again, "the same record gives other bytes");
 });
 
-/// The documents that each sink gets, one after the other.
+/// Returns the documents of each sink, one after the other.
 fn run(engine: &Engine, record: &Record<'_>, scratch: &mut Scratch) -> Option<Vec<Vec<u8>>> {
     let reading = engine.read(record, scratch);
     agrees_with_serde(record, &reading);
@@ -95,7 +95,7 @@ fn run(engine: &Engine, record: &Record<'_>, scratch: &mut Scratch) -> Option<Ve
     Some(out.into_iter().map(|batch| batch.bytes).collect())
 }
 
-/// What one of the two can't read, the other can't read either.
+/// If one of the two cannot read it, the other cannot either.
 fn agrees_with_serde(record: &Record<'_>, reading: &Reading) {
     let Some(value) = record.value else { return };
     let theirs = serde_json::from_slice::<serde_json::Value>(value);
@@ -104,7 +104,7 @@ fn agrees_with_serde(record: &Record<'_>, reading: &Reading) {
             assert!(theirs.is_err(), "serde_json reads what the walk calls no JSON");
         }
         Reading::Process(_) | Reading::Denied => assert!(theirs.is_ok(), "serde_json can't read it"),
-        // It is no JSON, but that was not what was wrong first; or it is, and breaks a rule.
+        // Either it is not JSON but another mistake came first, or it is JSON and breaks a rule.
         Reading::Rejected(_) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! What the fuzz targets share.
+//! Code that several fuzz targets use.
 
 pub mod pipeline;
 pub mod top_keys;

@@ -85,8 +85,8 @@ fn event(undeclared: Undeclared) -> EventRules {
     }
 }
 
-/// The pipeline. Where nothing undeclared passes, an event's own time, id and consent are left out
-/// of it, so that the record's count.
+/// Returns the pipeline. If no undeclared data passes, it does not read the event's own time, id
+/// and consent, so that those of the record count.
 pub fn pipeline(undeclared: Undeclared) -> Pipeline {
     let passes = matches!(undeclared, Undeclared::Keep | Undeclared::Detect);
     let mut event = event(undeclared);

@@ -1,4 +1,4 @@
-//! The keys at the top of a JSON object, each as often as it stands there.
+//! The keys at the top of a JSON object, each as often as it occurs.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl<'de> Visitor<'de> for KeysVisitor {
     }
 }
 
-/// The keys of an object; `None` where the bytes are none.
+/// Returns the keys of an object; `None` if the bytes are not an object.
 pub fn top_keys(document: &[u8]) -> Option<Vec<String>> {
     serde_json::from_slice::<Keys>(document).ok().map(|keys| keys.0)
 }
