@@ -38,6 +38,7 @@ impl Ended {
 
     /// Fails the test unless the exit code is 0.
     #[track_caller]
+    #[allow(clippy::return_self_not_must_use, reason = "most callers want the check alone")]
     pub fn success(self) -> Self {
         assert_eq!(self.code, Some(0), "standard error: {}", self.err());
         self

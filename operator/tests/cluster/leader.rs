@@ -211,7 +211,8 @@ impl<T: Send + 'static> Watch<T> {
             collected.lock().unwrap().extend(value(&object));
             std::future::ready(Ok(()))
         });
-        let task = block_on(async { tokio::spawn(async { collect.await.unwrap() }) });
+        let runtime = block_on(async { tokio::runtime::Handle::current() });
+        let task = runtime.spawn(async { collect.await.unwrap() });
         Self { task, seen }
     }
 

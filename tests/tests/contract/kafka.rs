@@ -20,6 +20,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers},
 };
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::{
     fixture::{DeadLetterStore, Deletion, Fixture, LatestStore, Row, Shape, SinkStore, Subjects, number, run_name},
@@ -33,6 +34,10 @@ dead_letters_laws!(Kafka);
 struct Kafka {
     connection: KafkaConnection,
     name: String,
+    /// One for all reads: to start and end it takes half a second.
+    reader: BaseConsumer,
+    /// The topics that were made.
+    made: Mutex<Vec<Need>>,
 }
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -45,16 +50,17 @@ impl Fixture for Kafka {
             tls: None,
             login: None,
         };
-        Self { connection, name: format!("{}_{}", run_name(), number()) }
+        let mut config = config();
+        let reader = config.set("group.id", run_name()).set("enable.auto.commit", "false").create().unwrap();
+        Self { connection, name: format!("{}_{}", run_name(), number()), reader, made: Mutex::default() }
     }
 
     async fn end(self) {
         let admin: AdminClient<DefaultClientContext> = config().create().unwrap();
-        let topics = [Need::Append, Need::Latest, Need::DeadLetters].map(|need| self.topic(need).name);
+        let topics: Vec<String> = self.made.lock().await.iter().map(|need| self.topic(*need).name).collect();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-        // Most laws use one of the three; the others are not there.
-        let _ = admin.delete_topics(&names, &options).await.unwrap();
+        admin.delete_topics(&names, &options).await.unwrap();
     }
 }
 
@@ -87,7 +93,11 @@ impl Kafka {
 
     async fn make(&self, need: Need) -> String {
         let topic = self.topic(need);
-        ensure(&self.connection, &topic, Access::Make).await.unwrap();
+        let mut made = self.made.lock().await;
+        if !made.contains(&need) {
+            ensure(&self.connection, &topic, Access::Make).await.unwrap();
+            made.push(need);
+        }
         topic.name
     }
 }
@@ -111,7 +121,7 @@ impl SinkStore for Kafka {
     }
 
     async fn rows(&self, shape: Shape, of: &Subjects) -> Vec<Row> {
-        let rows = read(&self.topic(need(shape)).name, of);
+        let rows = self.read(&self.topic(need(shape)).name, of);
         if shape == Shape::Append {
             return rows;
         }
@@ -124,21 +134,22 @@ impl LatestStore for Kafka {
     const DELETION: Deletion = Deletion::Hidden;
 }
 
-/// The records of these subjects, in the order of the topic.
-fn read(topic: &str, of: &Subjects) -> Vec<Row> {
-    let mut config = config();
-    let reader: BaseConsumer = config.set("group.id", run_name()).set("enable.auto.commit", "false").create().unwrap();
-    let (low, high) = reader.fetch_watermarks(topic, 0, TIMEOUT).unwrap();
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Offset(low)).unwrap();
-    reader.assign(&list).unwrap();
-    let (mut rows, mut next) = (Vec::new(), low);
-    while next < high {
-        let message = reader.poll(TIMEOUT).unwrap_or_else(|| panic!("{topic} gives nothing")).unwrap();
-        next = message.offset() + 1;
-        rows.extend(row(&message, of));
+impl Kafka {
+    /// The records of these subjects, in the order of the topic.
+    fn read(&self, topic: &str, of: &Subjects) -> Vec<Row> {
+        let (low, high) = self.reader.fetch_watermarks(topic, 0, TIMEOUT).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(low)).unwrap();
+        self.reader.assign(&list).unwrap();
+        let (mut rows, mut next) = (Vec::new(), low);
+        while next < high {
+            let message = self.reader.poll(TIMEOUT).unwrap_or_else(|| panic!("{topic} gives nothing")).unwrap();
+            next = message.offset() + 1;
+            rows.extend(row(&message, of));
+        }
+        self.reader.unassign().unwrap();
+        rows
     }
-    rows
 }
 
 fn row(message: &BorrowedMessage<'_>, of: &Subjects) -> Option<Row> {

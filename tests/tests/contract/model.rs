@@ -58,7 +58,7 @@ fn latest(events: &[Event]) -> Vec<&Event> {
 }
 
 /// Of each key the greatest version, but for the events that a deletion covers.
-fn uncovered<'e, K: Ord>(events: &'e [Event], key: impl Fn(&Event) -> K) -> Vec<&'e Event> {
+fn uncovered<K: Ord>(events: &[Event], key: impl Fn(&Event) -> K) -> Vec<&Event> {
     let mut state: BTreeMap<K, &Event> = BTreeMap::new();
     for event in events.iter().filter(|event| !event.is_deletion) {
         let newest = state.entry(key(event)).or_insert(event);

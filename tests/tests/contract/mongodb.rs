@@ -1,5 +1,5 @@
-//! MongoDB: one client for the whole binary, one database for all collections, and one for each
-//! vault.
+//! MongoDB: one client for the whole binary, and a database for each law. A shared one would get slow:
+//! some laws write documents of 16 MB.
 
 use std::sync::Arc;
 
@@ -44,20 +44,19 @@ look_laws!(Mongodb);
 struct Mongodb {
     store: Arc<MongodbStore>,
     client: Client,
-    /// The database of this law's vault, which is absent until it is opened. A vault is not shared:
-    /// a page of keys that another master wraps always begins with the same ones.
-    keys: String,
+    /// The database of this law, which is absent until something is opened in it.
+    database: String,
 }
 
 impl Fixture for Mongodb {
     async fn new() -> Self {
         static SHARED: OnceCell<(Arc<MongodbStore>, Client)> = OnceCell::const_new();
         let (store, client) = SHARED.get_or_init(connect).await.clone();
-        Self { store, client, keys: format!("{}_{}", run_name(), number()) }
+        Self { store, client, database: format!("{}_{}", run_name(), number()) }
     }
 
     async fn end(self) {
-        self.client.database(&self.keys).drop().await.unwrap();
+        self.client.database(&self.database).drop().await.unwrap();
     }
 }
 
@@ -82,35 +81,36 @@ async fn connect() -> (Arc<MongodbStore>, Client) {
 
 impl Mongodb {
     /// The documents that fit a filter.
-    async fn find(&self, database: &str, collection: &str, filter: Document, sort: Document) -> Vec<Document> {
+    async fn find(&self, collection: &str, filter: Document, sort: Document) -> Vec<Document> {
         let command = doc! {"find": collection, "filter": filter, "sort": sort, "batchSize": 100_000};
-        let reply = self.client.database(database).run_command(command).await.unwrap();
+        let reply = self.client.database(&self.database).run_command(command).await.unwrap();
         let batch = reply.get_document("cursor").unwrap().get_array("firstBatch").unwrap();
         batch.iter().map(|row| row.as_document().unwrap().clone()).collect()
     }
 
     async fn open_vault(&self) -> MongodbVault {
-        MongodbVault::open(Arc::clone(&self.store), &self.keys, Access::Make).await.unwrap().unwrap()
+        MongodbVault::open(Arc::clone(&self.store), &self.database, Access::Make).await.unwrap().unwrap()
     }
 }
 
-fn options(shape: Shape) -> CollectionOptions {
-    let collection = match shape {
+fn collection(shape: Shape) -> &'static str {
+    match shape {
         Shape::Latest => "latest",
         Shape::Append => "events",
         Shape::AppendByTime => panic!("the key of a collection of events is always the subject and the id"),
-    };
-    collection_options(collection, shape)
+    }
 }
 
-fn collection_options(collection: &str, shape: Shape) -> CollectionOptions {
-    let sink = MongodbSink {
-        store_ref: serde_json::from_value(json!({"name": "docs"})).unwrap(),
-        database: run_name().to_owned(),
-        collection: collection.to_owned(),
-        manage: Some(Manage::Create),
-    };
-    CollectionOptions { sink, records: shape.records(), max_age: Some(AGE) }
+impl Mongodb {
+    fn options(&self, collection: &str, shape: Shape) -> CollectionOptions {
+        let sink = MongodbSink {
+            store_ref: serde_json::from_value(json!({"name": "docs"})).unwrap(),
+            database: self.database.clone(),
+            collection: collection.to_owned(),
+            manage: Some(Manage::Create),
+        };
+        CollectionOptions { sink, records: shape.records(), max_age: Some(AGE) }
+    }
 }
 
 impl SinkStore for Mongodb {
@@ -119,13 +119,14 @@ impl SinkStore for Mongodb {
     const CASES: u32 = 40;
 
     async fn open(&self, shape: Shape) -> CollectionSink {
-        CollectionSink::open(Arc::clone(&self.store), options(shape), Access::Make).await.unwrap()
+        CollectionSink::open(Arc::clone(&self.store), self.options(collection(shape), shape), Access::Make)
+            .await
+            .unwrap()
     }
 
     async fn rows(&self, shape: Shape, of: &Subjects) -> Vec<Row> {
-        let collection = options(shape).sink.collection;
         let filter = doc! {"subject_ref": {"$in": of.references()}};
-        let found = self.find(run_name(), &collection, filter, doc! {"_id": 1}).await;
+        let found = self.find(collection(shape), filter, doc! {"_id": 1}).await;
         let mut rows: Vec<Row> = found.iter().map(|row| read(row, of)).collect();
         rows.sort_by(|a, b| a.seen.cmp(&b.seen));
         rows
@@ -168,11 +169,11 @@ impl RefusingStore for Mongodb {
 
 impl RecordsStore for Mongodb {
     async fn records(&self, shape: Shape) -> Box<dyn Records> {
-        Box::new(MongodbRecords::new(Arc::clone(&self.store), options(shape)))
+        Box::new(MongodbRecords::new(Arc::clone(&self.store), self.options(collection(shape), shape)))
     }
 
     async fn absent(&self) -> Box<dyn Records> {
-        let nowhere = collection_options("nowhere", Shape::Latest);
+        let nowhere = self.options("nowhere", Shape::Latest);
         Box::new(MongodbRecords::new(Arc::clone(&self.store), nowhere))
     }
 
@@ -199,23 +200,23 @@ impl VaultStore for Mongodb {
             "space": space, "token": hex(token),
             "$or": [{"sealed": {"$exists": true}}, {"master": {"$exists": true}}],
         };
-        self.find(&self.keys, "lethe_keys", filter, doc! {}).await.len() as u64
+        self.find("lethe_keys", filter, doc! {}).await.len() as u64
     }
 
     async fn attestations(&self, key: String) -> Vec<String> {
-        let rows = self.find(&self.keys, "lethe_attestations", doc! {"key_name": key}, doc! {"_id": 1}).await;
+        let rows = self.find("lethe_attestations", doc! {"key_name": key}, doc! {"_id": 1}).await;
         rows.iter().map(|row| row.get_str("attestation").unwrap().to_owned()).collect()
     }
 
     async fn audit_lines(&self) -> Vec<String> {
-        let rows = self.find(&self.keys, "lethe_audit", doc! {}, doc! {"_id": 1}).await;
+        let rows = self.find("lethe_audit", doc! {}, doc! {"_id": 1}).await;
         rows.iter().map(|row| row.get_str("line").unwrap().to_owned()).collect()
     }
 }
 
 impl AbsentVaultStore for Mongodb {
     async fn look(&self) -> bool {
-        MongodbVault::open(Arc::clone(&self.store), &self.keys, Access::Look).await.unwrap().is_some()
+        MongodbVault::open(Arc::clone(&self.store), &self.database, Access::Look).await.unwrap().is_some()
     }
 
     async fn make(&self) {
@@ -223,6 +224,6 @@ impl AbsentVaultStore for Mongodb {
     }
 
     async fn is_anything_there(&self) -> bool {
-        !self.client.database(&self.keys).list_collection_names().await.unwrap().is_empty()
+        !self.client.database(&self.database).list_collection_names().await.unwrap().is_empty()
     }
 }

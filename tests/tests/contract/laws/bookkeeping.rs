@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lethe_stores::{Place, Progress};
+use lethe_core::place::Place;
+use lethe_stores::Progress;
 use proptest::prelude::*;
 
 use super::names::Names;
@@ -54,12 +55,7 @@ pub async fn progress_is_the_last_value_of_each_name<S: VaultStore>(store: &S) {
 
 pub async fn a_place_is_registered_once_and_outlives_its_progress<S: VaultStore>(store: &S) {
     let (vault, names) = (store.vault().await, Names::new());
-    let place = |name: &str, form: &str| Place {
-        store: "cluster".into(),
-        name: name.into(),
-        space: names.space(),
-        form: form.into(),
-    };
+    let place = |name: &str, form: &str| Place::from_stored("cluster", name.into(), names.space(), form).unwrap();
     let places =
         [place("a", "Reference:Analytics"), place("b", "Sealed"), place("b", "Token"), place("c", "Clear:/user/id")];
     for pipeline in [names.pipeline(), names.pipeline(), names.other_pipeline()] {

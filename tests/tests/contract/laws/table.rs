@@ -57,15 +57,15 @@ fn is_model<S: TableStore>(shape: Shape, rows: &[Row], events: &[Event]) {
 }
 
 pub async fn a_latest_table_of_many_workers_ends_as_the_model_in_any_order<S: TableStore>(store: &S) {
-    of_many_workers(store, Latest).await;
+    of_many_workers(store, Latest);
 }
 
 pub async fn an_append_table_of_many_workers_ends_as_the_model_in_any_order<S: TableStore>(store: &S) {
-    of_many_workers(store, Append).await;
+    of_many_workers(store, Append);
 }
 
 /// A worker for each batch, which knows of no other.
-async fn of_many_workers<S: TableStore>(store: &S, shape: Shape) {
+fn of_many_workers<S: TableStore>(store: &S, shape: Shape) {
     let of = match S::ANSWERS {
         Answers::Row => events().boxed(),
         Answers::Memory => untied().boxed(),

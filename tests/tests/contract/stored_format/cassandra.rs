@@ -120,7 +120,9 @@ impl StoredStore for Stored {
             self.dump(stored).await.into_iter().partition(|entry| entry.place == "topic");
         // What was written with the clock ahead would win over every later write.
         let now = jiff::Timestamp::now().as_microsecond();
-        rows.iter_mut().for_each(|row| row.written = row.written.map(|at| at.min(now)));
+        for row in &mut rows {
+            row.written = row.written.map(|at| at.min(now));
+        }
         for (name, entries) in [(ROWS, rows), (LETTERS, letters)] {
             fs::write(stored.kept_path(name), text(entries.iter().map(Entry::line).collect())).unwrap();
         }

@@ -45,7 +45,7 @@ pub fn dump_file(path: &Path) -> Vec<Entry> {
     let mut entries = Vec::new();
     for name in names {
         let mut rows = connection.prepare(&format!("SELECT * FROM {name}")).unwrap();
-        let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
         let read = rows.query_map([], |row| {
             let cells = columns.iter().enumerate().map(|(at, column)| Ok((column.clone(), cell(row.get_ref(at)?))));
             Ok(Value::Object(cells.collect::<rusqlite::Result<Map<_, _>>>()?))

@@ -10,7 +10,6 @@ mod topic;
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use lethe_core::place::Form;
 use lethe_stores::{DeadLetters, LetterKey, Vault};
 use lethe_tests::process::{Counts, finish, worker};
 use serde_json::{Value, json};
@@ -191,11 +190,10 @@ async fn letters_of(letters: &dyn DeadLetters) -> Value {
 }
 
 async fn places_of(vault: &dyn Vault, stored: &Stored) -> Value {
-    let places = vault.places().await.unwrap().into_iter().map(|place| {
-        let form: Form = place.form.parse().unwrap();
-        assert_eq!(form.to_string(), place.form);
-        json!([place.store, stored.as_kept(&place.name), place.space, place.form])
-    });
+    let places =
+        vault.places().await.unwrap().into_iter().map(|place| {
+            json!([place.store.as_str(), stored.as_kept(&place.object), place.space, place.form.to_string()])
+        });
     Value::Array(places.collect())
 }
 
