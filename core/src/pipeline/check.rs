@@ -2,6 +2,7 @@
 
 use lethe_crds::{
     ProfilePipeline,
+    load::DEFAULT_NAMESPACE,
     profile_pipeline::{Dedupe, Undeclared},
 };
 
@@ -15,8 +16,6 @@ use super::{
 
 /// How many ids dedupe remembers by default.
 const DEFAULT_MAX_IDS: i32 = 1_000_000;
-/// The namespace of an object that names none, as in kubectl.
-const DEFAULT_NAMESPACE: &str = "default";
 
 /// A pipeline without errors.
 #[derive(Clone, Debug)]

@@ -13,7 +13,10 @@ use lethe_core::{
     keys::{KeyRing, KeyRingError, KeyRingMismatch},
     pipeline::{Checked, Mistake, Pipeline},
 };
-use lethe_crds::{ProfilePipeline, load::Resources};
+use lethe_crds::{
+    ProfilePipeline,
+    load::{DEFAULT_NAMESPACE, Resources},
+};
 pub use lethe_stores::open::Stores;
 use lethe_stores::{
     Access, Progress, StoreError, Vault,
@@ -117,7 +120,7 @@ pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r Prof
     let all: Vec<&ProfilePipeline> = resources.pipelines().collect();
     let full = |pipeline: &ProfilePipeline| {
         let metadata = &pipeline.metadata;
-        let namespace = metadata.namespace.as_deref().unwrap_or("default");
+        let namespace = metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
         format!("{namespace}/{}", metadata.name.as_deref().unwrap_or_default())
     };
     let names = || all.iter().map(|pipeline| full(pipeline)).collect::<Vec<_>>().join(", ");
@@ -143,7 +146,7 @@ pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r Prof
 
 /// Checks a pipeline and its references.
 pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checked, OpenError> {
-    let namespace = pipeline.metadata.namespace.as_deref().unwrap_or("default");
+    let namespace = pipeline.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
     Pipeline::check(pipeline, &NamespaceObjects { resources, namespace }).map_err(OpenError::Mistakes)
 }
 

@@ -1,7 +1,7 @@
 //! The loaded manifests that a pipeline may refer to.
 
 use lethe_core::pipeline::{KEYS_SECRET_TYPE, SecretSight, StoreKind, Surroundings};
-use lethe_crds::load::Resources;
+use lethe_crds::load::{DEFAULT_NAMESPACE, Resources};
 
 use super::keys::may_read;
 
@@ -36,7 +36,7 @@ impl Surroundings for NamespaceObjects<'_> {
         let here = self
             .resources
             .data_stores()
-            .filter(|store| store.metadata.namespace.as_deref().unwrap_or("default") == self.namespace);
+            .filter(|store| store.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE) == self.namespace);
         here.filter_map(|store| store.metadata.name.clone()).collect()
     }
 }
