@@ -7,7 +7,6 @@ CARGO ?= cargo
 # Cargo unites the features of the packages and targets that it builds. If it always builds all of
 # them, tests share one build of each dependency. Only the demo and the generators build less: they
 # use no server, so they need no driver and none of the tools that drivers are built with.
-BUILT = $(CARGO_TARGET_DIR)/debug
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test generate bench soak engines-up engines-down clean lint unit \
@@ -17,8 +16,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: need-cargo need-cc ## Protect 100,000 generated profiles on this machine and show the results
-	@$(CARGO) build -p lethe-worker -p lethe-generate --no-default-features --bin lethe-worker --bin lethe-generate
-	@./scripts/demo.sh "$(BUILT)/lethe-worker" "$(BUILT)/lethe-generate"
+	@$(CARGO) build --profile demo -p lethe-worker -p lethe-generate --no-default-features --bin lethe-worker --bin lethe-generate
+	@./scripts/demo.sh "$(CARGO_TARGET_DIR)/demo/lethe-worker" "$(CARGO_TARGET_DIR)/demo/lethe-generate"
 
 check: lint unit ## Formatting, lints, unit tests, freshness of generated files: seconds when warm
 

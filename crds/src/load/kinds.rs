@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use k8s_openapi::{api::core::v1, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::core::{cel, schema as transforms};
+use kube::core::schema as transforms;
+use kube_cel::{CompiledSchema, ValidationError, ValidationErrors, compile_schema, validate_compiled};
 use schemars::{JsonSchema, generate::SchemaSettings, transform::AddNullable};
 use serde_json::Value as Json;
 
@@ -96,16 +97,16 @@ impl Kind {
 }
 
 thread_local! {
-    static RULES: [Option<cel::CompiledSchema>; 5] =
-        Kind::ALL.map(|kind| kind.definition().map(cel::compile_schema));
+    static RULES: [Option<CompiledSchema>; 5] =
+        Kind::ALL.map(|kind| kind.definition().map(compile_schema));
 }
 
 /// Returns the CEL rules of the kind that an object breaks, with path and message.
-pub fn broken_rules(kind: Kind, object: &Json) -> Vec<cel::ValidationError> {
+pub fn broken_rules(kind: Kind, object: &Json) -> Vec<ValidationError> {
     RULES.with(|rules| match &rules[kind as usize] {
-        Some(compiled) => cel::validate_compiled(compiled, object, None)
+        Some(compiled) => validate_compiled(compiled, object, None)
             .err()
-            .map(cel::ValidationErrors::into_vec)
+            .map(ValidationErrors::into_vec)
             .unwrap_or_default(),
         None => Vec::new(),
     })

@@ -136,7 +136,7 @@ fn check(kind: Kind, node: &Node) -> Vec<Found> {
     let shapely = found.is_empty();
     for broken in kinds::broken_rules(kind, &node.to_json()) {
         // A rule can't be evaluated if a member has the wrong type; that mistake is reported above.
-        if shapely || broken.kind == kube::core::cel::ErrorKind::ValidationFailure {
+        if shapely || broken.kind == kube_cel::ErrorKind::ValidationFailure {
             found.push(Found {
                 at: place(node, &broken.field_path),
                 path: broken.field_path,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use kube::core::cel::{CompiledSchema, ErrorKind, compile_schema, validate_compiled};
+use kube_cel::{CompiledSchema, ErrorKind, compile_schema, validate_compiled};
 use serde_json::{Value, json};
 
 use crate::crds;
