@@ -48,6 +48,7 @@ use crate::{
 /// Reconciles the pipelines of a view.
 struct PipelineReconciler {
     context: Arc<Context>,
+    pipelines: Store<ProfilePipeline>,
     stores: Store<DataStore>,
     children: Children,
 }
@@ -84,7 +85,8 @@ pub async fn run(context: Arc<Context>, view: &View, stopped: watch::Receiver<bo
     let stores = watches.watch(stores, watcher::Config::default(), move |store: &DataStore| users_of(store, &known));
     let children = Children::watch(&mut watches, view, &client);
     drop(watches);
-    let reconciler = Arc::new(PipelineReconciler { context: Arc::clone(&context), stores, children });
+    let reconciler =
+        Arc::new(PipelineReconciler { context: Arc::clone(&context), pipelines: pipelines.clone(), stores, children });
     let status_context = Arc::clone(&context);
     let initialize = move |pipeline: Arc<ProfilePipeline>| {
         let context = Arc::clone(&status_context);
@@ -133,6 +135,16 @@ fn users_of(store: &DataStore, pipelines: &Store<ProfilePipeline>) -> Vec<Object
 
 impl PipelineReconciler {
     async fn reconcile(&self, pipeline: &ProfilePipeline) -> Result<Action, Fault> {
+        let result = self.reconcile_existing(pipeline).await;
+        // A pipeline that was deleted meanwhile is not reconciled again: what this reconcile has
+        // recorded would count for ever.
+        if self.pipelines.get(&ObjectRef::from_obj(pipeline)).is_none() {
+            forget(pipeline, &self.context);
+        }
+        result
+    }
+
+    async fn reconcile_existing(&self, pipeline: &ProfilePipeline) -> Result<Action, Fault> {
         // Owner references delete the pipeline's objects.
         if pipeline.metadata.deletion_timestamp.is_some() {
             forget(pipeline, &self.context);
