@@ -188,9 +188,9 @@ fn a_pipeline_that_can_t_run_in_a_cluster_is_refused_and_a_namespace_is_deleted_
     let _operator = namespace.operator();
     create_keys(&namespace);
     namespace.apply(include_str!("../../../examples/laptop/store.yaml"));
-    namespace.apply(include_str!("../../../examples/laptop/pipeline.yaml"));
-    let name = namespace.list("profilepipeline", "")[0]["metadata"]["name"].as_str().unwrap().to_owned();
-    namespace.wait_for_reason(&format!("profilepipeline/{name}"), "NotForClusters");
+    let laptop = include_str!("../../../examples/laptop/pipeline.yaml");
+    namespace.apply(&laptop.replacen("name: profiles\n", "name: laptop\n", 1));
+    namespace.wait_for_reason("profilepipeline/laptop", "NotForClusters");
     namespace.apply(STREAMING[0]);
     namespace.apply(STREAMING[1]);
     namespace.wait_for(WORKERS, |workers| !workers.is_null());
