@@ -24,6 +24,8 @@ check: lint unit ## Formatting, lints, unit tests, freshness of generated files:
 test: need-python need-engines need-go need-node lint ## All of `check`, and tests that run the real programs on real servers
 	@./tests/engines/kubernetes/build >/dev/null
 	@if $(NODE); then ./tests/engines/kubernetes/build node >/dev/null; fi
+	@# Lists the sources of each program, by which tests know that none is older than its sources.
+	$(CARGO) build --workspace --all-targets
 	$(CARGO) test --workspace
 
 generate: need-cargo need-cc ## Write the CRDs and the references in docs/ from the types
