@@ -1,9 +1,11 @@
-//! Dead letters in a topic. A letter's key is its subject's token, else its row key; what it says of
-//! itself lies in headers, for Lethe as one JSON object, for people's tools as Kafka Connect names it.
+//! Dead letters in a topic. The record key is the token of the subject if the letter is sealed with
+//! the key of a subject, else the key of the letter. The description of a letter is stored in
+//! headers: for Lethe as one JSON object, for other tools under the header names of Kafka Connect.
 //!
-//! A topic forgets nothing on demand: a letter that was redriven is followed by a record without a
-//! value that names it, and whoever reads the topic leaves both out. Letters of a topic go with its
-//! retention; until then those of an erased subject, or of a day that is over, can't be opened.
+//! A record of a topic can't be deleted on demand. A redriven letter is therefore followed by a
+//! record that names it and has no value, and readers skip both. The retention of the topic deletes
+//! the letters in the end. Until then a letter can't be opened if its subject was erased or the key
+//! of its day has expired.
 
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
@@ -32,23 +34,23 @@ use crate::{
 const LETTER: &str = "lethe.letter";
 const REMOVED: &str = "lethe.removed";
 
-/// Dead letters in a topic.
+/// A store of dead letters in one topic.
 pub struct KafkaLetters {
     connection: KafkaConnection,
     topic: String,
     producer: Mutex<Producer>,
-    /// The list that is under way.
+    /// The scan that the next page continues.
     scan: Mutex<Option<Scan>>,
 }
 
-/// A pass over the topic: what was removed is known before the first letter is given out.
+/// A pass over the topic. All removals are read before the first letter is returned.
 struct Scan {
     history: History,
     gone: HashSet<[u8; 32]>,
 }
 
 impl KafkaLetters {
-    /// Opens a producer; the topic was looked at before ([`crate::kafka::ensure`]).
+    /// Opens a producer. Call [`crate::kafka::ensure`] first, which checks the topic.
     pub fn open(connection: &KafkaConnection, topic: &str) -> Result<Self, StoreError> {
         Ok(Self {
             connection: connection.clone(),
@@ -71,7 +73,8 @@ impl KafkaLetters {
         .await
     }
 
-    /// Up to `limit` letters that `wanted` takes. A letter that was written twice is given once.
+    /// Returns up to `limit` letters that `wanted` accepts. A letter that was written twice is
+    /// returned once.
     async fn page(
         &self,
         mut scan: Scan,
@@ -161,7 +164,7 @@ impl DeadLetters for KafkaLetters {
 
     fn remove(&self, _pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            // Its place in the topic doesn't matter: a reader looks through all of it first.
+            // The record may be in any partition: a reader reads all removals of the topic first.
             let letters: Vec<_> = keys.into_iter().map(|key| (key, hex(&key).to_vec())).collect();
             self.forget(&letters).await
         })
@@ -186,7 +189,7 @@ fn record_key(letter: &Letter) -> Vec<u8> {
     }
 }
 
-/// What a letter says of itself: codes, declared paths and names.
+/// The description of a letter: codes, declared paths and names.
 struct Described {
     letter: String,
     reason: String,
@@ -251,7 +254,7 @@ fn removed_key(message: &BorrowedMessage<'_>) -> Option<[u8; 32]> {
     header(message, REMOVED).and_then(unhex)
 }
 
-/// A letter as it was written; `None` for a record that is none.
+/// Parses a letter. Returns `None` if the record is not a letter.
 fn letter(message: &BorrowedMessage<'_>) -> Option<Letter> {
     let sealed = message.payload()?.to_vec();
     let of: Value = serde_json::from_slice(header(message, LETTER)?).ok()?;

@@ -1,12 +1,13 @@
-//! What goes wrong in Kafka, with what to do. The kind comes from librdkafka's code. Messages name
-//! brokers, topics and groups.
+//! Errors of Kafka, each with its fix. The kind follows from the error code of librdkafka. Messages
+//! name brokers, topics and groups.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::{ErrorKind, StoreError, open::KafkaConnection};
 
-/// An error of librdkafka as an answer of the store. `reason` is what the client said of its
-/// connections meanwhile: an error of a call says only that there are none.
+/// Converts an error of librdkafka. `reason` is the last connection error that the client reported.
+/// It is preferred if the call failed because no broker was reachable: the error of the call does
+/// not hold the cause.
 pub(super) fn of_kafka(
     connection: &KafkaConnection,
     error: &KafkaError,
@@ -20,7 +21,8 @@ pub(super) fn of_kafka(
     }
     match own {
         Some(code) => of_code(connection, code, &error.to_string()),
-        // The only settings that aren't constants of this program and can be wrong are the certificates.
+        // All other settings that could be invalid are constants of this program, so the cause is a
+        // certificate.
         None if connection.tls.is_some() && matches!(error, KafkaError::ClientCreation(_)) => {
             self::error(connection, ErrorKind::Tls, error.to_string())
         }
@@ -28,7 +30,7 @@ pub(super) fn of_kafka(
     }
 }
 
-/// An error code as an answer of the store.
+/// Converts an error code. `text` is the message of librdkafka.
 pub(super) fn of_code(connection: &KafkaConnection, code: Code, text: &str) -> StoreError {
     let kind = kind(code);
     let message = match code {
@@ -76,8 +78,8 @@ pub(super) fn of_code(connection: &KafkaConnection, code: Code, text: &str) -> S
     error(connection, kind, message)
 }
 
-/// The kind of a code. A code that isn't listed passes by itself: brokers come up, elect leaders and
-/// move partitions.
+/// Returns the kind of a code. Codes that aren't listed are transient: brokers start, elect leaders
+/// and move partitions.
 const fn kind(code: Code) -> ErrorKind {
     match code {
         Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => ErrorKind::Login,
@@ -106,12 +108,12 @@ const fn is_unreachable(code: Code) -> bool {
     )
 }
 
-/// The first sentence of a long story.
+/// Returns the first line, cut to 300 characters.
 fn short(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(300).collect()
 }
 
-/// An error of this cluster.
+/// Returns an error that names this store.
 pub(super) fn error(connection: &KafkaConnection, kind: ErrorKind, message: impl Into<String>) -> StoreError {
     StoreError::new(kind, &connection.store, message)
 }

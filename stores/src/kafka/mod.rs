@@ -1,7 +1,7 @@
-//! Apache Kafka, through librdkafka: a topic as a source, as a sink, as a place for dead letters.
+//! Apache Kafka, through librdkafka: a topic as a source, as a sink and as a store of dead letters.
 //!
-//! librdkafka keeps threads of its own. What polls it blocks and needs a thread of its own; what waits
-//! for deliveries is async.
+//! librdkafka runs threads of its own. Code that polls it blocks and needs a dedicated thread. Code
+//! that waits for deliveries is async.
 
 mod connect;
 mod dead_letters;

@@ -1,4 +1,4 @@
-//! Whether a cluster answers.
+//! Checks whether a cluster answers.
 
 use rdkafka::producer::Producer;
 
@@ -8,7 +8,8 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// Asks a cluster for its brokers. Kafka's protocol reports no version.
+/// Asks a cluster for its brokers. The version is `None`, because the protocol of Kafka does not
+/// report one. Fails if the cluster names no broker.
 pub async fn probe(connection: &KafkaConnection) -> Result<Probe, StoreError> {
     let asked = connection.clone();
     let asking = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! A topic as it is declared: looked at, and made where the manifest says so.
+//! Checks that a topic fits its declaration, and creates it if the manifest allows that.
 
 use std::time::Duration;
 
@@ -19,39 +19,40 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// Once made, brokers tell each other of a topic within moments.
+/// How long a new topic may take until all brokers know it.
 const SPREADING: Duration = Duration::from_secs(15);
 
-/// What a topic is for.
+/// What a topic is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// It is read.
+    /// The topic is read.
     Source,
-    /// It holds every event.
+    /// The topic holds every event.
     Append,
-    /// It holds the latest state of each subject: it must be compacted.
+    /// The topic holds the latest state of each subject. It must be compacted.
     Latest,
-    /// It holds dead letters: it must not be compacted.
+    /// The topic holds dead letters. It must not be compacted.
     DeadLetters,
 }
 
-/// A topic as it is declared.
+/// The declaration of a topic.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    /// Its name.
+    /// Name of the topic.
     pub name: String,
-    /// What it is for.
+    /// What the topic is used for.
     pub need: Need,
-    /// Whether Lethe makes it.
+    /// Whether Lethe creates the topic.
     pub manage: Manage,
-    /// Partitions of a topic that Lethe makes.
+    /// Number of partitions, if Lethe creates the topic.
     pub partitions: Option<i32>,
-    /// Replicas of a topic that Lethe makes.
+    /// Number of replicas, if Lethe creates the topic.
     pub replication: Option<i32>,
 }
 
-/// Looks whether a topic is there and fits, and makes it where it may. Answers its number of
-/// partitions.
+/// Checks that a topic exists and fits its declaration. Creates an absent topic if `manage` is
+/// `Create` and `access` allows it. Returns the number of partitions: 0 if the topic is absent and
+/// a later run creates it.
 pub async fn ensure(connection: &KafkaConnection, topic: &Topic, access: Access) -> Result<usize, StoreError> {
     let found = look(connection, topic).await?;
     let made = match found {
@@ -73,7 +74,7 @@ pub async fn ensure(connection: &KafkaConnection, topic: &Topic, access: Access)
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-        // It will be made by the first run.
+        // The first run creates it.
         None if topic.manage == Manage::Create => return Ok(0),
         None => {
             let fix = match topic.need {
@@ -180,7 +181,7 @@ async fn create(connection: &KafkaConnection, topic: &Topic) -> Result<(), Store
     let answers = admin.create_topics([&new], &options()).await.map_err(|error| of_kafka(connection, &error, None))?;
     for answer in answers {
         match answer {
-            // Another worker was first.
+            // Another worker has created it in the meantime.
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
             Err((_, code @ (Code::InvalidReplicationFactor | Code::PolicyViolation | Code::InvalidPartitions))) => {
                 return Err(mismatch(
@@ -195,12 +196,13 @@ async fn create(connection: &KafkaConnection, topic: &Topic) -> Result<(), Store
             Err((_, code)) => return Err(of_code(connection, code, &format!("{code}"))),
         }
     }
-    tracing::info!(topic = topic.name, "made the topic");
+    tracing::info!(topic = topic.name, "topic created");
     Ok(())
 }
 
-/// A compacted topic loses all letters of a subject but one; a topic of the latest state that is not
-/// compacted grows for ever or loses states with its retention.
+/// Checks the cleanup policy. Compaction keeps only the last of all letters of a subject, so a
+/// compacted topic of dead letters is an error. A topic of the latest state that is not compacted
+/// grows without limit or loses states to its retention, which is logged as a warning.
 async fn cleanup_fits(connection: &KafkaConnection, topic: &Topic) -> Result<(), StoreError> {
     if matches!(topic.need, Need::Source | Need::Append) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How a client of librdkafka is made, and what it says on the way.
+//! Creates librdkafka clients and records what they log and report.
 
 mod native;
 
@@ -26,13 +26,13 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// How long a store is waited for when it is opened.
+/// How long opening a store may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What brokers know every client as.
+/// The client ID that brokers see.
 pub(crate) const CLIENT: &str = "lethe-worker";
 
-/// What every client is configured with.
+/// Returns the configuration that all clients share.
 pub(crate) fn config(connection: &KafkaConnection) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
@@ -41,7 +41,8 @@ pub(crate) fn config(connection: &KafkaConnection) -> ClientConfig {
         .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "2000")
-        // A connection that has gone silent is given up after that long, before the group's session ends.
+        // A connection without an answer is closed after this time, which is shorter than the
+        // session timeout of the group.
         .set("socket.timeout.ms", "6000")
         .set("socket.connection.setup.timeout.ms", "10000")
         .set("socket.keepalive.enable", "true")
@@ -80,22 +81,26 @@ pub(crate) fn config(connection: &KafkaConnection) -> ClientConfig {
     config
 }
 
-/// How often a client that lives on counts what it knows, in milliseconds.
+/// Interval at which a long-lived client emits its statistics, in milliseconds.
 const COUNTING: &str = "2000";
 
-/// What a client is configured with that lives on while brokers come and go, and is [reminded](Voice::remind).
+/// Returns the configuration of a client that lives for a whole run. Its owner calls
+/// [`Voice::remind`], so that the client survives brokers that stop and start.
 pub(crate) fn lasting(connection: &KafkaConnection) -> ClientConfig {
     let mut config = config(connection);
     config
         .set("statistics.interval.ms", COUNTING)
-        // Who was named no leader, or no broker, asks again that soon. What was answered stays as good as ever.
+        // A client that knows no leader or no broker asks for metadata again at this interval.
+        // `metadata.max.age.ms` is set as well, because its default follows from this interval, and
+        // known metadata stays valid for longer.
         .set("topic.metadata.refresh.interval.ms", "5000")
         .set("metadata.max.age.ms", "900000");
     config
 }
 
-/// What librdkafka says: its log lines, which name brokers, topics and partitions and never a
-/// record, the last error that explains why nothing is heard of a broker, and whether it knows one.
+/// What librdkafka reports: its log lines, the last error that explains why no broker answers, and
+/// whether the client knows any broker. The log lines name brokers, topics and partitions and never
+/// hold a record.
 #[derive(Clone, Default)]
 pub(crate) struct Voice(Arc<Said>);
 
@@ -106,19 +111,21 @@ struct Said {
 }
 
 impl Voice {
-    /// The reason that was told last, and nobody heard yet.
+    /// Returns the last reported reason and clears it.
     pub(crate) fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Gives the client its first brokers again if it knows none. A broker that has just started may name
-    /// topics and no broker; librdkafka forgets all it knew then, those of the configuration as well, and
-    /// would ask nobody for ever: <https://github.com/confluentinc/librdkafka/issues/5301>. Noticed by
-    /// clients that are [`lasting`].
+    /// Adds the configured brokers again if the client knows no broker.
+    ///
+    /// A broker that has just started may answer a metadata request with topics and without any
+    /// broker. librdkafka then forgets all brokers, also the configured ones, and never asks again:
+    /// <https://github.com/confluentinc/librdkafka/issues/5301>. Only [`lasting`] clients emit the
+    /// statistics that reveal this.
     pub(crate) fn remind<C: ClientContext>(&self, client: &Client<C>, connection: &KafkaConnection) {
         if self.0.lost.swap(false, Relaxed) {
             let added = add_brokers(client, &servers(connection));
-            tracing::warn!(added, "the cluster named no broker: asking the first ones again");
+            tracing::warn!(added, "the client knows no broker, adding the configured ones again");
         }
     }
 }
@@ -144,7 +151,8 @@ impl ClientContext for Voice {
         tracing::info!(target: "librdkafka", %error, "{reason}");
         let Some(code) = error.rdkafka_error_code() else { return };
         let mut last = self.0.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all brokers are down follows from a reason that was told before it.
+        // "All brokers are down" only follows from an earlier reason, so it does not replace that
+        // one.
         let follows = matches!(code, RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure);
         if last.is_none() || !follows {
             *last = Some((code, reason.to_owned()));
@@ -152,7 +160,7 @@ impl ClientContext for Voice {
     }
 
     fn stats(&self, statistics: Statistics) {
-        // The others are the client's own: the coordinator of its group, and itself.
+        // Other sources are internal to librdkafka: the group coordinator and the client itself.
         let knows = |source: &str| matches!(source, "learned" | "configured");
         self.0.lost.store(!statistics.brokers.values().any(|broker| knows(&broker.source)), Relaxed);
     }
@@ -164,8 +172,9 @@ impl ProducerContext for Voice {
     fn delivery(&self, _: &rdkafka::message::DeliveryResult<'_>, (): ()) {}
 }
 
-/// A client that only asks. Blocks no longer than [`PATIENCE`]; what a broker refuses (a password, a
-/// certificate) is said as soon as it is known.
+/// Creates a client and calls `ask` until it succeeds. Transient errors are retried for up to
+/// [`PATIENCE`]. Any other error, such as a refused password or certificate, is returned at once.
+/// Blocks.
 pub(crate) fn asking<T>(
     connection: &KafkaConnection,
     mut ask: impl FnMut(&BaseProducer<Voice>, Duration) -> Result<T, KafkaError>,

@@ -1,4 +1,5 @@
-//! Records into a topic, as a source of events would send them: for made-up events and tests.
+//! Writes records to a topic like an event source does. It is used for generated events and in
+//! tests.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// How long the last records are waited for.
+/// How long [`Feeder::finish`] waits for the last records.
 const LAST: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_secs(2);
 
@@ -59,7 +60,7 @@ impl ProducerContext for Count {
     }
 }
 
-/// Writes records to a topic, keyed, in order.
+/// Writes keyed records to a topic, in order.
 pub struct Feeder {
     connection: KafkaConnection,
     topic: String,
@@ -69,7 +70,7 @@ pub struct Feeder {
 }
 
 impl Feeder {
-    /// Connects; the topic must be there.
+    /// Connects. Fails if the topic does not exist.
     pub async fn connect(connection: &KafkaConnection, topic: &str) -> Result<Self, StoreError> {
         let wanted = Topic {
             name: topic.to_owned(),
@@ -94,7 +95,8 @@ impl Feeder {
         Ok(Self { connection: connection.clone(), topic: topic.to_owned(), count, client, sent: 0 })
     }
 
-    /// Hands over a record; waits while too many are under way. Blocks.
+    /// Queues a record. Waits while the queue is full. `timestamp` is in milliseconds since 1970.
+    /// Blocks.
     pub fn send(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) -> Result<(), StoreError> {
         loop {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic).timestamp(timestamp);
@@ -120,7 +122,8 @@ impl Feeder {
         Ok(())
     }
 
-    /// Waits until brokers hold everything; answers how many records that were. Blocks.
+    /// Waits until all records are delivered, up to one minute. Returns how many were delivered.
+    /// Blocks.
     pub fn finish(self) -> Result<u64, StoreError> {
         let until = Instant::now() + LAST;
         while let Err(error) = self.client.flush(STEP) {

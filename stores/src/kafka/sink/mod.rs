@@ -1,5 +1,5 @@
-//! A topic as a sink. The key is the subject's reference, the value the record as JSON, a deletion a
-//! tombstone; the event's id lies in a header.
+//! A topic as a sink. The key of a record is the reference of the subject, and the value is the
+//! event as JSON. A deletion is a tombstone. The ID of the event is stored in a header.
 
 mod feeder;
 pub(crate) mod producer;
@@ -23,30 +23,30 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// Name of the header that holds the event's id, as the sink's audience sees it.
+/// Name of the header that holds the ID of the event, in the form that this sink may see.
 const EVENT_ID: &str = "lethe.event_id";
 
-/// Subjects of a topic of the latest state that are remembered.
+/// How many subjects are remembered for a topic of the latest state.
 const REMEMBERED: usize = 100_000;
 
-/// Which topic, and what it holds.
+/// Options of the sink.
 #[derive(Clone, Debug)]
 pub struct KafkaSinkOptions {
-    /// The topic.
+    /// Name of the topic.
     pub topic: String,
-    /// The latest state of each subject, or every event.
+    /// Whether the topic holds the latest state of each subject or every event.
     pub records: Records,
 }
 
-/// A topic of events. A batch that is written again after an error is in the topic twice: a reader
-/// tells by the event's id.
+/// A sink that writes to a topic. A batch that is written again after an error is in the topic
+/// twice. Readers recognize the duplicates by the ID of the event.
 pub struct KafkaSink {
     producer: Producer,
     latest: Option<Latest>,
 }
 
 impl KafkaSink {
-    /// Opens a producer; the topic was looked at before ([`crate::kafka::ensure`]).
+    /// Opens a producer. Call [`crate::kafka::ensure`] first, which checks the topic.
     pub fn open(connection: &KafkaConnection, options: &KafkaSinkOptions) -> Result<Self, StoreError> {
         let latest = match options.records {
             Records::Latest => Some(Latest::new(REMEMBERED)),
@@ -64,7 +64,8 @@ impl KafkaSink {
         let (outcomes, mut picks) = latest.choose(batch);
         let mut answers: Vec<Answer> = outcomes.into_iter().map(Ok).collect();
         while !picks.is_empty() {
-            // In the order of the source: a reader sees subjects as they came.
+            // Write in the order of the source, so that readers see the subjects in the order of
+            // their events.
             picks.sort_by_key(|pick| pick.record);
             let records = picks.iter().map(|pick| &batch.records[pick.record]);
             let taken = match send(&mut self.producer, batch, records).await {
@@ -110,8 +111,8 @@ async fn send<'b>(
     batch: &'b OutgoingBatch,
     records: impl ExactSizeIterator<Item = &'b Outgoing>,
 ) -> Result<Vec<Result<(), Code>>, StoreError> {
-    // What librdkafka takes it copies at once: one buffer for keys and headers would do, were it not
-    // for the borrow of the iterator. 64 bytes each.
+    // librdkafka copies keys and headers at once, so one buffer would suffice. The borrow of the
+    // iterator forbids that; a record costs 64 bytes instead.
     let prepared: Vec<_> = records
         .map(|record| (hex(&record.subject.0), [(EVENT_ID, &batch.bytes[record.event_id.clone()])], record))
         .collect();

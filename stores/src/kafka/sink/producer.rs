@@ -1,4 +1,4 @@
-//! Writing records: an idempotent producer, and what became of each record.
+//! An idempotent producer that reports the result of each record.
 
 use std::{
     sync::{
@@ -27,22 +27,22 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// How long a full queue of librdkafka is waited for before it is tried again.
+/// How long to wait before a record is queued again after the queue of librdkafka was full.
 const FULL: Duration = Duration::from_millis(2);
 
-/// After so long without an answer it is said that one is waited for, and why.
+/// Interval at which missing answers are logged, with the reason.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// One record to write.
+/// A record to write.
 pub(crate) struct Outbound<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
-    /// Milliseconds since 1970; `None` leaves it to the client's clock.
+    /// Milliseconds since 1970. `None` means the current time of the client.
     pub(crate) timestamp: Option<i64>,
     pub(crate) headers: &'a [(&'a str, &'a [u8])],
 }
 
-/// Records that were handed over and not answered yet.
+/// Records that are queued and not answered yet.
 #[derive(Default)]
 struct Pending {
     left: AtomicUsize,
@@ -91,8 +91,8 @@ impl ProducerContext for Reports {
     }
 }
 
-/// An idempotent producer of one topic. A record is retried by librdkafka, in order, until a broker
-/// has it: there is no time after which it is given up.
+/// An idempotent producer of one topic. librdkafka retries each record, in order, until a broker
+/// has stored it. There is no timeout.
 pub(crate) struct Producer {
     connection: KafkaConnection,
     topic: String,
@@ -107,15 +107,16 @@ impl Producer {
         Ok(Self { connection: connection.clone(), topic: topic.to_owned(), reports, client })
     }
 
-    /// Writes records in their order. Answers for each whether the topic took it; `Err` where
-    /// nothing is known of some of them.
+    /// Writes records in order. Returns for each record whether the topic accepted it. Returns
+    /// `Err` if the result of some records is unknown.
     pub(crate) async fn write<'a>(
         &mut self,
         records: impl ExactSizeIterator<Item = Outbound<'a>>,
     ) -> Result<Vec<Result<(), Code>>, StoreError> {
         let count = records.len();
         let mut answers = vec![Ok(()); count];
-        // One more than there are records: the last is this function's own.
+        // The extra count belongs to this function: without it, early answers could reach zero
+        // before all records are queued.
         let pending = Arc::new(Pending { left: AtomicUsize::new(count + 1), ..Pending::default() });
         for (at, record) in records.enumerate() {
             if let Err(code) = self.send(&record, at, &pending).await {
@@ -127,7 +128,7 @@ impl Producer {
             self.reports.0.remind(self.client.client(), &self.connection);
             let left = pending.left.load(Ordering::Acquire);
             let why = self.reports.0.take().map(|(code, text)| of_code(&self.connection, code, &text).to_string());
-            tracing::warn!(topic = self.topic, left, why, "no broker has taken the records yet: waiting");
+            tracing::warn!(topic = self.topic, left, why, "no broker has acknowledged the records yet, waiting");
         }
         for (at, code) in pending.failed.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if !is_record_s_fault(code) {
@@ -171,7 +172,8 @@ impl Producer {
         self.client.send(sent).map_err(|(error, _)| error.rdkafka_error_code().unwrap_or(Code::Unknown))
     }
 
-    /// Records got lost on the way. A producer that can't keep its order any more is replaced.
+    /// Converts an error after which the result of some records is unknown. Replaces the producer
+    /// if the error is fatal, because it can't keep the order of records any more.
     fn lost(&mut self, code: Code) -> StoreError {
         let fatal = self.client.client().fatal_error();
         if fatal.is_some() {
@@ -194,7 +196,8 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // What is left is nobody's any more: its offsets are not committed.
+        // Records that are still queued are discarded. Their offsets are not committed, so they are
+        // read again.
         self.client.purge(PurgeConfig::default().queue().inflight());
     }
 }
@@ -217,7 +220,7 @@ fn client(connection: &KafkaConnection, reports: &Reports) -> Result<ThreadedPro
         .map_err(|error| of_kafka(connection, &error, None))
 }
 
-/// Codes that say something of one record and not of the cluster.
+/// Returns true if the code concerns one record and not the cluster.
 fn is_record_s_fault(code: Code) -> bool {
     matches!(code, Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidRecord | Code::InvalidTimestamp)
 }

@@ -1,12 +1,12 @@
-//! Whose turn it is, among the partitions of a member that stops fetching again and again.
+//! Fairness between the partitions of a consumer that pauses and resumes often.
 //!
-//! What was fetched and not yet taken is dropped when fetching stops, and when it goes on the client begins
-//! with the same partition each time: while that one has a backlog, the others would stand still. So those
-//! go first that had nothing for the longest time.
+//! A pause discards the records that were fetched and not yet polled. After each resume librdkafka
+//! starts with the same partition. While that one has a backlog, the others would never be read. So
+//! the partitions that have waited longest are resumed first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// When each partition had its last turn.
+/// The last turn of each partition.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
     now: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// A new turn: the partitions that go first, and the others.
+    /// Starts a turn. Returns the partitions to resume first, and the others.
     pub(crate) fn next(&mut self, all: &BTreeSet<i32>) -> (Vec<i32>, Vec<i32>) {
         self.now += 1;
         self.last.retain(|partition, _| all.contains(partition));
@@ -23,7 +23,8 @@ impl Turns {
         all.iter().partition(|partition| Some(last(partition)) == longest)
     }
 
-    /// A partition had its turn: a record of it came, or none did while it went first.
+    /// Marks that a partition had its turn: it returned a record, or it was resumed first and had
+    /// none.
     pub(crate) fn had(&mut self, partition: i32) {
         self.last.insert(partition, self.now + 1);
     }
@@ -33,14 +34,15 @@ impl Turns {
 mod tests {
     use super::*;
 
-    /// Who is read in so many turns, where each has room for two partitions that have records.
+    /// Returns the partitions that are read in a number of turns. Each turn has room for two
+    /// partitions that have records.
     fn read(turns: usize, idle: &[i32]) -> Vec<i32> {
         let (all, mut turn, mut read) = ((0..8).collect(), Turns::default(), Vec::new());
         for _ in 0..turns {
             let (first, others) = turn.next(&all);
             let busy = |partition: &&i32| !idle.contains(partition);
             let taken: Vec<i32> = first.iter().chain(&others).filter(busy).take(2).copied().collect();
-            // Those that went first and are idle had their turn, too.
+            // Idle partitions that were resumed first had their turn as well.
             first.iter().filter(|one| idle.contains(one)).chain(&taken).for_each(|one| turn.had(*one));
             read.extend(taken);
         }

@@ -1,4 +1,4 @@
-//! What is under way between the thread that polls and the tasks that deliver.
+//! Batches in flight between the thread that polls and the tasks that deliver.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use lethe_core::ack::{Ticket, Tracker};
 
-/// The ack tracker, shared.
+/// The ack tracker, shared between threads.
 #[derive(Debug, Default)]
 pub struct Flow {
     tracker: Mutex<Tracker>,
@@ -15,29 +15,31 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Records of a partition set out, up to before `next`.
+    /// Starts a batch of a partition that ends before offset `next`. Returns `None` if the
+    /// partition is not assigned.
     pub fn begin(&self, partition: i32, next: u64) -> Option<Ticket> {
         self.tracker().begin(partition, next)
     }
 
-    /// Everything that holds the records of a ticket has answered.
+    /// Marks a batch as stored by every sink and the dead letter store.
     pub fn acknowledge(&self, ticket: &Ticket) {
         self.tracker().acknowledge(ticket);
         self.acknowledged.notify_all();
     }
 
-    /// Everything before this offset of a partition is acknowledged; `None` where it is not ours.
+    /// Returns the offset before which everything in a partition is acknowledged; `None` if it is
+    /// not assigned.
     pub fn committed(&self, partition: i32) -> Option<u64> {
         self.tracker().done(partition)
     }
 
-    /// Batches under way in all.
+    /// Returns how many batches are in flight in all partitions.
     pub fn in_flight(&self) -> usize {
         self.tracker().all_in_flight()
     }
 
-    /// Waits until nothing of these partitions is under way, or until the deadline; answers how
-    /// many batches are left.
+    /// Waits until no batch of these partitions is in flight, for up to `within`. Returns how many
+    /// batches are left.
     pub(crate) fn drain(&self, partitions: &[i32], within: Duration) -> usize {
         let until = Instant::now() + within;
         let mut tracker = self.tracker();

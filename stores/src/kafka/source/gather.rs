@@ -1,41 +1,42 @@
-//! Records as they were polled, by partition: bytes are copied once, into the buffer of their batch.
+//! Groups polled records by partition. Bytes are copied once, into the buffer of their batch.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use lethe_core::record::{Incoming, IncomingBatch};
 use rdkafka::{Message, message::BorrowedMessage};
 
-/// How much is gathered at once.
+/// How much is gathered at most before it is delivered.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Records, at most.
+    /// Maximum number of records.
     pub records: usize,
-    /// Bytes of keys and values after which nothing more is taken.
+    /// Bytes of keys and values after which no more records are added.
     pub bytes: usize,
 }
 
-/// Records of several partitions, each in order.
+/// Records of several partitions, in order within each partition.
 #[derive(Default)]
 pub struct Gathered {
     batches: BTreeMap<i32, IncomingBatch>,
     records: usize,
     bytes: usize,
-    /// Bytes and records that a batch begins with room for: as many as a partition gave the last time.
+    /// Initial capacity of a batch, in bytes and records: the average per partition of the last
+    /// time.
     room: (usize, usize),
 }
 
 impl Gathered {
-    /// Whether there is nothing.
+    /// Returns true if no records are gathered.
     pub fn is_empty(&self) -> bool {
         self.records == 0
     }
 
-    /// Whether enough was gathered.
+    /// Returns true if a limit is reached.
     pub fn is_full(&self, limits: Limits) -> bool {
         self.records >= limits.records || self.bytes >= limits.bytes
     }
 
-    /// Takes all of it: what is gathered next begins with about as much room.
+    /// Takes all records. The next batches start with a capacity of the same size.
     #[must_use]
     pub fn take(&mut self) -> Self {
         let partitions = self.batches.len().max(1);
@@ -43,7 +44,7 @@ impl Gathered {
         std::mem::replace(self, Self { room, ..Self::default() })
     }
 
-    /// Forgets what belongs to partitions that went.
+    /// Discards the records of revoked partitions.
     pub fn forget(&mut self, partitions: &[i32]) {
         for partition in partitions {
             if let Some(batch) = self.batches.remove(partition) {
@@ -53,12 +54,12 @@ impl Gathered {
         }
     }
 
-    /// The offset after what was gathered of a partition.
+    /// Returns the offset after the last gathered record of a partition.
     pub(crate) fn next_offset(&self, partition: i32) -> Option<u64> {
         self.batches.get(&partition).map(|batch| batch.next_offset)
     }
 
-    /// The batches, a partition each.
+    /// Returns one batch per partition.
     pub fn into_batches(self) -> impl Iterator<Item = (i32, IncomingBatch)> {
         self.batches.into_iter()
     }

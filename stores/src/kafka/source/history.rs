@@ -1,5 +1,5 @@
-//! What a topic holds between two offsets, read without a group: nothing is committed, nobody is
-//! disturbed.
+//! Reads a topic between two offsets. It does not join a consumer group, so it commits nothing and
+//! causes no rebalance.
 
 use std::{
     collections::BTreeMap,
@@ -26,23 +26,24 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// How long nothing may come before the store counts as not available.
+/// How long no record may arrive before the read fails with a timeout.
 const SILENCE: Duration = Duration::from_secs(20);
 
 impl ConsumerContext for Voice {}
 
-/// A read of parts of a topic. Blocks.
+/// A read of ranges of a topic. Blocks.
 pub struct History {
     connection: KafkaConnection,
     topic: String,
     consumer: BaseConsumer<Voice>,
-    /// Partitions that are not read to their end, and the offset before which each ends.
+    /// Partitions that are not read to their end yet, with the offset before which each ends.
     open: BTreeMap<i32, u64>,
     streams: BTreeMap<i32, Arc<str>>,
 }
 
 impl History {
-    /// Reads each partition from an offset up to before another one.
+    /// Reads partitions, each given as its number, first offset and end offset. The end is
+    /// exclusive.
     pub fn open(connection: &KafkaConnection, topic: &str, parts: &[(i32, u64, u64)]) -> Result<Self, StoreError> {
         let consumer = asker(connection)?;
         let mut list = TopicPartitionList::new();
@@ -58,7 +59,7 @@ impl History {
         Ok(Self { connection: connection.clone(), topic: topic.to_owned(), consumer, open, streams: BTreeMap::new() })
     }
 
-    /// Reads everything that a topic holds now.
+    /// Reads everything that the topic holds at the time of the call.
     pub fn whole(connection: &KafkaConnection, topic: &str) -> Result<Self, StoreError> {
         let consumer = asker(connection)?;
         let failed = |error: KafkaError| of_kafka(connection, &error, consumer.context().take().as_ref());
@@ -73,7 +74,7 @@ impl History {
         Self::open(connection, topic, &parts)
     }
 
-    /// The next message, read by `read`; `None` at the end.
+    /// Passes the next message to `read` and returns its result; `None` at the end.
     pub(crate) fn next<R>(&mut self, mut read: impl FnMut(&BorrowedMessage<'_>) -> R) -> Result<Option<R>, StoreError> {
         let mut heard = Instant::now();
         while !self.open.is_empty() {
@@ -112,7 +113,7 @@ impl History {
         Ok(None)
     }
 
-    /// The next records, a batch a partition; `None` at the end.
+    /// Returns the next records, one batch per partition; `None` at the end.
     pub fn gather(&mut self, limits: Limits) -> Result<Option<Gathered>, StoreError> {
         let mut gathered = Gathered::default();
         let mut streams = std::mem::take(&mut self.streams);
@@ -138,7 +139,7 @@ impl History {
 fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<Voice>, StoreError> {
     let mut config = lasting(connection);
     config
-        // It is never joined; the client wants one to hand out messages.
+        // The group is never joined. librdkafka requires a group ID to consume messages.
         .set("group.id", "lethe.history")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")

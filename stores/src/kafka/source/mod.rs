@@ -1,5 +1,5 @@
-//! A topic as a source: a member of a consumer group. It has a thread of its own, which polls at
-//! all times, paused or not.
+//! A topic as a source, read by a member of a consumer group. The member needs a dedicated thread,
+//! which polls at all times, also while it is paused.
 
 mod fairness;
 mod flow;
@@ -43,37 +43,40 @@ use crate::{
     open::KafkaConnection,
 };
 
-/// How often acknowledged offsets are handed over to be committed.
+/// Interval at which acknowledged offsets are passed to librdkafka to be committed.
 const STORE_EVERY: Duration = Duration::from_millis(250);
 
-/// How long partitions that go first are waited for: the client takes up to a second to fetch again.
+/// How long to wait for the partitions that are resumed first. librdkafka takes up to a second to
+/// fetch again.
 const FIRST: Duration = Duration::from_millis(1500);
 
-/// Which topic is read, and how.
+/// Options of the consumer.
 #[derive(Clone, Debug)]
 pub struct ConsumerOptions {
-    /// The topic.
+    /// Name of the topic.
     pub topic: String,
-    /// The consumer group.
+    /// Name of the consumer group.
     pub group: String,
-    /// Start at the oldest record when the group has no offsets; else after the newest.
+    /// If the group has no offsets: true starts at the oldest record, false after the newest.
     pub from_earliest: bool,
-    /// Read every partition from its oldest record, whatever is committed.
+    /// Read every partition from its oldest record, also if an offset is committed.
     pub from_start: bool,
-    /// How long what is under way may take when partitions go.
+    /// How long batches in flight may take when partitions are revoked.
     pub drain: Duration,
-    /// Whose member it is: another member of the group that says so, too, works for the same.
+    /// Identity of the pipeline that this member works for. Members with the same identity share
+    /// its work.
     pub identity: Option<String>,
 }
 
 impl ConsumerOptions {
-    /// What brokers know it as.
+    /// Returns the client ID that brokers see.
     fn client_id(&self) -> String {
         self.identity.as_ref().map_or_else(|| CLIENT.to_owned(), |identity| format!("{CLIENT}/{identity}"))
     }
 }
 
-/// Members of the group that say to work for somebody else, or don't say for whom. Blocks.
+/// Returns how many members of the group have another client ID, so they work for another pipeline
+/// or name none. Blocks.
 pub fn strangers(connection: &KafkaConnection, options: &ConsumerOptions) -> Result<usize, StoreError> {
     let own = options.client_id();
     asking(connection, |client, timeout| {
@@ -91,14 +94,15 @@ pub struct KafkaConsumer {
     ours: BTreeSet<i32>,
     paused: bool,
     turns: Turns,
-    /// Partitions that go on when others have had their turn, and since when they wait.
+    /// Partitions that are resumed once the first ones had their turn. `since` is when they began
+    /// to wait.
     others: Vec<i32>,
     since: Instant,
     stored: Instant,
 }
 
 impl KafkaConsumer {
-    /// Joins the group. Blocks for moments only: the assignment comes while polling.
+    /// Joins the group. It does not wait for the assignment, which arrives during [`Self::poll`].
     pub fn join(connection: &KafkaConnection, options: &ConsumerOptions, flow: Arc<Flow>) -> Result<Self, StoreError> {
         let mut config = lasting(connection);
         config
@@ -109,7 +113,8 @@ impl KafkaConsumer {
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "2000")
             .set("max.poll.interval.ms", "300000")
-            // Of what was stored, that is: nothing is stored but what every sink holds.
+            // This commits only stored offsets. An offset is stored once every sink holds the
+            // records before it.
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "500")
             .set("enable.auto.offset.store", "false")
@@ -118,7 +123,8 @@ impl KafkaConsumer {
             .set("check.crcs", "true")
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384")
-            // What an answer holds must get through a slow connection within socket.timeout.ms.
+            // A response of this size must arrive within socket.timeout.ms, also on a slow
+            // connection.
             .set("fetch.max.bytes", "4194304")
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "200")
@@ -150,11 +156,13 @@ impl KafkaConsumer {
         })
     }
 
-    /// Polls: waits for a first record for at most `wait`, then takes what is there. What is
-    /// acknowledged is committed from time to time. An error is one that time won't cure; a lost broker is none.
+    /// Waits up to `wait` for a first record, then takes the records that are available. Stores
+    /// acknowledged offsets at intervals. Returns an error only if it needs a person to fix it; the
+    /// loss of a broker is not an error.
     pub fn poll(&mut self, gathered: &mut Gathered, limits: Limits, wait: Duration) -> Result<(), StoreError> {
         let (mut wait, mut came) = (wait, None);
-        // Once at least: a consumer that is paused because all is full is polled, too.
+        // Poll at least once: a consumer that is paused because the batch is full must be polled as
+        // well.
         loop {
             match self.consumer.poll(wait) {
                 None => break,
@@ -166,7 +174,7 @@ impl KafkaConsumer {
                         Arc::clone(name.or_insert_with(|| Arc::from(format!("{topic}|{partition}"))))
                     };
                     gathered.push(stream, &message);
-                    // Records come in runs of a partition.
+                    // Records arrive in runs of one partition, so this lookup is rare.
                     if came.replace(partition) != Some(partition) {
                         self.turns.had(partition);
                     }
@@ -187,8 +195,8 @@ impl KafkaConsumer {
         Ok(())
     }
 
-    /// What changed since this was last asked. What was gathered of partitions that went must be
-    /// forgotten.
+    /// Returns the changes since the last call. The caller must discard gathered records of revoked
+    /// partitions.
     pub fn changes(&mut self) -> Vec<Change> {
         let changes =
             std::mem::take(&mut *self.consumer.context().changes.lock().unwrap_or_else(PoisonError::into_inner));
@@ -196,7 +204,8 @@ impl KafkaConsumer {
             match change {
                 Change::Assigned(assigned) => {
                     self.ours.extend(assigned.iter().map(|at| at.partition));
-                    // A partition that left while it was paused comes back paused.
+                    // librdkafka keeps the pause of a partition across a revocation and a new
+                    // assignment.
                     self.others.clear();
                     self.set_paused(self.paused, self.ours.iter());
                 }
@@ -206,18 +215,18 @@ impl KafkaConsumer {
         changes
     }
 
-    /// Partitions that are ours.
+    /// Returns the assigned partitions.
     pub fn partitions(&self) -> &BTreeSet<i32> {
         &self.ours
     }
 
-    /// What the client knows of its partitions.
+    /// Returns the known offsets of the assigned partitions.
     pub fn views(&self) -> BTreeMap<i32, PartitionView> {
         self.consumer.context().views.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Stops fetching, or goes on: with the partitions first that had nothing for the longest time. It must
-    /// be polled all the same.
+    /// Pauses or resumes fetching. The partitions that have waited longest are resumed first. The
+    /// consumer must also be polled while it is paused.
     pub fn pause(&mut self, paused: bool) {
         if self.paused == paused {
             return;
@@ -233,7 +242,7 @@ impl KafkaConsumer {
         }
     }
 
-    /// Once those that went first had their turn.
+    /// Resumes the other partitions once the first ones had their turn.
     fn let_others_go_on(&mut self, came: bool) {
         if self.others.is_empty() || !came && self.since.elapsed() < FIRST {
             return;
@@ -245,7 +254,7 @@ impl KafkaConsumer {
         self.set_paused(false, others.iter());
     }
 
-    /// Whether fetching is stopped.
+    /// Returns true if fetching is paused.
     pub fn is_paused(&self) -> bool {
         self.paused
     }
@@ -257,11 +266,12 @@ impl KafkaConsumer {
         }
         let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
         if let Err(error) = done {
-            tracing::debug!(%error, paused, "partitions could not be paused or resumed");
+            tracing::debug!(%error, paused, "failed to pause or resume partitions");
         }
     }
 
-    /// An error event. Brokers come and go; what a person must mend ends the run.
+    /// Handles an error event. Lost brokers are only logged. Returns an error that needs a person
+    /// to fix it, which ends the run.
     fn heard(&self, error: &KafkaError, gathered: &Gathered) -> Result<(), StoreError> {
         let reason = self.consumer.context().voice.take();
         let code = error.rdkafka_error_code();
@@ -281,19 +291,20 @@ impl KafkaConsumer {
                 | Code::UnknownTopicOrPartition
                 | Code::UnknownTopic),
             ) => {
-                // A topic that was made a moment ago is unknown to some brokers, and a broker that
-                // restarts may not know its users yet: whoever polls decides when it is too long.
-                tracing::warn!(target: "librdkafka", %error, "the broker refuses");
+                // Some brokers don't know a topic that was just created, and a broker that restarts
+                // may not know its users yet. So the caller decides how long to tolerate this.
+                tracing::warn!(target: "librdkafka", %error, "broker refused a request");
                 Err(of_code(&self.connection, code, &error.to_string()))
             }
             _ => {
-                tracing::info!(target: "librdkafka", %error, "going on");
+                tracing::info!(target: "librdkafka", %error, "consumer error, continuing");
                 Ok(())
             }
         }
     }
 
-    /// The source's retention overtook us: goes on at the oldest record there is, and says so.
+    /// Resumes at the oldest record after the source's retention has deleted unread records.
+    /// Reports how many expired unread.
     fn skip_expired(&self, gathered: &Gathered) {
         let group = self.consumer.context();
         for partition in &self.ours {
@@ -306,13 +317,14 @@ impl KafkaConsumer {
             if read >= low {
                 continue;
             }
-            // Nothing can be sought in a partition whose offset was refused: it is taken anew.
+            // A partition whose offset was refused can't be sought. It is unassigned and assigned
+            // again.
             let mut list = TopicPartitionList::new();
             add(&mut list, &group.topic, *partition, low);
             let taken =
                 self.consumer.incremental_unassign(&list).and_then(|()| self.consumer.incremental_assign(&list));
             if let Err(error) = taken {
-                tracing::warn!(topic = group.topic, partition, %error, "a partition could not be taken anew");
+                tracing::warn!(topic = group.topic, partition, %error, "failed to assign a partition again");
                 continue;
             }
             group.flow.tracker().skip(*partition, low);
@@ -322,13 +334,13 @@ impl KafkaConsumer {
         }
     }
 
-    /// Leaves the group: waits for what is under way as long as `drain` says, commits, goes. Answers
-    /// how many batches were left undelivered.
+    /// Leaves the group. Waits up to `drain` for batches in flight, then commits. Returns how many
+    /// batches were left undelivered.
     pub fn leave(mut self) -> usize {
         let partitions: Vec<i32> = self.ours.iter().copied().collect();
         self.pause(true);
         let group = self.consumer.context();
-        // Polled meanwhile, so that a rebalance of others is not held up.
+        // Keep polling, so that a rebalance of other members is not delayed.
         let until = Instant::now() + group.drain;
         while Instant::now() < until && group.flow.drain(&partitions, Duration::from_millis(50)) > 0 {
             let _ = self.consumer.poll(Duration::ZERO);
@@ -336,13 +348,13 @@ impl KafkaConsumer {
         let left = group.flow.in_flight();
         group.commit(&self.consumer);
         self.consumer.unsubscribe();
-        // The revocation runs while it is dropped.
+        // Dropping `self` runs the revocation.
         left
     }
 }
 
 impl Drop for KafkaConsumer {
-    /// The client is dropped after this, and calls back while it closes.
+    /// The client is dropped after this and calls the rebalance callback while it closes.
     fn drop(&mut self) {
         self.consumer.context().leaving.store(true, Relaxed);
     }

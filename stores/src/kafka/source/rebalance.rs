@@ -1,6 +1,8 @@
-//! What happens when partitions come and go: where to read from, what to commit before they leave.
+//! Assigns and revokes partitions: chooses the offset to read from, and commits before a partition
+//! is revoked.
 //!
-//! librdkafka calls this from within `poll`, on the thread that polls. Heartbeats go on meanwhile.
+//! librdkafka calls this from within `poll`, on the thread that polls. It keeps sending heartbeats
+//! meanwhile.
 
 use std::{
     collections::BTreeMap,
@@ -23,62 +25,65 @@ use rdkafka::{
 
 use crate::kafka::{Flow, connect::Voice};
 
-/// How long one question to the cluster may take.
+/// Timeout of one request to the cluster.
 const ASKING: Duration = Duration::from_secs(5);
-/// How long the committed offsets are asked for before librdkafka is left to it.
+/// How long requests for offsets are retried. After that librdkafka reads the committed offsets
+/// itself.
 const COMMITTED: Duration = Duration::from_secs(60);
 
-/// A partition that came.
+/// An assigned partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assigned {
-    /// Which.
+    /// Number of the partition.
     pub partition: i32,
-    /// Offset from which it is read.
+    /// Offset of the first record to read.
     pub position: u64,
-    /// Its oldest record.
+    /// Offset of the oldest record.
     pub low: u64,
-    /// The offset after its newest record, as it came.
+    /// Offset after the newest record at the time of the assignment.
     pub high: u64,
-    /// Records that the group had not read when the source's retention removed them.
+    /// Records that the source's retention deleted before the group read them.
     pub expired_unread: u64,
     /// Whether the group had committed an offset.
     pub committed: bool,
 }
 
-/// What changed while polling.
+/// A change of the assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Partitions came.
+    /// Partitions were assigned.
     Assigned(Vec<Assigned>),
-    /// Partitions went; `undelivered` batches of them were still under way.
+    /// Partitions were revoked.
     Revoked {
-        /// Which.
+        /// Numbers of the partitions.
         partitions: Vec<i32>,
-        /// Batches that somebody else will deliver again.
+        /// Batches of these partitions that were still in flight. Another member delivers them
+        /// again.
         undelivered: usize,
     },
 }
 
-/// What the client knows of a partition, for a status.
+/// The known offsets of a partition, for the status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionView {
-    /// The offset after its newest record.
+    /// Offset after the newest record.
     pub high: i64,
-    /// Its oldest record.
+    /// Offset of the oldest record.
     pub low: i64,
 }
 
-/// The consumer's context.
+/// The context of the consumer.
 pub(crate) struct Group {
     pub(crate) voice: Voice,
     pub(crate) flow: Arc<Flow>,
     pub(crate) topic: String,
     pub(crate) from_earliest: bool,
-    /// Read every partition from its oldest record once, whatever is committed.
+    /// `Some` if every partition must be read once from its oldest record. Holds the partitions for
+    /// which this is done.
     pub(crate) from_start: Mutex<Option<Vec<i32>>>,
-    /// How long what is under way may take when partitions go.
+    /// How long batches in flight may take when partitions are revoked.
     pub(crate) drain: Duration,
-    /// The client closes: nothing that comes is read, and nothing is asked.
+    /// The client is closing: assigned partitions are not read, and no request is sent.
     pub(crate) leaving: AtomicBool,
     pub(crate) changes: Mutex<Vec<Change>>,
     pub(crate) views: Mutex<BTreeMap<i32, PartitionView>>,
@@ -111,8 +116,8 @@ impl ConsumerContext for Group {
         let partitions: Vec<i32> = list.elements().iter().map(TopicPartitionListElem::partition).collect();
         if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             if self.leaving.load(Relaxed) {
-                // A client that closes answers no question about offsets, and waits for this one answer: partitions
-                // that are taken now are given back at once.
+                // A closing client answers no requests for offsets, but waits for this call. The
+                // partitions assigned here are revoked at once.
                 let _ = consumer.incremental_assign(list);
             } else {
                 self.assign(consumer, &partitions);
@@ -138,7 +143,7 @@ impl Group {
             Err(error) => {
                 tracing::warn!(
                     topic = self.topic, %error,
-                    "the committed offsets could not be read: reading from them without counting what expired"
+                    "failed to read the committed offsets: reading from them without counting expired records"
                 );
                 for partition in partitions {
                     let _ = list.add_partition_offset(&self.topic, *partition, Offset::Stored);
@@ -155,15 +160,15 @@ impl Group {
             }
         }
         if let Err(error) = consumer.incremental_assign(&list) {
-            tracing::warn!(topic = self.topic, %error, "partitions could not be taken");
+            tracing::warn!(topic = self.topic, %error, "failed to assign partitions");
         }
-        // A group without an offset that starts at the end would skip what comes before its first
-        // commit, if it died until then.
+        // Without an offset, a group that starts at the end would skip the records that arrive
+        // before its first commit if it failed before that commit. So commit the start offset now.
         self.store(consumer);
         self.push(Change::Assigned(assigned));
     }
 
-    /// Where to read each partition from.
+    /// Returns the offset to read each partition from.
     fn positions(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) -> KafkaResult<Vec<Assigned>> {
         let mut asked = TopicPartitionList::new();
         for partition in partitions {
@@ -182,7 +187,7 @@ impl Group {
             let (position, expired_unread) = match committed {
                 _ if self.starts_over(*partition) => (low, 0),
                 Some(offset) if offset < low => (low, low - offset),
-                // The topic was made anew: its offsets are others.
+                // The topic was deleted and created again, so the committed offset is invalid.
                 Some(offset) if offset > high => (low, 0),
                 Some(offset) => (offset, 0),
                 None if self.from_earliest => (low, 0),
@@ -194,7 +199,7 @@ impl Group {
         Ok(positions)
     }
 
-    /// Whether a partition is to be read from its start: once a process.
+    /// Returns true if the partition must be read from its start, which happens once per process.
     fn starts_over(&self, partition: i32) -> bool {
         let mut from_start = self.from_start.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(done) = from_start.as_mut() else { return false };
@@ -207,7 +212,8 @@ impl Group {
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, partitions: Vec<i32>) {
         let lost = consumer.assignment_lost();
-        // Nothing is asked of a client that closes: what was committed before stands, the rest is read again.
+        // A closing client accepts no commit. Offsets committed earlier remain valid, and the other
+        // records are read again.
         let undelivered = if lost || self.leaving.load(Relaxed) {
             partitions.iter().map(|partition| self.flow.tracker().in_flight(*partition)).sum()
         } else {
@@ -219,32 +225,32 @@ impl Group {
             self.flow.tracker().revoke(*partition);
         }
         if let Err(error) = consumer.incremental_unassign(list) {
-            tracing::debug!(topic = self.topic, %error, "partitions could not be given back");
+            tracing::debug!(topic = self.topic, %error, "failed to unassign partitions");
         }
         self.push(Change::Revoked { partitions, undelivered });
     }
 
-    /// Hands over what is acknowledged: librdkafka commits it twice a second, and again where a commit
-    /// failed. Its answers to commits of single offsets reach nobody through these bindings, and one
-    /// that it repeats by itself may overtake a later one.
+    /// Stores the acknowledged offsets in librdkafka, which commits them twice a second and retries
+    /// failed commits. Offsets are not committed one by one: these bindings don't return the
+    /// results of such commits, and a commit that librdkafka retries may overwrite a later one.
     pub(crate) fn store(&self, consumer: &BaseConsumer<Self>) {
         let moved = self.flow.tracker().take_committable();
         for (partition, offset) in moved {
             let mut list = TopicPartitionList::with_capacity(1);
             add(&mut list, &self.topic, partition, offset);
             if let Err(error) = consumer.store_offsets(&list) {
-                tracing::debug!(topic = self.topic, %error, "an offset could not be handed over yet");
+                tracing::debug!(topic = self.topic, %error, "failed to store an offset, retrying");
                 self.flow.tracker().not_taken(partition);
             }
         }
     }
 
-    /// Commits what is acknowledged now, and waits for it.
+    /// Commits the acknowledged offsets and waits for the result.
     pub(crate) fn commit(&self, consumer: &BaseConsumer<Self>) {
         self.store(consumer);
         match consumer.commit_consumer_state(CommitMode::Sync) {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::debug!(topic = self.topic, %error, "a commit failed: records will be read again"),
+            Err(error) => tracing::debug!(topic = self.topic, %error, "commit failed, records will be read again"),
         }
     }
 
@@ -253,19 +259,19 @@ impl Group {
     }
 }
 
-/// Adds a partition with its offset. Only an offset that is no number would be refused.
+/// Adds a partition with its offset. The list rejects only invalid offsets, which can't occur here.
 pub(crate) fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, offset: u64) {
     let offset = Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
     let _ = list.add_partition_offset(topic, partition, offset);
 }
 
-/// Asks again while the cluster moves its partitions about.
+/// Retries while the cluster moves its partitions.
 fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
     let until = Instant::now() + COMMITTED;
     loop {
         match ask() {
             Err(error) if Instant::now() < until => {
-                tracing::debug!(%error, "asking for offsets again");
+                tracing::debug!(%error, "failed to read offsets, retrying");
                 std::thread::sleep(Duration::from_millis(100));
             }
             answer => return answer,
