@@ -1,12 +1,12 @@
-//! What goes wrong in MongoDB, reported without a value. The server's messages quote documents and keys
-//! (that of a duplicate key holds the key), the driver's quote the server's: none is passed on. What
-//! is said here is made of codes, and of names of the manifest.
+//! Errors of MongoDB, without any stored value. The messages of the server quote documents and
+//! keys: that of a duplicate key holds the key. The messages of the driver quote those of the
+//! server. None of them is passed on: a message is made of codes and of names in the manifest.
 
 use mongodb::error::{Error, ErrorKind as Kind, WriteFailure};
 
 use crate::{ErrorKind, Fault};
 
-/// Codes of the server after which another try may succeed, with their kind and what they mean.
+/// Error codes of the server after which a retry may succeed, with their kind and meaning.
 const TRANSIENT: &[(i32, ErrorKind, &str)] = &[
     (6, ErrorKind::Unreachable, "the server can't reach the others of its set"),
     (7, ErrorKind::Unreachable, "the server can't find the others of its set"),
@@ -41,7 +41,7 @@ const TRANSIENT: &[(i32, ErrorKind, &str)] = &[
     (150, ErrorKind::Busy, "the shard map of the cluster changed"),
 ];
 
-/// What a code of the server means for a command. `doing` names the command and its collection.
+/// Converts an error code of the server. `doing` names the command and its collection.
 pub(super) fn of_code(code: i32, name: &str, doing: &str) -> Fault {
     if let Some((_, kind, meaning)) = TRANSIENT.iter().find(|(known, ..)| *known == code) {
         return Fault::new(*kind, format!("{meaning} (code {code}, {doing})"));
@@ -59,7 +59,7 @@ pub(super) fn of_code(code: i32, name: &str, doing: &str) -> Fault {
     }
 }
 
-/// A code with its name, where that is a word.
+/// Returns a code with its name, if the name is a single word and so can't quote data.
 fn shown(code: i32, name: &str) -> String {
     let is_word = !name.is_empty() && name.len() < 60 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_word { format!("{name} (code {code})") } else { format!("code {code}") }
@@ -74,7 +74,7 @@ fn wrong_login() -> Fault {
     )
 }
 
-/// An error of the driver.
+/// Converts an error of the driver.
 pub(super) fn of_driver(error: &Error, doing: &str) -> Fault {
     match &*error.kind {
         Kind::Command(command) => of_code(command.code, &command.code_name, doing),
@@ -89,7 +89,7 @@ pub(super) fn of_driver(error: &Error, doing: &str) -> Fault {
             Fault::mismatch("the server is too old for this driver; MongoDB 4.4 is the oldest that works")
         }
         Kind::ServerSelection { message, .. } | Kind::ConnectionPoolCleared { message, .. } => {
-            // A server that speaks no TLS may wait for more, and the driver then has nothing to report.
+            // A server without TLS may wait for more bytes. The driver then has no error to report.
             of_topology(message).unwrap_or_else(|| {
                 Fault::new(
                     ErrorKind::Handshake,
@@ -108,7 +108,7 @@ pub(super) fn of_driver(error: &Error, doing: &str) -> Fault {
         | Kind::BsonSerialization(_)
         | Kind::BsonDeserialization(_)
         | Kind::Internal { .. } => Fault::internal(format!("the driver can't send {doing}")),
-        // The driver's own list is open; none of the others comes of a raw command.
+        // The driver's enum is non-exhaustive. A raw command returns none of the other variants.
         _ => Fault::internal(format!("the driver failed at {doing}")),
     }
 }
@@ -144,7 +144,7 @@ const ENDED: &str = "the server ended the TLS handshake; it may want a client ce
                      an authority it knows";
 const NO_TLS: &str = "the server speaks no TLS on this port; remove mongodb.tls, or name the TLS port";
 
-/// Why TLS failed, where that explains it.
+/// Returns why TLS failed; `None` if the error does not explain it.
 fn of_tls(error: &rustls::Error) -> Option<Fault> {
     use rustls::{CertificateError, Error};
     let message = match error {
@@ -161,8 +161,9 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
     Some(tls(message))
 }
 
-/// Why no server of the set can be used. The driver has it as text only: the words are rustls's and the
-/// driver's own. This is the only text that decides a kind.
+/// Returns why no server of the set can be used; `None` if the text holds no known cause. The
+/// driver offers the cause only as text, in words of rustls or its own. This is the only place
+/// where a text decides the kind of an error.
 fn of_topology(text: &str) -> Option<Fault> {
     const CLUES: &[(&str, ErrorKind, &str)] = &[
         ("not valid for name", ErrorKind::Tls, OTHER_NAME),

@@ -1,7 +1,9 @@
-//! MongoDB: collections for events, and a vault of keys with what lies beside them.
+//! MongoDB: collections as sinks, and a vault of keys.
 //!
-//! Raw commands, so that one carries hundreds of statements on any server from 4.4 on, and so that a
-//! document goes from JSON to the wire without a tree between. Whatever is answered is on a majority.
+//! The connector sends raw commands. So one command holds hundreds of statements on any server from
+//! 4.4 on, and a document is encoded from JSON to BSON without an intermediate tree. Every
+//! acknowledged write is stored by a majority, and every read returns only what a majority has
+//! stored.
 
 mod connect;
 mod encode;

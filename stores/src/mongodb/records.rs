@@ -1,4 +1,4 @@
-//! What a collection holds about one subject, read and not changed.
+//! Reads the records that a collection holds about one subject.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// A collection that a sink of Lethe writes, to be read.
+/// A reader of a collection that a sink writes.
 pub struct MongodbRecords {
     store: Arc<MongodbStore>,
     options: CollectionOptions,
 }
 
 impl MongodbRecords {
-    /// The collection of a sink; whether it is there shows when it is read.
+    /// Creates a reader. Reads return `None` if the collection does not exist.
     pub const fn new(store: Arc<MongodbStore>, options: CollectionOptions) -> Self {
         Self { store, options }
     }
@@ -69,7 +69,8 @@ fn stored(row: &Document) -> StoredRecord {
     }
 }
 
-/// The document without what Lethe added, as JSON: numbers and times are written as the record had them.
+/// Returns the document as JSON, without the fields that Lethe added. Numbers and times have the
+/// notation of the record.
 fn json(row: &Document) -> String {
     let mut text = String::from("{");
     let fields = row.iter().filter(|(name, _)| !RESERVED_IN_MONGODB.contains(&name.as_str()));
@@ -112,7 +113,7 @@ fn push(value: &Bson, text: &mut String) {
         Bson::Decimal128(number) if number.to_string().parse::<f64>().is_ok_and(f64::is_finite) => {
             text.push_str(&number.to_string());
         }
-        // No record of Lethe's holds others.
+        // Lethe writes no values of other types.
         other => text.push_str(&other.clone().into_relaxed_extjson().to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a collection is what a sink needs, and making it where Lethe may.
+//! Checks that a collection fits a sink, and creates what is absent if Lethe may.
 
 use lethe_crds::profile_pipeline::{Manage, Records};
 use mongodb::bson::{Bson, Document, doc};
@@ -14,11 +14,11 @@ use crate::{
 /// An index that a sink needs.
 struct Wanted {
     field: &'static str,
-    /// Why, for a person who is to make it.
+    /// The reason, shown to a person who must create the index.
     because: &'static str,
-    /// The server removes a document at the date in this field.
+    /// Whether the server removes a document at the date in this field.
     expires: bool,
-    /// Only documents with the field are in it.
+    /// Whether the index holds only documents that have the field.
     sparse: bool,
 }
 
@@ -32,7 +32,7 @@ const DELETION: Wanted =
 
 fn wanted(records: Records, max_age: Option<i64>) -> Vec<Wanted> {
     let mut all = match records {
-        // The subject's reference is the `_id`.
+        // The `_id` is the reference of the subject, so it needs no further index.
         Records::Latest => vec![TIME],
         Records::Append => vec![SUBJECT, TIME, DELETION],
     };
@@ -42,7 +42,7 @@ fn wanted(records: Records, max_age: Option<i64>) -> Vec<Wanted> {
     all
 }
 
-/// Looks, and makes what is absent and may be made.
+/// Checks the collection and its indexes, and creates absent ones if that is allowed.
 pub(super) async fn ensure(store: &MongodbStore, options: &CollectionOptions, access: Access) -> Result<(), Fault> {
     let (database, name) = (&options.sink.database, &options.sink.collection);
     let may_make = options.sink.manage == Some(Manage::Create);
@@ -87,7 +87,7 @@ pub(super) async fn ensure(store: &MongodbStore, options: &CollectionOptions, ac
     Ok(())
 }
 
-/// Whether there is a collection of this name that can be written to as a sink does.
+/// Returns whether the collection exists. Fails if a sink can't write to it.
 pub(super) async fn is_there(store: &MongodbStore, database: &str, name: &str) -> Result<bool, Fault> {
     let doing = format!("listCollections {database}");
     let found = store.all(database, doc! {"listCollections": 1, "filter": {"name": name}}, &doing).await?;
@@ -113,7 +113,7 @@ pub(super) async fn create(store: &MongodbStore, database: &str, name: &str) -> 
     let doing = format!("create {database}.{name}");
     match store.run(database, doc! {"create": name, "writeConcern": write_concern()}, &doing).await {
         Ok(reply) => check_concern(&reply, &doing),
-        // Somebody was first.
+        // Another process has created it in the meantime.
         Err(_) if is_there(store, database, name).await? => Ok(()),
         Err(fault) => Err(fault),
     }
@@ -145,7 +145,7 @@ impl Wanted {
     }
 }
 
-/// What a person runs to make an index.
+/// Returns the command with which a person creates an index.
 fn making(database: &str, name: &str, wanted: &Wanted) -> String {
     let options = wanted.options();
     let options = if options.is_empty() { String::new() } else { format!(", {}", shell(options)) };
@@ -155,7 +155,7 @@ fn making(database: &str, name: &str, wanted: &Wanted) -> String {
     )
 }
 
-/// What a person runs to put an index right.
+/// Returns the command with which a person corrects an index.
 fn changing(database: &str, name: &str, wanted: &Wanted) -> String {
     if wanted.expires {
         let index = doc! {"keyPattern": {wanted.field: 1}, "expireAfterSeconds": 0};

@@ -1,4 +1,4 @@
-//! The connection: one client, raw commands, and bounds on how long each may take.
+//! The connection to MongoDB: one client, raw commands and a timeout for each of them.
 
 mod tls;
 
@@ -19,57 +19,59 @@ use crate::{
     open::MongodbConnection,
 };
 
-/// How long to look for a primary, and to open a connection to one server.
+/// Timeout for finding a primary, and for opening a connection to one server.
 const SELECTION: Duration = Duration::from_secs(5);
 /// How long a write may wait for a majority, in milliseconds.
 const MAJORITY_MILLIS: i64 = 5_000;
 /// How long the server may work on a command, in milliseconds.
 const SERVER_MILLIS: i64 = 8_000;
-/// How long to wait for the answer to a command. Above the three others: what is given up here may yet
-/// be carried out.
+/// How long to wait for the answer to a command. It is longer than the three limits above, because
+/// the server may still execute a command that times out here.
 const ANSWER: Duration = Duration::from_secs(14);
-/// How long the server may take to build an index over what is there.
+/// How long the server may take to build an index over the existing documents.
 const BUILD: Duration = Duration::from_secs(60);
 
-/// A connection to MongoDB. Clones of its `Arc` share one client and its pool.
+/// A connection to MongoDB. Clones of its `Arc` share one client and its connection pool.
 pub struct MongodbStore {
     name: String,
     client: Client,
     version: String,
-    /// The driver reads certificates again for each server that it finds.
+    /// Held as long as the client: the driver reads the certificates again for each server that it
+    /// finds.
     _tls: tls::Files,
 }
 
 impl MongodbStore {
-    /// Connects, logs in and asks for the server's version.
+    /// Connects, logs in and reads the version of the server.
     pub async fn connect(connection: &MongodbConnection) -> Result<Arc<Self>, StoreError> {
         let name = connection.store.clone();
         connect(connection).await.map(Arc::new).map_err(|fault| fault.at(&name))
     }
 
-    /// Name of the DataStore.
+    /// Returns the name of the DataStore.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What the server says of its version: `8.0.4`.
+    /// Returns the version that the server reports, such as `8.0.4`.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Runs a command whose first member is `doing`'s first word.
+    /// Runs a command. `doing` describes it in errors and starts with the name of the command.
     pub(crate) async fn run(&self, database: &str, command: Document, doing: &str) -> Result<Document, Fault> {
         let raw = RawDocumentBuf::try_from(&command).map_err(|_| unsendable(doing))?;
         self.run_raw(database, raw, doing, ANSWER).await
     }
 
-    /// As [`MongodbStore::run`], for a command that was written by a [`Buffer`].
+    /// Same as [`MongodbStore::run`], for a command that was written to a [`Buffer`].
     pub(crate) async fn run_buffer(&self, database: &str, command: Buffer, doing: &str) -> Result<Document, Fault> {
         let raw = RawDocumentBuf::from_bytes(command.into_bytes()).map_err(|_| unsendable(doing))?;
         self.run_raw(database, raw, doing, ANSWER).await
     }
 
-    /// As [`MongodbStore::run`], for a command that may read all that is there.
+    /// Same as [`MongodbStore::run`], with a longer timeout for a command that may read all
+    /// documents.
     pub(crate) async fn run_long(&self, database: &str, command: Document, doing: &str) -> Result<Document, Fault> {
         let raw = RawDocumentBuf::try_from(&command).map_err(|_| unsendable(doing))?;
         self.run_raw(database, raw, doing, BUILD).await
@@ -86,8 +88,8 @@ impl MongodbStore {
         bounded(async move { database.run_raw_command(command).await }, doing, limit).await
     }
 
-    /// Reads all that a `find` or a `list…` command answers, page by page, in one session: a server
-    /// shows the next page to nobody but the session that asked for the first.
+    /// Returns all results of a `find` or a `list…` command. The pages are read in one session,
+    /// because a server returns further pages only to the session that requested the first.
     pub(crate) async fn all(&self, database: &str, mut command: Document, doing: &str) -> Result<Vec<Document>, Fault> {
         let session = self.client.start_session().causal_consistency(false).await;
         let mut session = session.map_err(|error| of_driver(&error, doing))?;
@@ -128,8 +130,9 @@ impl MongodbStore {
     }
 }
 
-/// Waits for an answer of the driver, so long at most. A driver whose future is dropped half-way may lose
-/// track of its connection: the command goes on by itself, and only the waiting ends.
+/// Waits up to `limit` for an answer of the driver. The command runs in a task of its own and
+/// continues after a timeout, because the driver may lose track of a connection whose future is
+/// dropped.
 async fn bounded<T: Send + 'static>(
     answer: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
     doing: &str,
@@ -143,12 +146,12 @@ async fn bounded<T: Send + 'static>(
     }
 }
 
-/// Durable on a majority before the server answers.
+/// Returns a write concern: the server answers once a write is durable on a majority.
 pub(crate) fn write_concern() -> Document {
     doc! {"w": "majority", "j": true, "wtimeout": MAJORITY_MILLIS}
 }
 
-/// Ends a write command: durable on a majority, within bounds.
+/// Adds the write concern and the time limit at the end of a write command.
 pub(crate) fn push_concern(command: &mut Buffer) {
     let concern = command.document("writeConcern");
     command.text("w", "majority");
@@ -158,12 +161,13 @@ pub(crate) fn push_concern(command: &mut Buffer) {
     command.int64("maxTimeMS", SERVER_MILLIS);
 }
 
-/// A `find` of what a majority holds, within bounds.
+/// Returns a `find` command that reads what a majority has stored, with a time limit.
 pub(crate) fn find(collection: &str, filter: Document) -> Document {
     doc! {"find": collection, "filter": filter, "readConcern": {"level": "majority"}, "maxTimeMS": SERVER_MILLIS}
 }
 
-/// Whether a write reached a majority. What it did is looked at by the caller.
+/// Returns an error if a write did not reach a majority. The caller checks the other results of the
+/// write.
 pub(crate) fn check_concern(reply: &Document, doing: &str) -> Result<(), Fault> {
     match reply.get_document("writeConcernError") {
         Ok(error) => Err(of_code(error.get_i32("code").unwrap_or(64), error.get_str("codeName").unwrap_or(""), doing)),

@@ -1,8 +1,9 @@
-//! Certificates and keys for the driver, which takes paths of files only.
+//! Certificates and keys for the driver, which accepts only paths of files.
 //!
-//! On Linux they lie in memory, under a name that only this process can open
-//! (`/proc/self/fd/<n>`): nothing is left on a disk, whatever ends the process. Elsewhere they lie in
-//! temporary files of this user alone, removed when the client goes.
+//! On Linux they are stored in memory, under a path that only this process can open
+//! (`/proc/self/fd/<n>`). So nothing is left on a disk, however the process ends. On other systems
+//! they are stored in temporary files that only this user can read, which are removed when the
+//! client is dropped.
 
 use std::{
     fs::File,
@@ -16,12 +17,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use crate::{ErrorKind, Fault, open::TlsOptions};
 
-/// What the driver's paths name. They are read again for each server that is found: this must live as
-/// long as the client.
+/// The files that the paths of the driver name. The driver reads them again for each server that it
+/// finds, so this must live as long as the client.
 #[derive(Default)]
 pub(crate) struct Files(#[allow(dead_code, reason = "held, not read")] Vec<Private>);
 
-/// Options of the driver for TLS, and the files that they name.
+/// Returns the TLS options of the driver, and the files that they name.
 pub(crate) fn options(tls: &TlsOptions) -> Result<(DriverOptions, Files), Fault> {
     let mut files = Files::default();
     let authorities = match &tls.ca {
@@ -43,7 +44,8 @@ pub(crate) fn options(tls: &TlsOptions) -> Result<(DriverOptions, Files), Fault>
     Ok((options, files))
 }
 
-/// The driver passes over what it can't read, and would trust nobody.
+/// Checks that all certificates can be read. The driver ignores the ones that it can't read and
+/// would then trust no authority.
 fn check_certificates(pem: &[u8], what: &str) -> Result<(), Fault> {
     let mut number = 0;
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -56,7 +58,8 @@ fn check_certificates(pem: &[u8], what: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The authorities that this system trusts, as PEM: the driver would take a list of its own.
+/// Returns the authorities that this system trusts, as PEM. The driver would use a built-in list
+/// instead.
 fn system_authorities() -> Result<Vec<u8>, Fault> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
@@ -104,7 +107,7 @@ struct Private(#[allow(dead_code, reason = "held, not read")] tempfile::NamedTem
 #[cfg(not(target_os = "linux"))]
 impl Private {
     fn write(bytes: &[u8]) -> io::Result<(Self, PathBuf)> {
-        // Readable by its owner alone, under a name that nobody can guess.
+        // Only its owner can read it, and its name can't be guessed.
         let mut file = tempfile::NamedTempFile::new()?;
         file.write_all(bytes)?;
         let path = file.path().to_owned();

@@ -1,8 +1,9 @@
-//! BSON, written straight into bytes: a command of hundreds of statements is one allocation.
+//! Writes BSON directly into bytes, so that a command of hundreds of statements is one allocation.
 //!
-//! Names given here are Lethe's own and hold no NUL; those of documents are checked in `json.rs`.
+//! The names passed in here are Lethe's own and hold no NUL. The names in documents are checked in
+//! `json.rs`.
 
-/// Types of elements, as <https://bsonspec.org/spec.html> numbers them.
+/// Element types, as numbered by <https://bsonspec.org/spec.html>.
 mod kind {
     pub(crate) const DOUBLE: u8 = 0x01;
     pub(crate) const TEXT: u8 = 0x02;
@@ -15,13 +16,13 @@ mod kind {
     pub(crate) const DECIMAL: u8 = 0x13;
 }
 
-/// BSON that is being written.
+/// A BSON document that is being written.
 #[derive(Default)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
 }
 
-/// Where an open document began.
+/// Start of a document that is not ended yet.
 #[must_use]
 pub(crate) struct Open(usize);
 
@@ -38,25 +39,25 @@ impl Buffer {
         self.bytes
     }
 
-    /// Takes back what was written after the buffer had this length.
+    /// Removes what was written after the buffer had this length.
     pub(crate) fn cut(&mut self, length: usize) {
         self.bytes.truncate(length);
     }
 
-    /// Begins a document that is no element of another.
+    /// Starts a document that is not an element of another one.
     pub(crate) fn begin(&mut self) -> Open {
         let at = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
         Open(at)
     }
 
-    /// Begins a document under a name.
+    /// Starts a document under a name.
     pub(crate) fn document(&mut self, name: &str) -> Open {
         self.head(kind::DOCUMENT, name);
         self.begin()
     }
 
-    /// Begins an array under a name. Its elements are named by their index.
+    /// Starts an array under a name. The names of its elements are their indexes.
     pub(crate) fn array(&mut self, name: &str) -> Open {
         self.head(kind::ARRAY, name);
         self.begin()
@@ -67,7 +68,8 @@ impl Buffer {
     pub(crate) fn end(&mut self, open: Open) {
         let Open(at) = open;
         self.bytes.push(0);
-        // Callers refuse what is larger than a command may be, far below 2^31.
+        // The length fits: callers reject commands that exceed the limit of a server, far below
+        // 2^31.
         let length = (self.bytes.len() - at) as u32;
         self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
     }
@@ -85,7 +87,7 @@ impl Buffer {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// Milliseconds since 1970.
+    /// Adds a date, in milliseconds since 1970.
     pub(crate) fn date(&mut self, name: &str, millis: i64) {
         self.head(kind::DATE, name);
         self.bytes.extend_from_slice(&millis.to_le_bytes());
@@ -96,7 +98,7 @@ impl Buffer {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
-    /// The 128 bits of a decimal.
+    /// Adds a decimal, given as the 128 bits of a Decimal128.
     pub(crate) fn decimal(&mut self, name: &str, bits: u128) {
         self.head(kind::DECIMAL, name);
         self.bytes.extend_from_slice(&bits.to_le_bytes());
@@ -118,7 +120,7 @@ impl Buffer {
     }
 }
 
-/// Names of an array's elements: `0`, `1`, `2`, without an allocation each.
+/// The names of the elements of an array (`0`, `1`, `2`), without an allocation per name.
 pub(crate) struct Indexes {
     digits: [u8; 10],
     from: usize,
@@ -129,12 +131,12 @@ impl Indexes {
         Self { digits: [b'0'; 10], from: 9 }
     }
 
-    /// The name of the element that comes next.
+    /// Returns the name of the next element.
     pub(crate) fn peek(&self) -> &str {
         std::str::from_utf8(&self.digits[self.from..]).unwrap_or_default()
     }
 
-    /// It was written.
+    /// Advances to the next name. Call it after the element was written.
     pub(crate) fn step(&mut self) {
         for at in (0..self.digits.len()).rev() {
             self.from = self.from.min(at);

@@ -1,7 +1,7 @@
-//! A record as a document.
+//! Encodes a record as a document.
 //!
 //! ```text
-//! _id           the reference (Latest), <reference>:<event id> (Append), <reference>: (a deletion in Append)
+//! _id           <reference> (Latest), <reference>:<event id> (Append), <reference>: (Append, deletion)
 //! _version      int64
 //! _expires_at   date, where the record expires; a TTL index removes it then
 //! _deleted_at   date, in the marker that a deletion leaves; a marker has no field of an event
@@ -28,31 +28,31 @@ use crate::{
     },
 };
 
-/// The largest document that a server takes.
+/// Maximum size of a document in bytes, a limit of the server.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// One record on its way to a collection.
+/// A record to write to a collection.
 pub(crate) struct Write<'b> {
-    /// Its place in the batch.
+    /// Index of the record in the batch.
     pub index: usize,
     pub record: &'b Outgoing,
-    /// `_id` of its document.
+    /// The `_id` of the document.
     pub id: String,
     pub order: Order<'b>,
-    /// How its order is compared with what is there.
+    /// How the record is compared with the stored document.
     pub guard: Guard,
 }
 
-/// How a write is compared with the document of its `_id`.
+/// How a write is compared with the stored document of the same `_id`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// Any event of the subject may be there.
+    /// The stored document may hold any event of the subject.
     Order,
-    /// Only the same event can be there.
+    /// The stored document can only hold the same event.
     Version,
 }
 
-/// The record of a batch with what orders it.
+/// Returns the order of a record.
 pub(crate) fn order<'b>(batch: &'b OutgoingBatch, record: &Outgoing) -> Result<Order<'b>, Fault> {
     Ok(Order { floor: without_rewrite(record.version), id: text(batch, &record.event_id)? })
 }
@@ -64,11 +64,11 @@ fn text<'b>(batch: &'b OutgoingBatch, range: &std::ops::Range<usize>) -> Result<
         .ok_or_else(|| Fault::internal("a record of the batch is no UTF-8, or lies outside of it".to_owned()))
 }
 
-/// Why a record isn't written.
+/// Why a record is not written.
 pub(crate) enum Unfit {
-    /// It can't be a document.
+    /// The record can't be stored as a document.
     Refused(Rejection),
-    /// The batch itself is wrong.
+    /// The batch is invalid.
     Fault(Fault),
 }
 
@@ -78,12 +78,12 @@ impl From<Fault> for Unfit {
     }
 }
 
-/// The answer for a record that the store can't take.
+/// Returns the rejection of a record that the store can't hold.
 pub(crate) const fn refused(rule: &'static str) -> Rejection {
     Rejection { reason: Reason::SinkRefused, rule: Some(rule), path: None }
 }
 
-/// Adds the record's document under a name.
+/// Adds the document of a record under a name.
 pub(crate) fn push(name: &str, write: &Write<'_>, batch: &OutgoingBatch, out: &mut Buffer) -> Result<(), Unfit> {
     let record = write.record;
     let start = out.len();
@@ -110,8 +110,9 @@ pub(crate) fn push(name: &str, write: &Write<'_>, batch: &OutgoingBatch, out: &m
     if out.len() - start > LARGEST { Err(Unfit::Refused(refused("size"))) } else { Ok(()) }
 }
 
-/// Names at the top of a document: what the record says itself is written from the record, and names
-/// with a meaning for Lethe or for an update are nobody's.
+/// Returns how to treat a name at the top of a document. Attributes of the record are skipped,
+/// because they are written from the record itself. Names that have a meaning for Lethe or for an
+/// update are refused.
 fn top(name: &str) -> Top {
     if RESERVED.contains(&name) {
         Top::Skip

@@ -1,7 +1,7 @@
-//! A record's JSON object as BSON, in one pass from bytes to bytes.
+//! Encodes the JSON object of a record as BSON, in one pass from bytes to bytes.
 //!
-//! The JSON was written by the engine: it is whole and its keys are unique. What is no JSON here is a
-//! fault of the caller, not of an event.
+//! The engine wrote the JSON: it is complete and its keys are unique. Invalid JSON is therefore an
+//! error of the caller and not of an event.
 
 use std::borrow::Cow;
 
@@ -12,27 +12,27 @@ use crate::mongodb::encode::{
     number,
 };
 
-/// Objects and arrays inside each other, at most: the engine lets 100 pass, a server takes 180.
+/// Maximum depth of nested objects and arrays. The engine allows 100 and a server 180.
 const DEEPEST: u32 = 150;
 
-/// Why a JSON object can't be a document.
+/// Why a JSON object can't be stored as a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// A name that holds NUL, or one at the top that Lethe or MongoDB gives a meaning.
+    /// A name holds NUL, or a name at the top has a meaning for Lethe or for MongoDB.
     Name,
-    /// Nested too deeply.
+    /// The object is nested too deeply.
     Depth,
-    /// No JSON object.
+    /// The text is not a JSON object.
     NotJson,
 }
 
-/// What is done with a member at the top.
+/// How to treat a member at the top of an object.
 pub(crate) enum Top {
-    /// It is written as it is.
+    /// Write it.
     Take,
-    /// It is left out: the caller writes it.
+    /// Omit it. The caller writes it.
     Skip,
-    /// The object is refused.
+    /// Refuse the object.
     Refuse,
 }
 
@@ -42,7 +42,7 @@ impl From<NotJson> for Refused {
     }
 }
 
-/// Adds the members of an object to the open document.
+/// Adds the members of a JSON object to the open document.
 pub(crate) fn members(json: &str, top: impl Fn(&str) -> Top, out: &mut Buffer) -> Result<(), Refused> {
     let mut cursor = Cursor::new(json);
     let Value::Object = cursor.value()? else { return Err(Refused::NotJson) };
@@ -87,7 +87,8 @@ fn push(name: &str, cursor: &mut Cursor<'_>, out: &mut Buffer) -> Result<(), Ref
     Ok(())
 }
 
-/// Returns a member's name. BSON ends a name at its first NUL: the rest would be read as a value.
+/// Returns the name of a member. BSON ends a name at its first NUL and would read the rest as a
+/// value.
 fn checked(name: Text<'_>) -> Result<Cow<'_, str>, Refused> {
     let name = name.unescaped();
     if name.as_bytes().contains(&0) { Err(Refused::Name) } else { Ok(name) }
@@ -176,7 +177,7 @@ mod tests {
             let text = if pretty { serde_json::to_string_pretty(&value).unwrap() } else { value.to_string() };
             let back = Bson::Document(read(&text).unwrap()).into_relaxed_extjson();
             let there: Value = mongodb::bson::from_bson(mongodb::bson::to_bson(&value).unwrap()).unwrap();
-            // Floats that are whole numbers compare equal as numbers.
+            // Compare numbers as floats, so that `1` and `1.0` are equal.
             prop_assert_eq!(plain(&back), plain(&there));
         }
     }

@@ -1,4 +1,4 @@
-//! From a record to BSON. Pure.
+//! Encodes records as BSON, without I/O.
 
 pub(crate) mod buffer;
 pub(crate) mod document;

@@ -1,28 +1,28 @@
-//! A JSON number as BSON, without the loss of a digit.
+//! Encodes a JSON number as BSON without losing a digit.
 //!
-//! | written | becomes |
+//! | JSON | BSON |
 //! |---|---|
 //! | an integer of 64 bits | int64, never int32: one field has one type |
-//! | a number that a double gives back as it was | double |
-//! | any other of up to 34 digits | Decimal128 |
-//! | a longer one | text |
+//! | a number that a double holds exactly as written | double |
+//! | any other number of up to 34 digits | Decimal128 |
+//! | a longer number | text |
 //!
-//! "As it was" is about the number, not how it is written: `1.50` comes back as `1.5`.
+//! "Exactly" refers to the value and not to the notation: `1.50` is read back as `1.5`.
 
 use lethe_core::json::Decimal;
 
 use crate::mongodb::encode::buffer::Buffer;
 
-/// Every decimal number with at most this many digits survives a double.
+/// A double keeps every decimal number of up to this many digits.
 const SURE_DIGITS: usize = 15;
-/// The most digits of a Decimal128, and the bounds of its exponent.
+/// Maximum number of digits of a Decimal128, and the limits of its exponent.
 const DECIMAL_DIGITS: usize = 34;
 const DECIMAL_BIAS: i64 = 6176;
 const DECIMAL_LARGEST: i64 = 6111;
-/// A number with an exponent of this size or more is written as text.
+/// A number with an exponent of this size or more is stored as text.
 const EXPONENT_LIMIT: i64 = 100_000;
 
-/// Writes a number under a name. `text` is a JSON number.
+/// Adds a number under a name. `text` is a JSON number.
 pub(crate) fn push(name: &str, text: &str, out: &mut Buffer) {
     if let Ok(integer) = text.parse::<i64>() {
         return out.int64(name, integer);
@@ -30,9 +30,9 @@ pub(crate) fn push(name: &str, text: &str, out: &mut Buffer) {
     let Some(number) = read(text) else { return out.text(name, text) };
     let double: f64 = text.parse().unwrap_or(f64::INFINITY);
     let digits = number.significant().len();
-    // A number too small for a double became zero.
+    // The number is too small for a double, so it became zero.
     let vanished = double == 0.0 && digits > 0;
-    // Below the smallest normal number doubles have fewer digits.
+    // Doubles below the smallest normal number have fewer digits.
     let is_sure = digits <= SURE_DIGITS && (double == 0.0 || double.abs() >= f64::MIN_POSITIVE);
     if double.is_finite() && (is_sure && !vanished || survives(&number, double)) {
         return out.double(name, double);
@@ -47,14 +47,16 @@ fn read(text: &str) -> Option<Decimal<'_>> {
     Decimal::parse(text).filter(|number| number.exponent().abs() < EXPONENT_LIMIT)
 }
 
-/// Returns whether the double, written with the shortest text or with as many digits, is this number.
-/// Both are tried: where two texts are as short and as near, programs differ in which they write.
+/// Returns whether the double, written with the shortest text or with as many digits, is this
+/// number. Both are tried, because programs differ in which of several equally short texts they
+/// write.
 fn survives(number: &Decimal<'_>, double: f64) -> bool {
     let digits = number.significant().len().saturating_sub(1);
     [format!("{double:e}"), format!("{double:.digits$e}")].iter().any(|back| read(back).as_ref() == Some(number))
 }
 
-/// Returns the number as IEEE 754-2008 decimal128 with a binary coefficient.
+/// Returns the number as IEEE 754-2008 decimal128 with a binary coefficient. Returns `None` if it
+/// does not fit.
 fn decimal128(number: &Decimal<'_>) -> Option<u128> {
     let digits = number.significant();
     if digits.len() > DECIMAL_DIGITS || !(-DECIMAL_BIAS..=DECIMAL_LARGEST).contains(&digits.exponent()) {

@@ -1,19 +1,21 @@
-//! Every event, a document each; a deletion removes those of its subject that are not newer, and
-//! leaves a marker that keeps a replay from bringing them back.
+//! Writes every event as a document of its own. A deletion removes the events of its subject that
+//! are not newer, and leaves a marker. The marker keeps a replay from writing them again.
 //!
 //! ```text
-//! 1. markers of the batch's deletions     guarded like a state: the newest stands
-//! 2. what they cover is removed           again on a replay, which finds nothing
-//! 3. markers of the batch's subjects      are read, where the collection has any
-//! 4. events that no marker covers         are written, guarded by their own version
+//! 1. write the markers of the batch's deletions   guarded like a state: the newest one remains
+//! 2. remove the events that they cover            repeated by a replay, which then finds none
+//! 3. read the markers of the batch's subjects     only if the collection holds any
+//! 4. write the events that no marker covers       guarded by their own version
 //! ```
-//! Killed between two steps, the batch is written again whole and ends the same.
+//! If the process is killed between two steps, the whole batch is written again, with the same
+//! result.
 //!
-//! **What is left open.** A subject's events come to one worker, as its partition does. If an old
-//! owner of the partition still writes while the new one carries out a deletion, an event that passed
-//! step 3 before the marker stood, and step 4 after step 2 of the other, stays although it is covered.
-//! It goes with the next deletion of its subject, at its expiry, or with an erasure, which waits for
-//! every writer's lease.
+//! **Known gap.** The events of a subject are written by one worker, the owner of its partition. An
+//! old owner may still write while the new one executes a deletion. If the old owner reads the
+//! markers (step 3) before the new one writes its marker, and writes its events (step 4) after the
+//! new one has removed events (step 2), a covered event remains. It is removed by the next deletion
+//! of its subject, when it expires, or by an erasure, which waits until the leases of all writers
+//! have ended.
 
 use std::collections::HashMap;
 
@@ -41,15 +43,17 @@ use crate::{
     },
 };
 
-/// Statements of one `delete` command, at most.
+/// Maximum number of statements of one `delete` command.
 const REMOVALS: usize = 500;
 
-/// `_id` of the marker of a subject's deletion. No event has it: an event's id is not empty.
+/// Returns the `_id` of the marker of a subject's deletion. No event has this `_id`, because the ID
+/// of an event is not empty.
 pub(crate) fn marker_id(subject: Reference) -> String {
     format!("{subject}:")
 }
 
-/// Writes a batch. `has_markers` is what was learned of the collection, and is kept by the caller.
+/// Writes a batch. `has_markers` caches whether the collection holds markers. The caller keeps it
+/// between batches.
 pub(crate) async fn write(
     store: &MongodbStore,
     place: &Place,
@@ -80,7 +84,7 @@ pub(crate) async fn write(
         }
         let order = order(batch, record)?;
         if order.id.is_empty() {
-            // Its document would have the marker's `_id`.
+            // Its document would have the `_id` of the marker.
             answers[index] = Err(refused("id"));
             continue;
         }
@@ -105,13 +109,13 @@ pub(crate) async fn write(
     Ok(answers)
 }
 
-/// A deletion of the batch that stands, or that a newer one covers.
+/// The newest deletion of a subject in the batch. Its marker is stored, or a newer one is.
 struct Deletion<'b> {
     order: Order<'b>,
     index: usize,
 }
 
-/// Removes documents of each subject that are not newer than its deletion.
+/// Removes the documents of each subject that are not newer than its deletion.
 async fn remove(store: &MongodbStore, place: &Place, deleted: &HashMap<Reference, Deletion<'_>>) -> Result<(), Fault> {
     let doing = place.doing("delete");
     let deleted: Vec<_> = deleted.iter().collect();
@@ -147,8 +151,8 @@ async fn remove(store: &MongodbStore, place: &Place, deleted: &HashMap<Reference
     Ok(())
 }
 
-/// The markers of the batch's subjects. While the collection has none at all, that is asked once a
-/// batch, of an index that holds markers only.
+/// Returns the markers of the batch's subjects. While the collection holds no markers, this costs
+/// one query per batch, on an index that holds only markers.
 async fn markers(
     store: &MongodbStore,
     place: &Place,

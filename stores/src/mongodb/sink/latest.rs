@@ -1,5 +1,5 @@
-//! The newest record of each subject, under one `_id` a subject: the state of a `Latest` collection,
-//! and the deletions of an `Append` one.
+//! Writes the newest record of each subject under one `_id` per subject. These are the states of a
+//! `Latest` collection and the deletions of an `Append` collection.
 
 use std::{cmp::Reverse, ops::Range};
 
@@ -21,13 +21,15 @@ use crate::{
     },
 };
 
-/// Sorts by subject, then by order; of an event that came twice the first counts.
+/// Sorts by subject and then by order. If an event is in the batch twice, its first record sorts
+/// last, so that it is written.
 type Key<'b> = (Reference, Order<'b>, Reverse<usize>);
 
-/// Writes the newest of the records `chosen` of each subject, and answers for all of them.
+/// Writes the newest of the `chosen` records of each subject, and sets the answers of all of them.
 ///
-/// Those that it replaces are `Superseded`, of the same event `Stale`, and all of them `Stale` where
-/// something newer is there. If the store refuses the newest, the one before it is written.
+/// The records that it replaces are `Superseded`, or `Stale` if they hold the same event. All of
+/// them are `Stale` if the stored document is not older. If the store refuses the newest record,
+/// the one before it is written.
 pub(crate) async fn settle(
     store: &MongodbStore,
     place: &Place,
@@ -90,7 +92,7 @@ pub(crate) const fn written(record: &Outgoing) -> Outcome {
     }
 }
 
-/// The keys of each subject.
+/// Returns the range of keys of each subject.
 fn groups(keys: &[Key<'_>]) -> Vec<Range<usize>> {
     let mut end = 0;
     keys.chunk_by(|a, b| a.0 == b.0)

@@ -1,7 +1,7 @@
 //! A collection of events as a sink.
 //!
-//! What a collection holds is a function of the events that were written to it, whatever their order
-//! and however often each came.
+//! The contents of a collection depend only on the set of events written to it, and not on their
+//! order or on how often each was written.
 
 mod append;
 mod latest;
@@ -19,30 +19,30 @@ use crate::{
     mongodb::{connect::MongodbStore, schema, sink::writes::Place},
 };
 
-/// Which collection, and what it holds.
+/// Options of the sink.
 #[derive(Clone, Debug)]
 pub struct CollectionOptions {
-    /// Database, collection, and whether Lethe makes it.
+    /// Database and collection, and whether Lethe creates the collection.
     pub sink: MongodbSink,
-    /// The latest state of each subject, or every event.
+    /// Whether the collection holds the latest state of each subject or every event.
     pub records: Records,
-    /// How old a record may become, in milliseconds: the collection then needs a TTL index.
+    /// Maximum age of a record, in milliseconds. If it is set, the collection needs a TTL index.
     pub max_age: Option<i64>,
 }
 
-/// A collection of events.
+/// A sink that writes to a collection.
 pub struct CollectionSink {
     store: Arc<MongodbStore>,
     place: Place,
     records: Records,
-    /// `Append`: the collection is known to hold a marker of a deletion.
+    /// For `Append`: whether the collection is known to hold a marker of a deletion.
     has_markers: bool,
 }
 
 impl CollectionSink {
-    /// Looks whether the collection and its indexes are there and fit. With `manage: Create` and
-    /// [`Access::Make`] it makes what is absent; with `manage: Check` it is a `Mismatch` that says
-    /// what to run.
+    /// Checks that the collection and its indexes exist and fit. With `manage: Create` and
+    /// [`Access::Make`] absent ones are created. With `manage: Check` the error is a `Mismatch`
+    /// that names the commands to run.
     pub async fn open(
         store: Arc<MongodbStore>,
         options: CollectionOptions,

@@ -1,34 +1,35 @@
-//! The order of events of one subject, (version without its rewrite digit, event id), as filters that
-//! the server applies while it writes.
+//! The order of the events of one subject: by version without its rewrite digit, then by event ID.
+//! It is written as filters that the server applies during a write.
 //!
-//! A floor is a version whose last digit is zero. It is above a version just when it is above that
-//! version's floor, so that a stored version need not be taken apart.
+//! A floor is a version whose last digit is zero. A floor is greater than a version exactly if it
+//! is greater than the floor of that version. So a filter can compare a floor with a stored version
+//! directly.
 
 use mongodb::bson::{Bson, Document};
 
 use crate::mongodb::encode::buffer::Buffer;
 
-/// The version with its last decimal digit, the retention rewrite's, set to zero; rounds down.
+/// Returns the version with its last decimal digit, the rewrite digit, set to zero. Rounds down.
 pub(crate) const fn without_rewrite(version: i64) -> i64 {
     version.saturating_sub(version.rem_euclid(10))
 }
 
-/// The greatest version of a floor.
+/// Returns the greatest version that has this floor.
 const fn ceiling(floor: i64) -> i64 {
     floor.saturating_add(9)
 }
 
-/// Where an event stands: its floor and its id.
+/// Position of an event: its floor and its ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Order<'a> {
     pub floor: i64,
     pub id: &'a str,
 }
 
-/// What is known of a document that is there.
+/// The order of a stored document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct There {
-    /// `None` in a document that Lethe didn't write.
+    /// `None` if Lethe did not write the document.
     pub version: Option<i64>,
     pub id: String,
 }
@@ -44,15 +45,16 @@ impl There {
         Self { version, id: document.get_str("event_id").unwrap_or_default().to_owned() }
     }
 
-    /// The event is not newer than this.
+    /// Returns true if the event is not newer than this document.
     pub(crate) fn covers(&self, event: Order<'_>) -> bool {
         self.version.is_some_and(|version| event <= Order { floor: without_rewrite(version), id: &self.id })
     }
 }
 
-/// Adds to a filter: the document there is older than the event, or has no version.
+/// Adds a filter: the stored document is older than the event, or has no version.
 ///
-/// `$not` with `$gte`, where `$lt` would do for documents of Lethe, takes those without a version along.
+/// The filter uses `$not` with `$gte` instead of `$lt`, so that it also matches documents without a
+/// version.
 pub(crate) fn push_older(order: Order<'_>, filter: &mut Buffer) {
     let any = filter.array("$or");
     let lower = filter.document("0");
@@ -67,12 +69,12 @@ pub(crate) fn push_older(order: Order<'_>, filter: &mut Buffer) {
     filter.end(any);
 }
 
-/// Adds to a filter of one event's own document: what is there is an older version of it, or has none.
+/// Adds a filter for the document of one event: the stored version is older, or absent.
 pub(crate) fn push_older_version(floor: i64, filter: &mut Buffer) {
     push_not_at_least("_version", floor, filter);
 }
 
-/// Adds to a filter: the document is not newer than the event.
+/// Adds a filter: the stored document is not newer than the event.
 pub(crate) fn push_not_newer(order: Order<'_>, filter: &mut Buffer) {
     let any = filter.array("$or");
     let lower = filter.document("0");

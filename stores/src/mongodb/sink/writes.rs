@@ -1,12 +1,12 @@
-//! Guarded upserts: many statements a command, an answer for each.
+//! Guarded upserts: many statements per command, with an answer for each.
 //!
 //! ```text
-//! {q: {_id, <what is there is older>}, u: <the document>, upsert: true}
+//! {q: {_id, <the stored document is older>}, u: <the document>, upsert: true}
 //! ```
-//! What is older is replaced, what is absent is made. Where something newer is there the filter finds
-//! nothing, and the upsert meets the `_id`: error 11000. So does a race of two inserts, and so does
-//! another unique index of somebody, and nothing in the error tells them apart: the version that is
-//! there does.
+//! An older document is replaced and an absent one is inserted. If a newer one is stored, the
+//! filter matches nothing, and the insert conflicts with its `_id`: error 11000. A race of two
+//! inserts and a conflict with another unique index cause the same error. To distinguish these
+//! cases, the stored version is read.
 
 use std::collections::HashMap;
 
@@ -26,10 +26,11 @@ use crate::{
     },
 };
 
-/// Statements in one command, and their bytes, at most. A single larger one goes alone.
+/// Maximum number of statements and of bytes in one command. A single larger statement is sent
+/// alone.
 const STATEMENTS: usize = 500;
 const BYTES: usize = 8 * 1024 * 1024;
-/// Ids that are looked up at once, at most.
+/// Maximum number of IDs in one lookup.
 const LOOKED_UP: usize = 1000;
 
 /// A collection, as commands name it.
@@ -39,21 +40,22 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// `update shop.people`.
+    /// Returns a description such as `update shop.people`.
     pub(crate) fn doing(&self, command: &str) -> String {
         format!("{command} {}.{}", self.database, self.collection)
     }
 }
 
-/// What became of a write.
+/// The result of a write.
 pub(crate) enum Verdict {
     Written,
-    /// What is there is not older.
+    /// The stored document is not older.
     Stale,
     Refused(Rejection),
 }
 
-/// Writes each record whose document is older or absent. Answers in the order of `writes`.
+/// Writes each record whose stored document is older or absent. Returns results in the order of
+/// `writes`.
 pub(crate) async fn upsert(
     store: &MongodbStore,
     place: &Place,
@@ -87,7 +89,7 @@ pub(crate) async fn upsert(
     Ok(verdicts)
 }
 
-/// Version and event id of the documents of some ids.
+/// Returns version and event ID of the documents with these IDs.
 pub(crate) async fn there(
     store: &MongodbStore,
     place: &Place,
@@ -108,17 +110,18 @@ pub(crate) async fn there(
     Ok(found)
 }
 
-/// How a statement finds what is older.
+/// How a statement matches an older document.
 #[derive(Clone, Copy)]
 enum Filter {
-    /// By its version alone, which every server looks up by the `_id`; an `$or` makes some scan the
-    /// collection. An event that ties with what is there is contested, and comes again.
+    /// Compares only the version. Every server resolves this by the `_id`, while an `$or` makes
+    /// some servers scan the collection. An event that ties with the stored one is contested and
+    /// tried again.
     Version,
-    /// By the write's own guard.
+    /// Compares as the guard of the write demands.
     Guard,
 }
 
-/// Writes once, and answers which writes met a unique index.
+/// Writes once. Returns the writes that conflicted with a unique index.
 async fn attempt(
     store: &MongodbStore,
     place: &Place,
@@ -144,7 +147,7 @@ async fn attempt(
             taken += 1;
         }
         rest = &rest[taken..];
-        // The next is about as large.
+        // The next command is about as large.
         room = command.out.len() + 1024;
         if command.sent.is_empty() {
             continue;
@@ -163,13 +166,13 @@ async fn attempt(
     Ok(contested)
 }
 
-/// An `update` command that grows by statements.
+/// An `update` command that is extended statement by statement.
 struct Command {
     out: Buffer,
     root: buffer::Open,
     updates: buffer::Open,
     names: Indexes,
-    /// Which write each statement is.
+    /// For each statement, the index of its write.
     sent: Vec<usize>,
 }
 
@@ -235,7 +238,7 @@ impl Command {
     }
 }
 
-/// Number, code and code name of the statements that failed.
+/// Returns index, code and code name of the failed statements.
 pub(crate) fn errors(reply: &Document, doing: &str) -> Result<Vec<(usize, i32, String)>, Fault> {
     let Ok(list) = reply.get_array("writeErrors") else { return Ok(Vec::new()) };
     list.iter()
@@ -251,7 +254,7 @@ pub(crate) fn errors(reply: &Document, doing: &str) -> Result<Vec<(usize, i32, S
         .collect()
 }
 
-/// An integer, whatever type the server gave it.
+/// Returns an integer of any numeric BSON type.
 pub(crate) fn whole(value: Option<&Bson>) -> Option<i64> {
     match value? {
         Bson::Int32(number) => Some(i64::from(*number)),
@@ -261,26 +264,27 @@ pub(crate) fn whole(value: Option<&Bson>) -> Option<i64> {
     }
 }
 
-/// What the error of one statement says.
+/// The meaning of the error of one statement.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
-    /// A unique index has it already: `_id`'s or another.
+    /// A unique index already holds the value: that of `_id` or another one.
     Contested,
-    /// The document itself can't be taken, by this rule.
+    /// The document can't be stored, because of this rule.
     Refused(&'static str),
 }
 
-/// Codes that are a document's fault are a closed list: any other stops the writing, so that a fault
-/// of the collection never empties a topic into the dead letter.
+/// Only the codes listed here reject a single document. Any other code stops the writes, so that an
+/// error of the collection never moves a whole topic to the dead letters.
 fn of_statement(code: i32, name: &str, doing: &str) -> Result<Said, Fault> {
     match code {
         11000 | 11001 | 12582 => Ok(Said::Contested),
-        // The collection's validator.
+        // The validator of the collection rejected it.
         121 => Ok(Said::Refused("validation")),
         10334 | 17419 | 17420 => Ok(Said::Refused("size")),
-        // An index can't hold the value: too long, two arrays, no place on a map.
+        // An index can't hold the value: it is too long, holds two arrays or is not a valid
+        // position.
         171 | 16755 | 17280 => Ok(Said::Refused("index")),
-        // A name inside that this server doesn't take.
+        // A nested name that this server does not accept.
         52 | 55 | 57 => Ok(Said::Refused("name")),
         15 => Ok(Said::Refused("depth")),
         _ => Err(of_code(code, name, doing)),

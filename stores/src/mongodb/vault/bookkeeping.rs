@@ -1,5 +1,5 @@
-//! How far pipelines have come, and the register of places. A pipeline's progress is one document:
-//! offsets and marks of one commit are there together or not at all.
+//! The progress of pipelines, and the register of places. The progress of a pipeline is one
+//! document, so the offsets and marks of one commit are stored together or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ impl MongodbVault {
         let update = || vec![doc! {"q": {"_id": pipeline}, "u": {"$set": set.clone()}, "upsert": true}];
         let (_, missed) = self.update(PROGRESS, update()).await?;
         if missed {
-            // Two made the document at once; it is there now.
+            // Another process created the document at the same time, so it exists now.
             self.update(PROGRESS, update()).await?;
         }
         Ok(())
@@ -74,7 +74,7 @@ impl MongodbVault {
     }
 }
 
-/// The numbers under a part of a progress document, by name.
+/// Returns the numbers in a part of a progress document, by name.
 fn numbers(row: &Document, part: &str) -> Option<BTreeMap<String, u64>> {
     let Ok(part) = row.get_document(part) else { return Some(BTreeMap::new()) };
     part.iter()

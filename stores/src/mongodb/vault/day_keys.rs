@@ -1,4 +1,5 @@
-//! Keys of days. A destroyed one stays as a row without a key, so that a late insert makes no new one.
+//! Keys of days. A destroyed key leaves a row without a key, so that a late insert creates no new
+//! one.
 
 use futures::future::BoxFuture;
 use lethe_core::keys::WrappedKey;
@@ -37,7 +38,7 @@ impl MongodbVault {
             None => return Err(self.strange(DAY_KEYS)),
         };
         if let Some(key) = &key {
-            // As with subjects' keys: written first, then the masters are looked at.
+            // As with the keys of subjects, the masters are checked after the key is written.
             let masters = self.masters().await?;
             if made && masters.is_retired(key.master) {
                 self.delete(DAY_KEYS, still(&id, key)).await?;
@@ -47,7 +48,7 @@ impl MongodbVault {
         Ok(key)
     }
 
-    /// The key of a row; `None` if it was destroyed.
+    /// Returns the key of a row; `None` if it was destroyed.
     fn day_row(&self, row: &Document) -> Result<Option<WrappedKey>, Fault> {
         match row.get_str("state") {
             Ok("live") => wrapped(row).map(Some).ok_or_else(|| self.strange(DAY_KEYS)),
@@ -64,7 +65,7 @@ impl MongodbVault {
     }
 
     async fn days_of_others(&self, master: u32, limit: usize) -> Result<Vec<DayKey>, Fault> {
-        // A key a day and pipeline: few enough to look through them all.
+        // There is one key per day and pipeline, so a scan is fast enough.
         let rows = self.some(DAY_KEYS, wrapped_by_others(master), limit).await?;
         let keys = rows.iter().map(|row| {
             let text = |name| row.get_str(name).ok().map(str::to_owned);

@@ -1,4 +1,5 @@
-//! Subjects' keys and their aliases. The first insert of an `_id` wins; who comes later reads it back.
+//! Keys of subjects and their aliases. The first insert of an `_id` wins. Later writers read its
+//! row.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,8 +19,8 @@ use crate::{
 };
 
 impl MongodbVault {
-    /// Destroys every key of a subject; answers how many were live. The rows stay, so that a late
-    /// insert makes no new key.
+    /// Destroys every key of a subject. Returns how many were live. The rows remain, so that a late
+    /// insert creates no new key.
     pub async fn shred(&self, space: String, token: Token) -> Result<u64, StoreError> {
         let mut filter = ids_under(&[&space, &hex(token)]);
         filter.insert("state", "live");
@@ -73,8 +74,8 @@ impl MongodbVault {
         Ok(answer.collect())
     }
 
-    /// After the writing: no key that is answered is wrapped by a master that is retired, or about to
-    /// be. `masters.rs` says why that leaves no gap.
+    /// Checks after the write that no returned key is wrapped by a master that is retired or being
+    /// retired. `masters.rs` explains why this order leaves no gap.
     async fn check_masters(&self, keys: &HashMap<String, KeyRow>, made: &HashSet<String>) -> Result<(), Fault> {
         let masters = self.masters().await?;
         let live = keys.iter().filter_map(|(id, row)| match row {
@@ -83,7 +84,7 @@ impl MongodbVault {
         });
         for (id, key) in live.clone() {
             if made.contains(id) && masters.is_retired(key.master) {
-                // Nobody was given it: each reader looks at the masters after reading the key.
+                // No reader has used this key: each one checks the masters after reading it.
                 self.delete(KEYS, still(id, key)).await?;
             }
         }
@@ -159,7 +160,7 @@ impl SubjectKeys for MongodbVault {
     }
 }
 
-/// A token as 64 hexadecimal digits, which is how references are written, too.
+/// Returns a token as 64 hexadecimal digits, the notation of references.
 pub(crate) fn hex(token: Token) -> String {
     Reference(token.0).to_string()
 }
@@ -168,19 +169,20 @@ fn token(hex: &str) -> Option<Token> {
     hex.parse().ok().map(|Reference(bytes)| Token(bytes))
 }
 
-/// Live keys that a master wraps: others have none.
+/// Returns a filter for the live keys that a master wraps. Other keys have no master.
 pub(crate) fn wrapped_by(master: u32) -> Document {
     doc! {"master": i64::from(master)}
 }
 
-/// Two ranges of the index, where `$ne` would take those without a master along.
+/// Returns a filter of two ranges of the index. `$ne` would also match rows without a master.
 pub(crate) fn wrapped_by_others(master: u32) -> Document {
     let master = i64::from(master);
     doc! {"$or": [{"master": {"$lt": master}}, {"master": {"$gt": master}}]}
 }
 
-/// The row of an id, while it is wrapped so. The id comes first: not every server weighs the indexes of a filter,
-/// and one master wraps all keys.
+/// Returns a filter for the row of an ID, provided that its key is still wrapped the same way. The
+/// `_id` comes first, because some servers don't compare the indexes of a filter, and one master
+/// wraps all keys.
 pub(crate) fn still(id: &str, key: &WrappedKey) -> Document {
     let mut filter = doc! {"_id": id, "state": "live"};
     filter.extend(wrapping(key));

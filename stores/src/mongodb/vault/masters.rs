@@ -1,23 +1,24 @@
-//! Check values of the keys Secret, and which masters are retired: one document, so that it changes as
-//! a whole.
+//! Check values of the keys Secret and the state of retired masters. They are one document, so that
+//! it changes as a whole.
 //!
 //! ```text
 //! {_id: "checks", keys: {_root: {check, retired}, "_master-1": {check, retired, retiring}, ...}}
 //! ```
-//! **Retiring without a transaction.** A flag is set, then keys are counted, then the flag becomes
-//! final. Who makes a key writes it, then looks at the flag. All of it is on a majority, so one of the
-//! two sees the other:
+//! **Retiring without a transaction.** The retiring process sets a flag, counts the keys of the
+//! master, and then makes the flag final. A process that creates a key writes it first and then
+//! reads the flag. A majority stores each step, so one of the two sees the other:
 //!
 //! ```text
-//! key written before the count    the count finds it: Mismatch, and the flag is taken back
-//! key written after the count     its writer sees the flag: it takes the key back, and answers none
+//! key written before the count    the count finds it: Mismatch, and the flag is removed
+//! key written after the count     its writer sees the flag, removes the key and returns none
 //! ```
-//! A reader looks at the flags after it read a key, so that nobody is given a key that is taken back.
-//! While the flag is set and not final, keys of that master are answered with `Unavailable`.
+//! A reader checks the flags after it has read a key, so a removed key is never returned. While the
+//! flag is set and not final, requests for keys of that master fail with `Unavailable`.
 //!
-//! **What is left open.** A process killed between the writing of a key and the look at the flag leaves
-//! a key that nothing was sealed with and that nobody can open any more: its subject is answered with
-//! `Mismatch` until the row is removed by hand. The two would have to happen within milliseconds.
+//! **Known gap.** A process that is killed between the write of a key and the check of the flag
+//! leaves a key that can't be opened any more. Nothing was sealed with it. Requests for its subject
+//! fail with `Mismatch` until the row is removed by hand. For this, both must happen within
+//! milliseconds.
 
 use std::collections::BTreeMap;
 
@@ -36,10 +37,10 @@ use crate::{
 
 const ID: &str = "checks";
 
-/// How often a change is tried again after another process was faster.
+/// How often a change is retried if another process was faster.
 const TRIES: usize = 20;
 
-/// What is known of the keys of the keys Secret.
+/// The state of the keys in the keys Secret.
 #[derive(Default)]
 pub(crate) struct Masters(BTreeMap<String, Known>);
 
@@ -63,7 +64,7 @@ impl Masters {
         self.of(master).is_some_and(|known| known.retired)
     }
 
-    /// Refuses if one of these masters may wrap no key.
+    /// Returns an error if one of these masters may not wrap keys.
     pub(crate) fn refuse(&self, masters: impl Iterator<Item = u32>) -> Result<(), Fault> {
         if self.0.values().all(|known| !known.retired && !known.retiring) {
             return Ok(());
@@ -92,7 +93,7 @@ impl Masters {
 }
 
 impl MongodbVault {
-    /// What is known of all keys of the keys Secret.
+    /// Returns the state of all keys in the keys Secret.
     pub(crate) async fn masters(&self) -> Result<Masters, Fault> {
         let Some(row) = self.one(KEY_CHECKS, ID).await? else { return Ok(Masters::default()) };
         let keys = row.get_document("keys").map_err(|_| self.strange(KEY_CHECKS))?;
@@ -105,7 +106,7 @@ impl MongodbVault {
         known.collect::<Option<_>>().map(Masters).ok_or_else(|| self.strange(KEY_CHECKS))
     }
 
-    /// Records check values that are absent, all of them or none.
+    /// Records the check values that are absent, all of them or none.
     pub(crate) async fn record_checks(&self, checks: &[KeyCheck]) -> Result<(), Fault> {
         for _ in 0..TRIES {
             let known = self.masters().await?;
@@ -136,12 +137,14 @@ impl MongodbVault {
             if !missed {
                 return Ok(());
             }
-            // Another worker recorded one of these names meanwhile: look whether it is the same.
+            // Another worker recorded one of these names in the meantime. Check whether it is the
+            // same key.
         }
         Err(Fault::new(ErrorKind::Busy, "other workers keep recording keys".to_owned()))
     }
 
-    /// Marks a key as retired, if it is no master that still wraps keys, and records who says so.
+    /// Marks a key as retired and records the attestation. Fails if it is a master that still wraps
+    /// keys.
     pub(crate) async fn retire_key(&self, name: &str, attestation: &str) -> Result<(), Fault> {
         let known = self.masters().await?;
         let Some(key) = known.0.get(name) else {
@@ -158,7 +161,7 @@ impl MongodbVault {
                 )));
             }
         }
-        // The same attestation again (a call repeated after a crash) is the same act.
+        // The same attestation again, after a crash, is the same act and adds no row.
         let row = doc! {"_id": id(&[name, attestation]), "key_name": name, "attestation": attestation};
         self.insert_absent(ATTESTATIONS, vec![row]).await?;
         let retired = format!("keys.{}.retired", escaped(name));

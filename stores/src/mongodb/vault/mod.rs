@@ -1,16 +1,17 @@
-//! A database of keys and what lies beside them. No transactions: what must change together lies in
-//! one document, what must be made once is inserted under one `_id`.
+//! A vault in a database of MongoDB. It needs no transactions: data that must change together is
+//! stored in one document, and data that must be created once is inserted under one `_id`.
 //!
 //! | collection | `_id` | holds |
 //! |---|---|---|
-//! | `lethe_keys` | `["space","token","class"]` | a key, wrapped; or that it was shredded |
-//! | `lethe_aliases` | `["space","name","alias","token"]` | a subject's alias |
+//! | `lethe_keys` | `["space","token","class"]` | a wrapped key, or a mark that it was shredded |
+//! | `lethe_aliases` | `["space","name","alias","token"]` | an alias of a subject |
 //! | `lethe_key_checks` | `checks` | check values of all keys of the keys Secret, in one document |
-//! | `lethe_day_keys` | `["pipeline","day"]` | a day's key, wrapped; or that it was destroyed |
+//! | `lethe_day_keys` | `["pipeline","day"]` | the wrapped key of a day, or a mark that it was
+//! destroyed |
 //! | `lethe_attestations` | `["name","attestation"]` | who retired a master key, and why |
 //! | `lethe_audit` | an ObjectId | a line of the audit record |
-//! | `lethe_progress` | the pipeline | how far it has come, in one document |
-//! | `lethe_places` | `["store","name","space","form","pipeline"]` | a place that holds personal data |
+//! | `lethe_progress` | the pipeline | its progress, in one document |
+//! | `lethe_places` | `["store","name","space","form","pipeline"]` | a place with personal data |
 
 mod bookkeeping;
 mod day_keys;
@@ -40,24 +41,25 @@ pub(crate) const AUDIT: &str = "lethe_audit";
 pub(crate) const PROGRESS: &str = "lethe_progress";
 pub(crate) const PLACES: &str = "lethe_places";
 
-/// In the order they are made. The last tells that all are there.
+/// In the order of their creation. If the last one exists, all others exist.
 const COLLECTIONS: [&str; 8] = [KEYS, ALIASES, DAY_KEYS, ATTESTATIONS, AUDIT, PROGRESS, PLACES, KEY_CHECKS];
 
-/// Version of the layout above. Raise it with a step that brings an older database there.
+/// Version of the layout above. A change needs a higher version and a step that migrates older
+/// databases.
 const LAYOUT: i64 = 1;
 
-/// Documents written or looked up by one command, at most.
+/// Maximum number of documents that one command writes or looks up.
 const CHUNK: usize = 500;
 
-/// A database with subjects' keys and what must be as durable as they are.
+/// A database that holds the keys of subjects and the data that must be as durable as they are.
 pub struct MongodbVault {
     store: Arc<MongodbStore>,
     database: String,
 }
 
 impl MongodbVault {
-    /// Makes collections and indexes where absent. With [`Access::Look`] nothing is made, and it is
-    /// `None` where they are absent.
+    /// Creates absent collections and indexes. With [`Access::Look`] nothing is created, and the
+    /// result is `None` if they are absent.
     pub async fn open(store: Arc<MongodbStore>, database: &str, access: Access) -> Result<Option<Self>, StoreError> {
         let vault = Self { store, database: database.to_owned() };
         let is_there = vault.ensure(access).await.map_err(|fault| vault.at(fault))?;
@@ -83,7 +85,7 @@ impl MongodbVault {
                     create(&self.store, &self.database, name).await?;
                 }
             }
-            // Shredded keys have no master: the index holds live ones only.
+            // The index holds only live keys, because shredded keys have no master.
             self.index(KEYS, doc! {"key": {"master": 1}, "name": "master_1", "sparse": true}).await?;
             self.index(ALIASES, doc! {"key": {"token": 1}, "name": "token_1"}).await?;
             self.insert_absent(KEY_CHECKS, vec![doc! {"_id": "layout", "version": LAYOUT}]).await?;
@@ -105,7 +107,7 @@ impl MongodbVault {
         format!("{command} {}.{collection}", self.database)
     }
 
-    /// Documents that fit a filter.
+    /// Returns the documents that match a filter.
     pub(crate) async fn rows(&self, collection: &str, filter: Document) -> Result<Vec<Document>, Fault> {
         self.read(collection, find(collection, filter)).await
     }
@@ -114,10 +116,10 @@ impl MongodbVault {
         self.store.all(&self.database, command, &self.doing("find", collection)).await
     }
 
-    /// Up to `limit` documents that fit a filter.
+    /// Returns up to `limit` documents that match a filter.
     pub(crate) async fn some(&self, collection: &str, filter: Document, limit: usize) -> Result<Vec<Document>, Fault> {
         if limit == 0 {
-            // To the server it means all of them.
+            // The server takes 0 as no limit.
             return Ok(Vec::new());
         }
         let mut command = find(collection, filter);
@@ -125,17 +127,17 @@ impl MongodbVault {
         self.read(collection, command).await
     }
 
-    /// The document of an `_id`.
+    /// Returns the document with this `_id`.
     pub(crate) async fn one(&self, collection: &str, id: &str) -> Result<Option<Document>, Fault> {
         Ok(self.some(collection, doc! {"_id": id}, 1).await?.pop())
     }
 
-    /// Documents of some ids, by id.
+    /// Returns the documents with these IDs, by ID.
     pub(crate) async fn by_id(&self, collection: &str, ids: &[String]) -> Result<HashMap<String, Document>, Fault> {
         let mut found = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(CHUNK) {
             let mut command = find(collection, doc! {"_id": {"$in": ids}});
-            // One page: the server's own first page is of 101.
+            // This avoids a second page: by default the first page of a server holds 101 documents.
             command.insert("batchSize", CHUNK as i32);
             for row in self.read(collection, command).await? {
                 found.insert(id_of(&row).ok_or_else(|| self.strange(collection))?.to_owned(), row);
@@ -152,7 +154,7 @@ impl MongodbVault {
         number.ok_or_else(|| unreadable(&doing))
     }
 
-    /// Inserts documents whose `_id` is not there yet; answers the ids of those that were.
+    /// Inserts the documents whose `_id` is absent. Returns the IDs that already existed.
     pub(crate) async fn insert_absent(&self, collection: &str, rows: Vec<Document>) -> Result<Vec<String>, Fault> {
         let doing = self.doing("insert", collection);
         let mut lost = Vec::new();
@@ -173,8 +175,8 @@ impl MongodbVault {
         Ok(lost)
     }
 
-    /// Carries out updates (`{q, u, multi, upsert}`); answers how many documents changed, and whether
-    /// an upsert met a document that its filter left out.
+    /// Runs updates (`{q, u, multi, upsert}`). Returns how many documents changed, and whether an
+    /// upsert conflicted with a document that its filter did not match.
     pub(crate) async fn update(&self, collection: &str, updates: Vec<Document>) -> Result<(u64, bool), Fault> {
         let doing = self.doing("update", collection);
         let (mut changed, mut missed) = (0, false);
@@ -207,7 +209,7 @@ impl MongodbVault {
         check_concern(&reply, &doing)
     }
 
-    /// A document of Lethe's own that is not as Lethe writes it.
+    /// Returns the error for a stored document that does not have the format of Lethe.
     pub(crate) fn strange(&self, collection: &str) -> Fault {
         Fault::internal(format!(
             "{}.{collection} holds a document that is not as Lethe writes it; restore it from a backup",
@@ -217,21 +219,22 @@ impl MongodbVault {
 }
 
 impl Vault for MongodbVault {
-    // No client can clean the oplog or the storage engine's files: old contents go with their space.
+    // A client can't clean the oplog or the files of the storage engine. Their old contents are
+    // deleted when the server reuses the space.
 }
 
-/// An `_id` of several parts. JSON, so that no part can be mistaken for two.
+/// Returns an `_id` of several parts. It is JSON, so that the parts stay distinct.
 pub(crate) fn id(parts: &[&str]) -> String {
     Bson::from(parts.to_vec()).into_relaxed_extjson().to_string()
 }
 
-/// All ids that begin with these parts and have more.
+/// Returns a filter for all IDs that start with these parts and have more.
 pub(crate) fn ids_under(parts: &[&str]) -> Document {
     let mut from = id(parts);
     from.pop();
     let to = format!("{from}-");
     from.push(',');
-    // `-` comes after `,`.
+    // `-` sorts after `,`.
     doc! {"_id": {"$gte": from, "$lt": to}}
 }
 
@@ -239,10 +242,10 @@ pub(crate) fn id_of(row: &Document) -> Option<&str> {
     row.get_str("_id").ok()
 }
 
-/// A name as a field's: dots and dollars have a meaning in paths of updates.
+/// Escapes a name for use as a field. Dots and dollars have a meaning in the paths of updates.
 pub(crate) fn escaped(name: &str) -> String {
     let mut field = String::with_capacity(name.len() + 1);
-    // No field is without a name.
+    // A field must have a name, also if the escaped name is empty.
     field.push('_');
     for letter in name.chars() {
         match letter {
@@ -253,7 +256,7 @@ pub(crate) fn escaped(name: &str) -> String {
     field
 }
 
-/// The name again.
+/// Returns the name of an escaped field; `None` if it is malformed.
 pub(crate) fn unescaped(field: &str) -> Option<String> {
     let field = field.strip_prefix('_')?;
     let mut parts = field.split('%');
