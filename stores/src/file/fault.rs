@@ -1,25 +1,26 @@
-//! What goes wrong with files.
+//! Errors of files.
 
 use std::{fmt::Display, io};
 
 use crate::{ErrorKind, StoreError, file::STORE};
 
-/// What is there is not what was declared.
+/// Returns an error for files that differ from what was declared.
 pub(super) fn mismatch(message: impl Into<String>) -> StoreError {
     error(ErrorKind::Mismatch, message)
 }
 
-/// A file that can't be read or written. An error of the operating system names no data.
+/// Returns an error for a file that can't be read or written. An error of the operating system
+/// names no data.
 pub(super) fn failed(doing: impl Display, error: &io::Error) -> StoreError {
     self::error(kind(error.kind()), format!("failed to {doing}: {error}"))
 }
 
-/// An error of a kind.
+/// Returns an error of a kind.
 pub(super) fn error(kind: ErrorKind, message: impl Into<String>) -> StoreError {
     StoreError::new(kind, STORE, message)
 }
 
-/// Only a full disk passes by itself: someone frees space.
+/// Only a full disk is transient, because someone frees space.
 const fn kind(kind: io::ErrorKind) -> ErrorKind {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Busy,

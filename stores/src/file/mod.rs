@@ -1,5 +1,5 @@
-//! Files: NDJSON and CSV as a source, NDJSON as a sink. Blocking I/O, constant memory whatever a file
-//! holds; the sink works on tokio's blocking threads.
+//! Files: NDJSON and CSV as a source, NDJSON as a sink. I/O blocks, and the sink runs it on tokio's
+//! blocking threads. Memory use does not depend on the size of a file.
 
 mod fault;
 mod sink;
@@ -14,5 +14,5 @@ pub use source::{FileSource, FileSourceOptions};
 /// The name of files as a store, in messages and in the register of places.
 const STORE: &str = "file";
 
-/// Bytes that are kept of a record too large to be read.
+/// How many bytes are kept of a record that is too large, at most.
 const CUT: usize = 64 * 1024;

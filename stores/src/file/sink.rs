@@ -1,8 +1,8 @@
 //! A file of JSON lines as a sink.
 //!
-//! What is in the file is what was committed and nothing after it: its length is committed with the
-//! source's offset, and what lies behind that length is cut off at the next start. Two writers would
-//! cut each other's lines off, so that a file has one at a time: it is locked while it is open.
+//! The length of the file is committed together with the offset of the source. Bytes beyond that
+//! length were not committed and are cut off at the next start. Two writers would cut off each
+//! other's lines, so the file is locked while it is open.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -25,52 +25,52 @@ use crate::{
     instant::rfc3339,
 };
 
-/// Level of zstd: its default.
+/// Compression level of zstd: its default.
 const ZSTD_LEVEL: i32 = 3;
 
-/// What becomes of a file that holds something although no run of the pipeline has committed any of it.
+/// How to treat a file that is not empty although no run of the pipeline has committed any of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It is refused: it may be another's.
+    /// Refuse it: it may belong to another program.
     Refuse,
-    /// It is emptied: the pipeline starts over.
+    /// Empty it: the pipeline starts over.
     Truncate,
 }
 
-/// Which file, and how it is written.
+/// Options of the sink.
 #[derive(Clone, Debug)]
 pub struct FileSinkOptions {
-    /// Its path.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Not at all, or a zstd frame a batch.
+    /// No compression, or one zstd frame per batch.
     pub compression: Compression,
-    /// What becomes of a file that is there already when nothing was committed.
+    /// How to treat a file with contents if nothing was committed.
     pub existing: Existing,
 }
 
-/// A file of JSON lines.
+/// A sink that writes JSON lines to a file.
 pub struct FileSink {
     options: FileSinkOptions,
-    /// Open and locked, until it becomes the output.
+    /// The open and locked file, until it moves into `output`.
     file: Option<File>,
     output: Option<Arc<Mutex<Output>>>,
     mark: u64,
 }
 
-/// The open file.
+/// The open file and its state.
 struct Output {
     file: File,
     path: PathBuf,
     compression: Compression,
-    /// Its length after the last batch that is durable.
+    /// Length of the file after the last durable batch.
     length: u64,
 }
 
 impl FileSink {
-    /// Opens the file, makes it when absent, and locks it: the process that has it open is the only
-    /// one that writes it. `Unavailable` while another does. Nothing is cut off or written before
-    /// [`Sink::restore`] says how much of it counts; a caller asks for that mark only now that
-    /// nobody else can move it.
+    /// Opens the file and locks it, so that no other process writes it. Creates an absent file.
+    /// Returns a transient error while another process holds the lock. Nothing is cut off or
+    /// written before [`Sink::restore`] passes the committed length. Read that length only after
+    /// this call, because then no other process can change it.
     pub fn new(options: FileSinkOptions) -> Result<Self, StoreError> {
         let path = &options.path;
         let shown = path.display();
@@ -160,8 +160,8 @@ impl Sink for FileSink {
 }
 
 impl Output {
-    /// Writes lines behind the last durable ones; answers the file's length once they are durable.
-    /// After a failure the next call writes over what this one left.
+    /// Writes lines after the last durable ones. Returns the length of the file once they are
+    /// durable. After a failure the next call overwrites what this one has written.
     fn append(&mut self, lines: Vec<u8>) -> Result<u64, StoreError> {
         let shown = self.path.display();
         let trouble = |error: io::Error| failed(format!("write {shown}"), &error);
@@ -184,12 +184,13 @@ impl Output {
     }
 }
 
-/// Opens the file and takes its lock, which goes with the handle: by itself when the process ends.
+/// Opens the file and takes its lock. The lock belongs to the handle, so it is released when the
+/// process ends.
 fn open_locked(path: &Path) -> Result<File, StoreError> {
     let shown = path.display();
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    // It may hold personal data: for this user alone, as the embedded store's file.
+    // The file may hold personal data, so only this user may read it, as with the embedded store.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(|error| failed(format!("open {shown}"), &error))?;
@@ -203,7 +204,7 @@ fn open_locked(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// One frame with a checksum.
+/// Compresses lines into one frame with a checksum.
 fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::with_capacity(lines.len() / 4), ZSTD_LEVEL)?;
     encoder.include_checksum(true)?;
@@ -212,7 +213,7 @@ fn compress(lines: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// A new file is durable only when its directory is.
+/// Syncs the directory: a new file is durable only if its directory is.
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
@@ -220,7 +221,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The records as lines.
+/// Returns the records as lines.
 fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Answer>), StoreError> {
     let outside = || error(ErrorKind::Internal, "a record of the batch is no UTF-8, or lies outside of it");
     let mut out = Vec::with_capacity(batch.bytes.len() + batch.records.len() * 16);
@@ -232,7 +233,8 @@ fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Answer>), StoreError> {
                 let start = out.len();
                 out.extend_from_slice(document);
                 if memchr::memchr2(b'\n', b'\r', document).is_some() {
-                    // Between tokens, where JSON allows both; never inside a string.
+                    // JSON allows both only between tokens and never inside a string, so a space
+                    // can replace them.
                     out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
                 }
                 outcomes.push(Ok(Outcome::Delivered));
@@ -320,7 +322,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// A crash may leave any part of what was written after the last commit, or junk.
+        /// A crash may leave any part of what was written after the last commit, or arbitrary
+        /// bytes.
         #[test]
         fn a_file_cut_anywhere_after_its_mark_goes_on_from_its_mark(
             cut in 0.0f64..1.0,

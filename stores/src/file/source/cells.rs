@@ -1,54 +1,54 @@
-//! One CSV row cut into cells, by RFC 4180.
+//! Splits a CSV row into cells, as specified by RFC 4180.
 //!
-//! Stricter than most readers where a quote is concerned: a cell that begins with a quote ends with
-//! one. A stray quote would otherwise swallow good rows up to the next one.
+//! It is stricter than most readers about quotes: a cell that starts with a quote must end with
+//! one. A stray quote would otherwise swallow valid rows up to the next quote.
 
 use std::{borrow::Cow, ops::Range};
 
 /// A cell of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
-    /// Its bytes, without the quotes around it.
+    /// Its bytes, without the enclosing quotes.
     range: Range<usize>,
-    /// It holds quotes that are doubled.
+    /// Whether it holds doubled quotes.
     doubled: bool,
 }
 
 impl Cell {
-    /// Its text, in the text of its row.
+    /// Returns the text of the cell. `row` is the text of its row.
     pub(crate) fn text<'a>(&self, row: &'a str) -> Cow<'a, str> {
         let text = row.get(self.range.clone()).unwrap_or_default();
         if self.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 
-    /// Whether nothing is in it.
+    /// Returns true if the cell has no text.
     pub(crate) fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
 }
 
-/// What the start of a text is.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scan {
-    /// A row of so many bytes; the next one begins at `next`.
+    /// A row.
     Row {
-        /// Bytes of the row, without the end of its line.
+        /// Length of the row in bytes, without the line ending.
         length: usize,
-        /// Where the next row begins.
+        /// Offset of the next row.
         next: usize,
     },
-    /// A line with nothing on it.
+    /// A blank line.
     Blank {
-        /// Where the next row begins.
+        /// Offset of the next row.
         next: usize,
     },
-    /// No row: a quote that doesn't end, or ends inside a cell.
+    /// Not a row: a quote is not closed, or is closed in the middle of a cell.
     Malformed,
-    /// It can't be told yet: the row goes on.
+    /// More bytes are needed to decide.
     More,
 }
 
-/// Reads the row at the start of `bytes` into `cells`. `whole`: nothing comes after these bytes.
+/// Splits the row at the start of `bytes` into `cells`. `whole` means that no bytes follow.
 pub(crate) fn scan(bytes: &[u8], whole: bool, delimiter: u8, cells: &mut Vec<Cell>) -> Scan {
     cells.clear();
     match bytes {
@@ -88,8 +88,8 @@ pub(crate) fn scan(bytes: &[u8], whole: bool, delimiter: u8, cells: &mut Vec<Cel
     }
 }
 
-/// The cell whose first quote is at `at`, and where it ends; none if its last quote isn't there, or
-/// may be the first of two.
+/// Returns the cell whose opening quote is at `at`, and its end. Returns `None` if the closing
+/// quote is missing, or if it may be the first of a doubled quote.
 fn quoted_cell(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
     let mut from = at + 1;
     let mut doubled = false;
@@ -104,8 +104,8 @@ fn quoted_cell(bytes: &[u8], at: usize) -> Option<(Cell, usize)> {
     }
 }
 
-/// The end of a row whose last cell has no quotes: a carriage return before the newline is no part
-/// of the cell.
+/// Returns the end of a row whose last cell has no quotes. A carriage return before the newline is
+/// removed from the cell.
 fn without_return(bytes: &[u8], cells: &mut [Cell], end: usize) -> usize {
     match cells.last_mut() {
         Some(cell) if bytes[cell.range.clone()].ends_with(b"\r") => {
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// Every row of a text that has no malformed one.
+    /// Returns all rows of a text; `None` if one is malformed.
     fn rows(text: &str) -> Option<Vec<Vec<String>>> {
         let (mut rest, mut rows, mut cells) = (text, Vec::new(), Vec::new());
         while !rest.is_empty() {
@@ -142,7 +142,7 @@ mod tests {
         Some(rows)
     }
 
-    /// The same by the csv crate.
+    /// Returns the rows as the csv crate reads them.
     fn theirs(text: &str) -> Vec<Vec<String>> {
         let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()

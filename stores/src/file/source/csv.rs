@@ -1,4 +1,4 @@
-//! Rows of a CSV file as JSON objects.
+//! Converts rows of a CSV file to JSON objects.
 
 use std::sync::Arc;
 
@@ -22,22 +22,22 @@ use crate::{
     },
 };
 
-/// Bytes of JSON after which a batch is full.
+/// Size of the JSON in bytes at which a batch is full.
 const BATCH: usize = 1024 * 1024;
 
-/// What a column becomes.
+/// How a column is converted.
 struct Column {
     /// `"key":`, as JSON.
     key: Vec<u8>,
     cell: CsvCell,
 }
 
-/// Cuts a window into rows.
+/// Splits a window into rows.
 pub(crate) struct Rows {
     pub stream: Arc<str>,
-    /// Time of every record, milliseconds since 1970.
+    /// Timestamp of every record, in milliseconds since 1970.
     pub timestamp: i64,
-    /// Bytes of the longest row that is taken.
+    /// Maximum size of a row in bytes.
     pub max_bytes: usize,
     pub delimiter: u8,
     columns: Vec<Column>,
@@ -45,13 +45,13 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Rows of a file, whose header is not read yet.
+    /// Creates a reader of rows. Its header is not read yet.
     pub(crate) fn new(stream: Arc<str>, timestamp: i64, max_bytes: usize, delimiter: u8) -> Self {
         Self { stream, timestamp, max_bytes, delimiter, columns: Vec::new(), cells: Vec::new() }
     }
 
-    /// Reads the header at the start of a file. An empty file has none, and no rows. A header that is
-    /// wrong may be a row of data: no message quotes it.
+    /// Reads the header at the start of a file. An empty file has no header and no rows. Errors do
+    /// not quote the header, because it may be a row of data.
     pub(crate) fn read_header(&mut self, window: &mut Window, declared: &[CsvColumn]) -> Result<(), StoreError> {
         let name = Arc::clone(&self.stream);
         let wrong = |what: &str| mismatch(format!("the header of {name} {what}"));
@@ -69,7 +69,7 @@ impl Rows {
                 Scan::More if window.bytes().len() > self.max_bytes => {
                     return Err(wrong("is longer than any event may be; is this a CSV file?"));
                 }
-                // What failed is told where the rows are read.
+                // The read error is reported when rows are read.
                 Scan::More if !window.extend() && !window.at_end() => return Ok(()),
                 Scan::More => {}
             }
@@ -111,14 +111,15 @@ impl Rows {
         Ok(())
     }
 
-    /// The next rows; `None` at the end, or where the window's input fails.
+    /// Returns the next rows; `None` at the end, or if the input fails.
     pub(crate) fn next(&mut self, window: &mut Window, max: usize) -> Option<IncomingBatch> {
         window.refill();
         let mut bytes = Vec::new();
         let mut records: Vec<Incoming> = Vec::new();
         while records.len() < max && bytes.len() < BATCH {
             let scanned = scan(window.bytes(), window.at_end(), self.delimiter, &mut self.cells);
-            // A row too long is told from its first bytes, so that it is the same wherever the window ends.
+            // Whether a row is too long is decided by its first bytes, so the result does not
+            // depend on where the window ends.
             let (start, offset) = (bytes.len(), window.offset());
             let unreadable = match scanned {
                 Scan::Blank { next: 0 } => break,
@@ -132,7 +133,7 @@ impl Rows {
                     unreadable
                 }
                 Scan::More if window.bytes().len() <= self.max_bytes + 2 => {
-                    // What is there is given out before more is waited for.
+                    // Return the rows so far before waiting for more bytes.
                     if !records.is_empty() || (!window.extend() && !window.at_end()) {
                         break;
                     }
@@ -156,7 +157,8 @@ impl Rows {
         })
     }
 
-    /// Writes a row as a JSON object; or as it is, where it can't be one.
+    /// Writes a row as a JSON object. If it can't be one, writes it unchanged and returns the
+    /// reason.
     fn row(&self, row: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
         if self.cells.len() != self.columns.len() {
             out.extend_from_slice(row);
@@ -187,7 +189,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Takes one line of the file as it is, where no row can be read: rows after it may be good ones.
+    /// Takes one line unchanged if no row can be read, because the following rows may be valid.
     fn bad_line(&self, window: &mut Window, out: &mut Vec<u8>) -> Reason {
         let bytes = window.bytes();
         let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
@@ -203,7 +205,7 @@ impl Rows {
     }
 }
 
-/// Positions, from 1, of two texts that are the same.
+/// Returns the positions, counted from 1, of two equal texts.
 fn twins<T: AsRef<str>>(texts: &[T]) -> Option<(usize, usize)> {
     let mut seen = std::collections::BTreeMap::new();
     texts

@@ -1,4 +1,4 @@
-//! The bytes of one file, decompressed, from an offset on.
+//! Reads the uncompressed bytes of a file from an offset on.
 
 use std::{
     fs::File,
@@ -20,19 +20,19 @@ use crate::{
     },
 };
 
-/// Bytes that are read of a compressed file at a time.
+/// Size of one read of a compressed file, in bytes.
 const CHUNK: usize = 128 * 1024;
 
-/// One file that is read.
+/// A file that is being read.
 pub(crate) struct Input {
     reader: Box<dyn Read + Send>,
-    /// Whether more bytes may come late (standard input, a pipe): what is there is not held back
-    /// until a buffer is full.
+    /// Whether bytes may arrive late (standard input, a pipe). Available bytes are then returned at
+    /// once and do not wait for a full buffer.
     pub live: bool,
 }
 
 impl Input {
-    /// Opens a file at `offset`, which counts uncompressed bytes. `raw` counts the bytes taken from
+    /// Opens a file at `offset`, which counts uncompressed bytes. `raw` counts the bytes read from
     /// the disk.
     pub(crate) fn open(found: &Found, offset: u64, raw: &Arc<AtomicU64>) -> Result<Self, StoreError> {
         let name = &found.name;
@@ -66,8 +66,8 @@ impl Input {
         Ok(Self { reader, live: false })
     }
 
-    /// A stream that can't be sought in: it starts at its first byte. Its packing shows in its first
-    /// bytes, which are put back before the rest.
+    /// Opens a stream that can't be sought, at its first byte. The first bytes show its compression
+    /// and are put back before the rest.
     fn stream(mut reader: impl Read + Send + 'static, name: &str) -> Result<Self, StoreError> {
         let trouble = |error: io::Error| failed(format!("read {name}"), &error);
         let magic = first_bytes(&mut reader).map_err(trouble)?;
@@ -80,7 +80,7 @@ impl Input {
         Ok(Self { reader, live: true })
     }
 
-    /// Reads some bytes; 0 = the end.
+    /// Reads some bytes. Returns 0 at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.reader.read(buffer) {
@@ -90,7 +90,7 @@ impl Input {
         }
     }
 
-    /// A reader as an input, for tests.
+    /// Creates an input from a reader, for tests.
     #[cfg(test)]
     pub(crate) fn of(reader: impl Read + Send + 'static) -> Self {
         Self { reader: Box::new(reader), live: false }
@@ -104,7 +104,7 @@ fn shrunk(name: &str, offset: u64, length: u64) -> StoreError {
     ))
 }
 
-/// How a file is packed.
+/// Compression of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Packing {
     Plain,
@@ -113,7 +113,8 @@ enum Packing {
 }
 
 impl Packing {
-    /// By its first bytes, which no text begins with; else by its name. An empty file is plain.
+    /// Detects the compression by the first bytes, which no text starts with, else by the file
+    /// name. An empty file is not compressed.
     fn of(name: &str, magic: &[u8]) -> Self {
         let suffix = |wanted| Path::new(name).extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case(wanted));
         match magic {
@@ -128,7 +129,7 @@ impl Packing {
     }
 }
 
-/// Both read one member or frame after another until the end.
+/// Decompresses. Both formats read all members or frames in turn.
 fn unpack(packing: Packing, reader: impl io::BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     Ok(match packing {
         Packing::Plain => Box::new(reader),
@@ -137,14 +138,14 @@ fn unpack(packing: Packing, reader: impl io::BufRead + Send + 'static) -> io::Re
     })
 }
 
-/// Up to four bytes.
+/// Reads up to four bytes.
 fn first_bytes(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(4);
     reader.take(4).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Counts the bytes that pass.
+/// Counts the bytes that are read through it.
 struct Counted<R> {
     reader: R,
     raw: Arc<AtomicU64>,

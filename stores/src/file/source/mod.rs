@@ -1,4 +1,4 @@
-//! Files as a source: one after the other, in the order of their names.
+//! Files as a source: they are read one after the other, in the order of their names.
 
 mod cells;
 mod csv;
@@ -28,31 +28,31 @@ use crate::{
     },
 };
 
-/// Bytes of the longest event that is taken when nothing else is said: 1 MiB, as Kafka's default.
+/// Default of the maximum size of an event: 1 MiB, as in Kafka.
 const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
-/// Which files, and how they are read.
+/// Options of the source.
 #[derive(Clone, Debug)]
 pub struct FileSourceOptions {
     /// A path, a glob, or `-` for standard input.
     pub path: String,
-    /// How events are written.
+    /// Format of the events.
     pub format: FileFormat,
-    /// What separates cells of CSV.
+    /// Separator of CSV cells.
     pub delimiter: u8,
-    /// What becomes of CSV columns.
+    /// How CSV columns are converted.
     pub columns: Vec<CsvColumn>,
-    /// Where to go on, by the file's name: uncompressed bytes. A file that isn't named is read from
-    /// its start; so are standard input and pipes, always.
+    /// Where to resume, by file name, as an offset of uncompressed bytes. Other files are read from
+    /// their start. Standard input and pipes are always read from their start.
     pub resume: BTreeMap<String, u64>,
-    /// Bytes of the longest event that is taken; a longer one becomes a record `TooLarge`.
+    /// Maximum size of an event in bytes. A longer one becomes a record `TooLarge`.
     pub max_event_bytes: usize,
-    /// Milliseconds since 1970: the time of records that come from no file.
+    /// Timestamp of records that do not come from a regular file, in milliseconds since 1970.
     pub now: i64,
 }
 
 impl FileSourceOptions {
-    /// Files read from their start.
+    /// Returns options that read files from their start.
     pub fn new(path: impl Into<String>, format: FileFormat, now: i64) -> Self {
         Self {
             path: path.into(),
@@ -66,18 +66,18 @@ impl FileSourceOptions {
     }
 }
 
-/// Files as a source.
+/// A source that reads files.
 pub struct FileSource {
     options: FileSourceOptions,
     waiting: vec::IntoIter<Found>,
     current: Option<Current>,
     total: Option<u64>,
     raw: Arc<AtomicU64>,
-    /// What a file failed with: nothing comes after it.
+    /// The error of a damaged file. Every later read returns it again.
     broken: Option<String>,
 }
 
-/// The file that is read.
+/// The file that is being read.
 struct Current {
     window: Window,
     format: Format,
@@ -89,7 +89,7 @@ enum Format {
 }
 
 impl FileSource {
-    /// Finds the files, and looks whether they can be read.
+    /// Finds the files and checks that they can be read.
     pub fn open(options: FileSourceOptions) -> Result<Self, StoreError> {
         let delimiter = options.delimiter;
         if options.format == FileFormat::Csv && (!delimiter.is_ascii() || b"\"\r\n\0".contains(&delimiter)) {
@@ -116,12 +116,12 @@ impl FileSource {
             }
             FileFormat::Csv => {
                 let mut rows = Box::new(Rows::new(stream, timestamp, max_bytes, options.delimiter));
-                // A first look at the header of a file that is gone on with is no progress.
+                // Reading the header of a file that is resumed does not count as progress.
                 let counter = if offset == 0 { Arc::clone(&self.raw) } else { Arc::default() };
                 let mut window = Window::new(Input::open(found, 0, &counter)?, 0);
                 rows.read_header(&mut window, &options.columns)?;
                 if offset > 0 {
-                    // Before the first row there is nothing to go on from.
+                    // The offset may be inside the header. Rows start after it.
                     let offset = offset.max(window.offset());
                     window = Window::new(Input::open(found, offset, &self.raw)?, offset);
                 }
@@ -144,7 +144,8 @@ impl Source for FileSource {
         loop {
             let Some(current) = &mut self.current else {
                 let Some(found) = self.waiting.as_slice().first() else { return Ok(None) };
-                // The file is taken from the list only once it is open: a later call tries again.
+                // The file is removed from the list only once it is open, so a later call tries it
+                // again.
                 self.current = Some(self.start(found)?);
                 self.waiting.next();
                 continue;

@@ -1,4 +1,4 @@
-//! Lines of a file as records.
+//! Splits a file into lines, each a record.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use lethe_core::{
 
 use crate::file::{CUT, source::window::Window};
 
-/// What stands before the first line of some files.
+/// The byte order mark at the start of some files.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Cuts a window into lines.
+/// Splits a window into lines.
 pub(crate) struct Lines {
     pub stream: Arc<str>,
-    /// Time of every record, milliseconds since 1970.
+    /// Timestamp of every record, in milliseconds since 1970.
     pub timestamp: i64,
-    /// Bytes of the longest line that is taken.
+    /// Maximum size of a line in bytes.
     pub max_bytes: usize,
 }
 
 impl Lines {
-    /// The next lines; `None` at the end, or where the window's input fails.
+    /// Returns the next lines; `None` at the end, or if the input fails.
     pub(crate) fn next(&self, window: &mut Window, max: usize) -> Option<IncomingBatch> {
         window.refill();
         if window.offset() == 0 {
@@ -31,7 +31,7 @@ impl Lines {
                 window.consume(BOM.len());
             }
         }
-        // Bytes at the window's start that are known to hold no newline.
+        // How many bytes at the start of the window are known to hold no newline.
         let mut searched = 0;
         loop {
             let (taken, records) = self.whole_lines(window, max, searched);
@@ -40,7 +40,7 @@ impl Lines {
             }
             window.consume(taken);
             searched = window.bytes().len();
-            // One more than the longest line, for a carriage return before the newline.
+            // One byte more than the longest line, for a carriage return before the newline.
             if searched > self.max_bytes + 1 {
                 return Some(self.giant(window));
             }
@@ -50,7 +50,8 @@ impl Lines {
         }
     }
 
-    /// Up to `max` lines that end inside the window, and the bytes they take with blank lines.
+    /// Returns up to `max` lines that end inside the window, and how many bytes they and blank
+    /// lines take.
     fn whole_lines(&self, window: &Window, max: usize, searched: usize) -> (usize, Vec<Incoming>) {
         let bytes = window.bytes();
         let mut records = Vec::new();
@@ -71,11 +72,12 @@ impl Lines {
         (taken, records)
     }
 
-    /// A line as a record, at `at` of a batch that begins at `offset`; none for a blank line.
+    /// Returns a line as a record; `None` if it is blank. `at` is its position in a batch that
+    /// starts at `offset`.
     fn line(&self, line: &[u8], at: usize, offset: u64) -> Option<Incoming> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let too_large = line.len() > self.max_bytes;
-        // A record's first byte is a brace: one look decides for nearly all lines.
+        // The first byte of a record is a brace, so this check is enough for nearly all lines.
         let blank = line.first().is_none_or(u8::is_ascii_whitespace) && !too_large && line.trim_ascii().is_empty();
         if blank {
             return None;
@@ -90,19 +92,20 @@ impl Lines {
         })
     }
 
-    /// Bytes that are kept of a line too long.
+    /// Returns how many bytes are kept of a line that is too long.
     fn cut(&self) -> usize {
         CUT.min(self.max_bytes)
     }
 
-    /// Moves `taken` bytes of the window into a batch: one copy for all of its lines.
+    /// Moves `taken` bytes of the window into a batch, with one copy for all lines.
     fn batch(&self, window: &mut Window, taken: usize, records: Vec<Incoming>) -> IncomingBatch {
         let bytes = window.bytes()[..taken].to_vec();
         window.consume(taken);
         IncomingBatch { stream: Arc::clone(&self.stream), bytes, records, next_offset: window.offset() }
     }
 
-    /// The last line of the input, without a newline. After a failure it may be half a line: none.
+    /// Returns the last line of the input, which has no newline. After a read error it may be
+    /// incomplete, so nothing is returned.
     fn last_line(&self, window: &mut Window) -> Option<IncomingBatch> {
         if !window.at_end() {
             return None;
@@ -118,7 +121,8 @@ impl Lines {
         }
     }
 
-    /// A line longer than any that is taken: its start as a record, its rest left behind unread.
+    /// Returns the start of a line that exceeds the maximum as a record. The rest of the line is
+    /// skipped.
     fn giant(&self, window: &mut Window) -> IncomingBatch {
         let offset = window.offset();
         let bytes = window.bytes()[..self.cut()].to_vec();
@@ -134,7 +138,7 @@ impl Lines {
     }
 }
 
-/// Leaves everything behind up to and with the next newline, or to the end.
+/// Skips all bytes up to and including the next newline, or up to the end.
 pub(crate) fn skip_line(window: &mut Window) {
     loop {
         if let Some(newline) = memchr::memchr(b'\n', window.bytes()) {

@@ -1,4 +1,4 @@
-//! Which files a declared path means.
+//! Finds the files that a declared path matches.
 
 use std::{
     fs::{self, File},
@@ -18,19 +18,19 @@ use crate::{
 pub(crate) struct Found {
     /// Its name as it matched; `-` is standard input.
     pub name: String,
-    /// Bytes in it, as they lie on the disk; `None` for standard input, pipes and devices.
+    /// Its size on disk in bytes; `None` for standard input, pipes and devices.
     pub bytes: Option<u64>,
-    /// When it was last changed, milliseconds since 1970.
+    /// Time of its last change, in milliseconds since 1970.
     pub modified: i64,
 }
 
-/// The files that `path` means, in the order of their names. `now` (milliseconds since 1970) is the
-/// time of what has none of its own.
+/// Returns the files that `path` matches, in the order of their names. `now` (milliseconds since
+/// 1970) is used for files without a modification time.
 pub(crate) fn find(path: &str, now: i64) -> Result<Vec<Found>, StoreError> {
     if path == "-" {
         return Ok(vec![Found { name: path.to_owned(), bytes: None, modified: now }]);
     }
-    // A file may have brackets in its name: what is there is meant.
+    // The name of a file may hold brackets: an existing file takes precedence over the pattern.
     if !path.contains(['*', '?', '[']) || Path::new(path).exists() {
         return look(path, now).map(|found| vec![found]);
     }
@@ -71,10 +71,10 @@ fn look(name: &str, now: i64) -> Result<Found, StoreError> {
         return Err(mismatch(format!("{name} is a directory; name the files in it, as in {name}/*.ndjson")));
     }
     if !metadata.is_file() {
-        // Opening a pipe to look whether that works would take its data.
+        // Opening a pipe as a check would consume its data.
         return Ok(Found { name: name.to_owned(), bytes: None, modified: now });
     }
-    // Now, rather than after an hour of reading the files before it.
+    // Check this now and not after an hour of reading the files before it.
     File::open(name).map_err(|error| failed(format!("open {name}"), &error))?;
     let modified = metadata.modified().map_err(|error| failed(format!("read the time of {name}"), &error))?;
     let modified = match modified.duration_since(UNIX_EPOCH) {

@@ -1,13 +1,13 @@
-//! A sliding window over an input: what is read and not yet given out.
+//! A sliding window over an input: the bytes that were read and not yet consumed.
 
 use std::io;
 
 use crate::file::source::input::Input;
 
-/// Bytes a window holds to begin with.
+/// Initial size of a window in bytes.
 const SIZE: usize = 1024 * 1024;
 
-/// What is read of an input and not yet consumed.
+/// The bytes of an input that were read and not yet consumed.
 pub(crate) struct Window {
     input: Input,
     buffer: Vec<u8>,
@@ -19,50 +19,50 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// A window at `offset`, where `input` stands.
+    /// Creates a window. `offset` is the current position of `input`.
     pub(crate) fn new(input: Input, offset: u64) -> Self {
         Self { input, buffer: vec![0; SIZE], start: 0, end: 0, offset, end_of_input: false, failure: None }
     }
 
-    /// What is there.
+    /// Returns the bytes in the window.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Offset of the first byte that is there.
+    /// Returns the offset of the first byte in the window.
     pub(crate) const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Whether the input has ended, so that what is there is all.
+    /// Returns true if the input has ended, so that no more bytes follow the window.
     pub(crate) const fn at_end(&self) -> bool {
         self.end_of_input
     }
 
-    /// Takes the failure after which nothing more comes.
+    /// Returns the read error and clears it. No bytes follow after it.
     pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }
 
-    /// Leaves `count` bytes behind.
+    /// Removes `count` bytes from the front.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
         self.offset += count as u64;
         debug_assert!(self.start <= self.end);
     }
 
-    /// Fills up: a file's window until it is full, a live one by what has come. A no-op when more
-    /// than half is there.
+    /// Refills the window if it is at most half full. Reads until it is full, or for a live input
+    /// only what is available.
     pub(crate) fn refill(&mut self) {
         if self.end - self.start <= self.buffer.len() / 2 {
             let live = self.input.live;
             self.close_up();
-            // A live input that has something to give is not asked for more.
+            // Don't wait for more bytes of a live input while some are available.
             while (!live || self.start == self.end) && self.end - self.start < self.buffer.len() && self.read() {}
         }
     }
 
-    /// Reads more behind what is there; grows when it is full. False when nothing more comes.
+    /// Reads more bytes and grows a full buffer. Returns false if no more bytes follow.
     pub(crate) fn extend(&mut self) -> bool {
         if self.end - self.start == self.buffer.len() {
             self.buffer.resize(self.buffer.len() * 2, 0);
@@ -70,7 +70,7 @@ impl Window {
         self.read()
     }
 
-    /// Moves what is there to the front of the buffer.
+    /// Moves the bytes in the window to the front of the buffer.
     fn close_up(&mut self) {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

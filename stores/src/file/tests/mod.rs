@@ -1,3 +1,3 @@
-//! A source that stops and goes on.
+//! Tests of sources that are stopped and resumed.
 
 mod resume;

@@ -1,4 +1,5 @@
-//! Sources of files, read whole and gone on with from every boundary; and files that are no events.
+//! Sources of files are read as a whole and resumed at every boundary. Files without valid events
+//! are reported.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,10 +23,10 @@ use crate::{
     },
 };
 
-/// A record without its batch: offset, bytes, what is wrong with it.
+/// A record without its batch: offset, bytes and the reason why it is unreadable.
 type Plain = (u64, String, Option<Reason>);
 
-/// Every record, and where to go on after each batch.
+/// Returns all records, and the offset to resume at after each batch.
 fn read(source: &mut FileSource, max: usize) -> Result<(Vec<Plain>, Vec<u64>), StoreError> {
     let (mut records, mut next) = (Vec::new(), Vec::new());
     while let Some(batch) = source.next_batch(max)? {
@@ -57,7 +58,7 @@ fn file(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// In two members, cut anywhere.
+/// Compresses into two members, split in the middle.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let (a, b) = bytes.split_at(bytes.len() / 2);
     [a, b]
@@ -70,7 +71,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// In two frames, cut anywhere.
+/// Compresses into two frames, split in the middle.
 fn zstd_frames(bytes: &[u8]) -> Vec<u8> {
     let (a, b) = bytes.split_at(bytes.len() / 2);
     [a, b].iter().flat_map(|part| zstd::stream::encode_all(*part, 1).unwrap()).collect()
@@ -125,7 +126,7 @@ proptest! {
         let path = file(&dir, ["junk", "junk.gz", "junk.zst", "junk.csv"][name], &bytes);
         for format in [FileFormat::Ndjson, FileFormat::Csv] {
             let mut source = FileSource::open(FileSourceOptions { max_event_bytes: 20, ..options(&path, format) }).unwrap();
-            // Either it is read to its end, or it answers one and the same error from then on.
+            // Either it is read to its end, or every later read returns the same error.
             if let Err(error) = read(&mut source, 5) {
                 let again = source.next_batch(5).unwrap_err();
                 prop_assert_eq!(error.to_string(), again.to_string());
@@ -133,7 +134,7 @@ proptest! {
         }
     }
 
-    /// Lines fall on the window's edges wherever the input's reads end.
+    /// Lines cross the edges of the window, wherever the reads of the input end.
     #[test]
     fn the_way_an_input_is_cut_changes_nothing(
         text in "(\\{\"a\":[0-9]{1,9}\\}|\n|\r\n){0,30}",
