@@ -1,7 +1,7 @@
 //! Encodes a record as a document.
 //!
 //! ```text
-//! _id           <reference> (Latest), <reference>:<event id> (Append), <reference>: (Append, deletion)
+//! _id           <reference> (Latest), <reference>:<event id> (Append), <reference>: (deletion)
 //! _version      int64
 //! _expires_at   date, where the record expires; a TTL index removes it then
 //! _deleted_at   date, in the marker that a deletion leaves; a marker has no field of an event
