@@ -92,7 +92,7 @@ PYTHON
 
 faker() {
     file=$cache/faker_profiles.ndjson
-    # What the file was made from: a change of any of it makes the file anew.
+    # A checksum of the inputs of the file. If any of them changes, the file is generated again.
     made_from=$(cat "$here/requirements.txt" "$here/faker_profiles.py" | cksum)
     if [ -f "$file" ] && [ "$(cat "$file.made-from" 2>/dev/null)" = "$made_from" ]; then
         return

@@ -61,7 +61,7 @@ struct Stored {
     name: String,
 }
 
-/// The name in the fixture that stands for the name of this run.
+/// The name in the fixture that is replaced by the name of this run.
 const NAME: &str = "lethe_stored";
 /// The servers that the manifests name.
 const SERVERS: [&str; 3] = ["127.0.0.1:19092", "127.0.0.1:19042", "127.0.0.1:29017"];
