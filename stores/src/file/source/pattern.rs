@@ -24,8 +24,8 @@ pub(crate) struct Found {
     pub modified: i64,
 }
 
-/// Returns the files that `path` matches, in the order of their names. `now` (milliseconds since
-/// 1970) is used for files without a modification time.
+/// Returns the files that `path` matches, in the order of their names. Files without a modification
+/// time get `now`, in milliseconds since 1970.
 pub(crate) fn find(path: &str, now: i64) -> Result<Vec<Found>, StoreError> {
     if path == "-" {
         return Ok(vec![Found { name: path.to_owned(), bytes: None, modified: now }]);
