@@ -104,10 +104,9 @@ thread_local! {
 /// Returns the CEL rules of the kind that an object breaks, with path and message.
 pub fn broken_rules(kind: Kind, object: &Json) -> Vec<ValidationError> {
     RULES.with(|rules| match &rules[kind as usize] {
-        Some(compiled) => validate_compiled(compiled, object, None)
-            .err()
-            .map(ValidationErrors::into_vec)
-            .unwrap_or_default(),
+        Some(compiled) => {
+            validate_compiled(compiled, object, None).err().map(ValidationErrors::into_vec).unwrap_or_default()
+        }
         None => Vec::new(),
     })
 }
