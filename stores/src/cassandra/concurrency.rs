@@ -1,8 +1,9 @@
-//! Many requests at once, and a bound on how many.
+//! Runs requests concurrently, with a bound on how many are in flight.
 //!
-//! A set of futures costs more for each one the more it holds, and one task fills one core: so the
-//! work is split among a few tasks, each with a small set of its own. The tasks are tokio's: a caller
-//! that goes away leaves none of the driver's futures half-way.
+//! The cost of each future in a set grows with the size of the set, and one task uses at most one
+//! core. The work is therefore split among a few tasks, each with a small set of futures. The tasks
+//! are spawned on tokio: they complete even if the caller's future is dropped, so no future of the
+//! driver is dropped half-way.
 
 use std::sync::{
     Arc,
@@ -13,13 +14,13 @@ use futures::{StreamExt, stream};
 
 use crate::Fault;
 
-/// Lanes at most: the node's connection is one, and more cores than these wait for it.
-const MOST_LANES: usize = 4;
-/// Items that are worth a lane of their own.
-const WORTH: usize = 64;
+/// Maximum number of tasks. There is one connection per node, so more tasks would only wait for it.
+const MAX_TASKS: usize = 4;
+/// Minimum number of items per task.
+const ITEMS_PER_TASK: usize = 64;
 
-/// Does `work` on each item, `in_flight` at once, in any order; the answers, in any order. After the first
-/// failure nothing more is begun, and what was begun is awaited.
+/// Runs `work` on each item, at most `in_flight` at once, in any order. Returns the results in any
+/// order. After the first failure no further item is started, and started items are awaited.
 pub(super) async fn run<I, T, F, W>(items: Vec<I>, in_flight: usize, work: W) -> Result<Vec<T>, Fault>
 where
     I: Send + 'static,
@@ -31,52 +32,57 @@ where
         return Ok(Vec::new());
     }
     let workers = tokio::runtime::Handle::current().metrics().num_workers();
-    let lanes = workers.min(MOST_LANES).min(items.len().div_ceil(WORTH)).max(1);
-    let (share, width) = (items.len().div_ceil(lanes), in_flight.div_ceil(lanes));
+    let tasks = workers.min(MAX_TASKS).min(items.len().div_ceil(ITEMS_PER_TASK)).max(1);
+    let (share, width) = (items.len().div_ceil(tasks), in_flight.div_ceil(tasks));
     let (work, failed) = (Arc::new(work), Arc::new(AtomicBool::new(false)));
     let mut count = items.len();
     let mut items = items.into_iter();
-    let mut running = Vec::with_capacity(lanes);
+    let mut running = Vec::with_capacity(tasks);
     while count > 0 {
-        let mine: Vec<I> = items.by_ref().take(share).collect();
-        count -= mine.len();
-        running.push(tokio::spawn(lane(mine, width, Arc::clone(&work), Arc::clone(&failed))));
+        let chunk: Vec<I> = items.by_ref().take(share).collect();
+        count -= chunk.len();
+        running.push(tokio::spawn(run_task(chunk, width, Arc::clone(&work), Arc::clone(&failed))));
     }
     let mut answers = Vec::new();
     let mut fault = None;
-    for lane in running {
-        match lane.await {
+    for task in running {
+        match task.await {
             Ok(Ok(done)) => answers.extend(done),
-            Ok(Err(error)) => fault = Some(worse(fault, error)),
+            Ok(Err(error)) => fault = Some(more_severe(fault, error)),
             Err(_) => fault = Some(Fault::internal("the work on a batch was cut short")),
         }
     }
     fault.map_or(Ok(answers), Err)
 }
 
-async fn lane<I, T, F, W>(items: Vec<I>, width: usize, work: Arc<W>, failed: Arc<AtomicBool>) -> Result<Vec<T>, Fault>
+async fn run_task<I, T, F, W>(
+    items: Vec<I>,
+    width: usize,
+    work: Arc<W>,
+    failed: Arc<AtomicBool>,
+) -> Result<Vec<T>, Fault>
 where
     F: Future<Output = Result<T, Fault>>,
     W: Fn(I) -> F,
 {
     let mut answers = Vec::with_capacity(items.len());
     let mut fault = None;
-    let begun = stream::iter(items).take_while(|_| std::future::ready(!failed.load(Ordering::Relaxed)));
-    let mut done = begun.map(|item| work(item)).buffer_unordered(width);
+    let started = stream::iter(items).take_while(|_| std::future::ready(!failed.load(Ordering::Relaxed)));
+    let mut done = started.map(|item| work(item)).buffer_unordered(width);
     while let Some(answer) = done.next().await {
         match answer {
             Ok(answer) => answers.push(answer),
             Err(error) => {
                 failed.store(true, Ordering::Relaxed);
-                fault = Some(worse(fault, error));
+                fault = Some(more_severe(fault, error));
             }
         }
     }
     fault.map_or(Ok(answers), Err)
 }
 
-/// Of two failures the one that needs a person: waiting cures the other only.
-fn worse(one: Option<Fault>, other: Fault) -> Fault {
+/// Returns the more severe of two failures: a permanent one before a transient one.
+fn more_severe(one: Option<Fault>, other: Fault) -> Fault {
     match one {
         Some(one) if !one.kind.is_transient() => one,
         _ => other,
@@ -93,7 +99,7 @@ mod tests {
     use crate::ErrorKind;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn every_item_is_done_and_few_are_in_flight() {
+    async fn every_item_is_processed_and_the_number_in_flight_is_bounded() {
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (a, b) = (Arc::clone(&now), Arc::clone(&most));
         let mut done = run((0..1000).collect(), 192, move |item: usize| {
@@ -113,28 +119,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_failure_nothing_more_is_begun_and_what_was_begun_ends() {
-        let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (a, b) = (Arc::clone(&begun), Arc::clone(&ended));
+    async fn after_a_failure_no_item_is_started_and_started_items_finish() {
+        let (started, finished) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (a, b) = (Arc::clone(&started), Arc::clone(&finished));
         let answer = run((0..100_000).collect(), 192, move |item: usize| {
-            let (begun, ended) = (Arc::clone(&a), Arc::clone(&b));
+            let (started, finished) = (Arc::clone(&a), Arc::clone(&b));
             async move {
-                begun.fetch_add(1, Ordering::Relaxed);
+                started.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
-                ended.fetch_add(1, Ordering::Relaxed);
+                finished.fetch_add(1, Ordering::Relaxed);
                 if item == 10 { Err(Fault::new(ErrorKind::Unreachable, "down")) } else { Ok(()) }
             }
         })
         .await;
         assert_eq!(answer, Err(Fault::new(ErrorKind::Unreachable, "down")));
-        let (begun, ended) = (begun.load(Ordering::Relaxed), ended.load(Ordering::Relaxed));
-        assert!(begun == ended && begun < 1000, "{begun} {ended}");
+        let (started, finished) = (started.load(Ordering::Relaxed), finished.load(Ordering::Relaxed));
+        assert!(started == finished && started < 1000, "{started} {finished}");
     }
 
     #[test]
-    fn a_failure_that_needs_a_person_is_told_before_one_that_passes() {
-        let lasting = || Fault::internal("lasting");
-        assert_eq!(worse(Some(Fault::new(ErrorKind::Unreachable, "down")), lasting()), lasting());
-        assert_eq!(worse(Some(lasting()), Fault::new(ErrorKind::Unreachable, "down")), lasting());
+    fn a_permanent_failure_takes_precedence_over_a_transient_one() {
+        let permanent = || Fault::internal("permanent");
+        assert_eq!(more_severe(Some(Fault::new(ErrorKind::Unreachable, "down")), permanent()), permanent());
+        assert_eq!(more_severe(Some(permanent()), Fault::new(ErrorKind::Unreachable, "down")), permanent());
     }
 }

@@ -1,4 +1,4 @@
-//! Cassandra: tables as sinks and a key store. All I/O is the driver's, on tokio.
+//! Cassandra: tables as sinks, and a key store. All I/O runs in the driver, on tokio.
 
 mod concurrency;
 mod connect;

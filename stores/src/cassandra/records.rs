@@ -1,4 +1,4 @@
-//! What a table holds about one subject, read and not changed.
+//! Reads the records of one subject from a table.
 
 use std::sync::Arc;
 
@@ -23,14 +23,15 @@ use crate::{
     instant::{now, rfc3339},
 };
 
-/// A table that a sink of Lethe writes, to be read.
+/// Read access to a table that a sink of Lethe writes.
 pub struct CassandraRecords {
     store: Arc<CassandraStore>,
     sink: Declared,
 }
 
 impl CassandraRecords {
-    /// The table of a sink; whether it is there shows when it is read.
+    /// Creates read access to the table of a sink. Whether the table exists is checked when it is
+    /// read.
     pub fn new(store: Arc<CassandraStore>, table: CassandraTable) -> Self {
         Self { store, sink: table.sink }
     }
@@ -61,7 +62,7 @@ impl Records for CassandraRecords {
     }
 }
 
-/// A level that sees what the sink's own wrote: `EACH_QUORUM` is for writes only.
+/// Returns a read consistency that sees what the sink wrote. `EACH_QUORUM` exists for writes only.
 fn level(sink: &Declared) -> scylla::statement::Consistency {
     match consistency(sink.consistency) {
         scylla::statement::Consistency::EachQuorum => scylla::statement::Consistency::LocalQuorum,
@@ -73,8 +74,8 @@ fn is_key(sink: &Declared, column: &CassandraColumn) -> bool {
     sink.partition_key.contains(&column.name) || sink.clustering_key.iter().flatten().any(|name| *name == column.name)
 }
 
-/// Every column as JSON, then the event's id and time as they are, then version and remaining life of
-/// each column that has them.
+/// Returns the `SELECT` of a subject's rows: every column as JSON, then the event id and time as
+/// values, then version and remaining TTL of each column that is not part of the key.
 fn select(sink: &Declared) -> String {
     let mut parts: Vec<String> =
         sink.columns.iter().map(|column| format!("toJson({})", quoted(&column.name))).collect();
@@ -93,7 +94,7 @@ fn metas(sink: &Declared) -> impl Iterator<Item = (Meta, &CassandraColumn)> {
     sink.columns.iter().filter_map(move |column| Some((wanted(column)?, column)))
 }
 
-/// A row, and when it was written as Cassandra orders writes.
+/// Converts a row. Returns it with its write timestamp, by which Cassandra orders writes.
 fn record(sink: &Declared, row: Row, now: i64) -> Result<(i64, StoredRecord), Fault> {
     let mut values = row.columns.into_iter();
     let mut document = b"{".to_vec();
@@ -115,35 +116,35 @@ fn record(sink: &Declared, row: Row, now: i64) -> Result<(i64, StoredRecord), Fa
     }
     document.push(b'}');
     let (mut event_id, mut event_time) = (String::new(), String::new());
-    // Of a row that has nothing but its key the time is what is known.
-    let (mut written, mut of_key) = (None, i64::MIN);
+    // A row that consists of its key has no write timestamp, so its event time is used.
+    let (mut written, mut key_version) = (None, i64::MIN);
     for _ in metas(sink) {
         match values.next().ok_or_else(unexpected)? {
             Some(CqlValue::Text(id)) => event_id = id,
             Some(CqlValue::Timestamp(time)) => {
                 event_time = rfc3339(time.0);
-                of_key = time.0.saturating_mul(1000);
+                key_version = time.0.saturating_mul(1000);
             }
             None => {}
             Some(_) => return Err(unexpected()),
         }
     }
-    let mut life: Option<i32> = None;
+    let mut ttl: Option<i32> = None;
     for value in values {
         match value {
             Some(CqlValue::BigInt(version)) => written = written.max(Some(version)),
-            Some(CqlValue::Int(left)) => life = life.max(Some(left)),
+            Some(CqlValue::Int(left)) => ttl = ttl.max(Some(left)),
             _ => {}
         }
     }
     let record = StoredRecord {
         event_id,
         event_time,
-        expires_at: life.map(|seconds| rfc3339(now + i64::from(seconds) * 1000)),
+        expires_at: ttl.map(|seconds| rfc3339(now + i64::from(seconds) * 1000)),
         deleted_at: None,
         document: Some(String::from_utf8(document).map_err(|_| unexpected())?),
     };
-    Ok((written.unwrap_or(of_key), record))
+    Ok((written.unwrap_or(key_version), record))
 }
 
 #[cfg(test)]
@@ -156,7 +157,7 @@ mod tests {
     use crate::cassandra::schema::statements::tests::sink;
 
     #[test]
-    fn a_row_without_values_stands_where_its_time_puts_it() {
+    fn a_row_without_values_is_ordered_by_its_event_time() {
         let text = |text: &str| Some(CqlValue::Text(text.to_owned()));
         let keys = [text("\"r\""), text("\"t\""), text("\"e-1\""), None, None];
         let metas = [Some(CqlValue::Timestamp(CqlTimestamp(5))), text("e-1")];
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_s_rows_are_read_with_their_versions_and_lives() {
+    fn the_rows_of_a_subject_are_read_with_their_versions_and_ttls() {
         assert_eq!(
             select(&sink()),
             "SELECT toJson(\"subject_ref\"), toJson(\"event_time\"), toJson(\"event_id\"), toJson(\"city\"), \

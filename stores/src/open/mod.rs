@@ -36,9 +36,9 @@ use crate::StoreError;
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The manifests don't declare what is needed, or don't say which one of several is meant.
+    /// The manifests don't declare a DataStore that is needed.
     #[error("{0}")]
-    Which(String),
+    Undeclared(String),
     /// The store returned an error.
     #[error(transparent)]
     Store(#[from] StoreError),

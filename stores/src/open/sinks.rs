@@ -82,7 +82,7 @@ pub async fn check_sink(sink: &SinkRules, stores: &mut Stores<'_>) -> Result<(),
             use crate::cassandra::{CassandraSink, CassandraTable};
             let store = stores.cassandra(&to.store_ref.name, &what(sink)).await?;
             let table = CassandraTable { sink: to.clone(), records: sink.records, max_age: sink.max_age };
-            Ok(CassandraSink::look(store, table).await?)
+            Ok(CassandraSink::check(store, table).await?)
         }
         #[cfg(feature = "mongodb")]
         SinkTarget::Mongodb(to) => {

@@ -24,8 +24,8 @@ pub enum OpenedSource {
     },
 }
 
-/// Checks a source. Creates nothing. `now` is the fallback time of records without one of their
-/// own, in milliseconds since 1970.
+/// Checks a source. Creates nothing. `now` is the time of records that don't come from a file
+/// (standard input, a pipe), in milliseconds since 1970.
 pub async fn open_source(rules: &SourceRules, stores: &Stores<'_>, now: i64) -> Result<OpenedSource, OpenError> {
     match rules {
         SourceRules::File { path, format, delimiter, columns } => {

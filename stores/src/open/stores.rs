@@ -57,7 +57,7 @@ impl<'r> Stores<'r> {
 
     fn declared(&self, name: &str, what: &str) -> Result<&'r DataStore, OpenError> {
         self.resources.data_store(&self.namespace, name).ok_or_else(|| {
-            OpenError::Which(format!("{what} is on the DataStore {name:?}, which the manifests don't hold"))
+            OpenError::Undeclared(format!("{what} is on the DataStore {name:?}, which the manifests don't hold"))
         })
     }
 

@@ -110,7 +110,7 @@ impl From<open::OpenError> for Failure {
     fn from(error: open::OpenError) -> Self {
         match error {
             open::OpenError::Store(error) => Failure::Store(error),
-            open::OpenError::Which(_) => Failure::Usage(error.to_string()),
+            open::OpenError::Undeclared(_) => Failure::Usage(error.to_string()),
             open::OpenError::Secret { .. } | open::OpenError::NotLive { .. } => {
                 Failure::InvalidInput(error.to_string())
             }

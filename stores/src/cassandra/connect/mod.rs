@@ -1,4 +1,4 @@
-//! A cluster.
+//! Connections to a cluster.
 
 mod session;
 mod tls;
@@ -26,17 +26,18 @@ use crate::{
     open::CassandraConnection,
 };
 
-/// How long a request may take. A writer's lease counts on it: raise neither alone.
-const REQUEST: Duration = Duration::from_secs(4);
-/// How long a connection may take, with its greeting and login.
-const CONNECTION: Duration = Duration::from_secs(5);
-/// How long nodes may take to agree on a new table.
-const AGREEMENT: Duration = Duration::from_secs(20);
+/// Timeout of a request. A writer's lease depends on it: change both together.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+/// Timeout of a connection attempt, including the handshake and the login.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout of the nodes' agreement on a schema change.
+const AGREEMENT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a node may take to know a table that its schema names already.
-const KNOWN: Duration = Duration::from_secs(3);
+/// How long a node may lag behind the schema tables before it knows a new table.
+const SCHEMA_LAG: Duration = Duration::from_secs(3);
 
-/// A cluster, for all sinks and vaults in it. Who was away is connected again without being asked.
+/// A connected cluster, shared by all of its sinks and vaults. Lost connections are restored in the
+/// background.
 pub struct CassandraStore {
     name: String,
     version: String,
@@ -44,8 +45,8 @@ pub struct CassandraStore {
 }
 
 impl CassandraStore {
-    /// Connects. Fails with a transient error if no node answers in about 10 seconds, else with one
-    /// that the manifest, a Secret or the cluster must be changed for.
+    /// Connects. Fails with a transient error if no node answers within about 10 seconds, else with
+    /// a permanent error that names what to change: the manifest, a Secret or the cluster.
     pub async fn connect(connection: &CassandraConnection) -> Result<Arc<Self>, StoreError> {
         let name = connection.store.clone();
         Self::open(connection).await.map(Arc::new).map_err(|fault| fault.at(&name))
@@ -59,12 +60,12 @@ impl CassandraStore {
         Ok(store)
     }
 
-    /// Name of the DataStore.
+    /// Returns the name of the DataStore.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The version of the node that was asked: `5.0.9`.
+    /// Returns the version of the node that was asked, e.g. `5.0.9`.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -74,15 +75,15 @@ impl CassandraStore {
     }
 
     pub(crate) fn session(&self) -> Arc<Session> {
-        self.sessions.now()
+        self.sessions.current()
     }
 
-    /// Nodes of the local data centre, as far as they are known.
+    /// Returns the number of known nodes of the local data centre.
     pub(crate) fn local_nodes(&self) -> usize {
         self.sessions.local_nodes().len()
     }
 
-    /// Prepares a statement. `is_idempotent`: the driver may send it again by itself.
+    /// Prepares a statement. `is_idempotent` allows the driver to retry it.
     pub(crate) async fn prepare(
         &self,
         cql: &str,
@@ -93,8 +94,9 @@ impl CassandraStore {
         let mut prepared = loop {
             match self.session().prepare(cql).await {
                 Ok(prepared) => break prepared,
-                // Another worker's table stands in the schema's own tables before the node knows it.
-                Err(error) if wait < KNOWN && is_unknown(&error) => tokio::time::sleep(wait).await,
+                // Another worker has just created the table: the schema tables list it, but the
+                // node does not know it yet.
+                Err(error) if wait < SCHEMA_LAG && is_unknown(&error) => tokio::time::sleep(wait).await,
                 Err(error) => return Err(error.into()),
             }
             wait *= 2;
@@ -105,7 +107,7 @@ impl CassandraStore {
         Ok(prepared)
     }
 
-    /// Reads the server's own tables.
+    /// Queries the server's own tables.
     pub(crate) async fn describe(&self, cql: &str, values: impl SerializeRow) -> Result<QueryRowsResult, Fault> {
         let mut statement = Statement::new(cql);
         statement.set_consistency(Consistency::LocalOne);
@@ -114,11 +116,11 @@ impl CassandraStore {
         answer.into_rows_result().map_err(|_| unexpected())
     }
 
-    /// Changes the schema, and waits until the nodes agree on it.
+    /// Changes the schema, and waits until all nodes agree on it.
     pub(crate) async fn define(&self, cql: &str) -> Result<(), Fault> {
         let mut statement = Statement::new(cql);
-        // All nodes take part: slower than a write, and it carries no data.
-        statement.set_request_timeout(Some(AGREEMENT));
+        // All nodes take part, so this is slower than a write.
+        statement.set_request_timeout(Some(AGREEMENT_TIMEOUT));
         self.session().query_unpaged(statement, ()).await.map_err(|error| Fault::of_schema(&error))?;
         Ok(())
     }
@@ -133,23 +135,23 @@ fn builder(connection: &CassandraConnection) -> Result<SessionBuilder, Fault> {
     let profile = ExecutionProfile::builder()
         .consistency(Consistency::LocalQuorum)
         .serial_consistency(Some(SerialConsistency::Serial))
-        .request_timeout(Some(REQUEST))
+        .request_timeout(Some(REQUEST_TIMEOUT))
         .load_balancing_policy(near)
         .build();
     let mut builder = SessionBuilder::new()
         .known_nodes(&connection.contact_points)
         .prefer_datacenter(connection.local_datacenter.clone())
         .default_execution_profile_handle(profile.into_handle())
-        .connection_timeout(CONNECTION)
-        .hostname_resolution_timeout(Some(CONNECTION))
-        .metadata_request_serverside_timeout(CONNECTION)
-        .metadata_request_clientside_timeout(CONNECTION)
-        .keepalive_interval(CONNECTION)
-        .keepalive_timeout(CONNECTION)
-        .schema_agreement_timeout(AGREEMENT)
-        // Names and replication is what routing needs; columns are read where they are checked.
+        .connection_timeout(CONNECT_TIMEOUT)
+        .hostname_resolution_timeout(Some(CONNECT_TIMEOUT))
+        .metadata_request_serverside_timeout(CONNECT_TIMEOUT)
+        .metadata_request_clientside_timeout(CONNECT_TIMEOUT)
+        .keepalive_interval(CONNECT_TIMEOUT)
+        .keepalive_timeout(CONNECT_TIMEOUT)
+        .schema_agreement_timeout(AGREEMENT_TIMEOUT)
+        // Routing needs only names and replication. Columns are read where they are checked.
         .fetch_full_schema_metadata(false)
-        // What has no version of its own is written in the order in which one worker writes it.
+        // Writes without a version of their own keep the order in which this worker sends them.
         .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()))
         .driver_config_reporting(false);
     if let Some(login) = &connection.login {

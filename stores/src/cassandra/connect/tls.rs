@@ -1,9 +1,9 @@
 //! TLS to the nodes.
 //!
-//! The driver asks for a certificate of a node's *address*: it finds nodes by address, whatever the
-//! contact points are called. Certificates of clusters mostly carry names of hosts. So a certificate
-//! is taken that names the node's address or a host of the contact points, and no other: each is a
-//! name that the manifest or the cluster gives to that node.
+//! The driver finds nodes by address, so it expects a certificate for a node's *address*, whatever
+//! the contact points are called. Most certificates of clusters hold host names instead. This
+//! verifier accepts a certificate that names the node's address or a host of the contact points,
+//! and no other. Each of these names comes from the manifest or from the cluster itself.
 
 use std::sync::Arc;
 
@@ -19,9 +19,10 @@ use rustls::{
 
 use crate::{ErrorKind, Fault, open::TlsOptions};
 
-/// A client's side of TLS, for nodes that are reached through `contact_points`.
+/// Returns the client configuration of TLS for nodes that are reached through `contact_points`.
+/// Fails with `Tls` if a certificate or key can't be used.
 pub(crate) fn config(options: &TlsOptions, contact_points: &[String]) -> Result<Arc<ClientConfig>, Fault> {
-    // Named, not the process's default: which one that is depends on what else is linked.
+    // Explicit, because the default of the process depends on what else is linked.
     let provider = Arc::new(ring::default_provider());
     let roots = Arc::new(match &options.ca {
         Some(pem) => authorities(pem)?,
@@ -30,7 +31,7 @@ pub(crate) fn config(options: &TlsOptions, contact_points: &[String]) -> Result<
     let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
         .build()
         .map_err(|_| unusable("the certificates of tls.caSecretRef can't be used"))?;
-    let verifier = Arc::new(Names { chain, hosts: hosts(contact_points) });
+    let verifier = Arc::new(NodeVerifier { chain, hosts: hosts(contact_points) });
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| unusable("this build of TLS knows no version of the protocol"))?
@@ -71,7 +72,7 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, Fault> {
 
 fn system_authorities() -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
-    // Some may be unreadable: what is trusted is what is left.
+    // Unreadable certificates are skipped: only the others are trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         return Err(unusable("this system trusts no authority; name one in tls.caSecretRef"));
@@ -79,7 +80,7 @@ fn system_authorities() -> Result<RootCertStore, Fault> {
     Ok(roots)
 }
 
-/// The names of hosts among the contact points; addresses are none.
+/// Returns the host names among the contact points. Addresses are left out.
 fn hosts(contact_points: &[String]) -> Vec<ServerName<'static>> {
     let names = contact_points.iter().filter_map(|point| {
         let host = point.rsplit_once(':').map_or(point.as_str(), |(host, _)| host);
@@ -88,14 +89,14 @@ fn hosts(contact_points: &[String]) -> Vec<ServerName<'static>> {
     names.filter(|name| matches!(name, ServerName::DnsName(_))).collect()
 }
 
-/// Takes a certificate of a trusted authority that names the node's address or one of the hosts.
+/// Accepts a certificate of a trusted authority that names the node's address or one of the hosts.
 #[derive(Debug)]
-struct Names {
+struct NodeVerifier {
     chain: Arc<WebPkiServerVerifier>,
     hosts: Vec<ServerName<'static>>,
 }
 
-impl ServerCertVerifier for Names {
+impl ServerCertVerifier for NodeVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -151,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn only_hosts_are_names_beside_the_address() {
+    fn only_host_names_of_contact_points_are_accepted_beside_the_address() {
         let points = ["cassandra.shop.svc:9042", "10.0.0.1:9042", "[::1]:9042", "node"].map(str::to_owned);
         let names: Vec<String> = hosts(&points).iter().map(|name| name.to_str().into_owned()).collect();
         assert_eq!(names, ["cassandra.shop.svc", "node"]);
     }
 
     #[test]
-    fn what_is_no_certificate_is_told_by_the_secret_it_came_from() {
+    fn an_unusable_certificate_is_reported_with_its_secret() {
         let ca = TlsOptions { ca: Some(b"no pem".to_vec()), client: None };
         assert!(refusal(&ca).contains("tls.caSecretRef"));
         let client = Some((b"no pem".to_vec(), Sensitive::new(b"no pem".to_vec())));
@@ -166,7 +167,7 @@ mod tests {
             Err(Fault { kind: ErrorKind::Tls, message }) => message,
             other => panic!("{:?}", other.err()),
         };
-        // Without authorities of the system's own that is what is told first.
+        // On a system without trusted authorities that error comes first.
         assert!(message.contains("tls.crt of tls.clientSecretRef") || message.contains("trusts no authority"));
     }
 }

@@ -1,4 +1,4 @@
-//! Values of a document as bytes of a column.
+//! Encodes values of a document as cells of columns.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -7,28 +7,28 @@ use lethe_crds::profile_pipeline::CqlType;
 
 use crate::cassandra::encode::number::{decimal, float, integer};
 
-/// The value of a column, as Cassandra's protocol writes it. It may be personal: it has no Debug.
+/// An encoded value of a column. It may be personal, so this type has no `Debug`.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Cell<'a> {
     /// No value.
     Null,
     /// Bytes of the batch.
     Borrowed(&'a [u8]),
-    /// Bytes of its own.
+    /// Allocated bytes.
     Owned(Vec<u8>),
-    /// Up to 16 bytes of its own.
+    /// Up to 16 bytes without an allocation, and their number.
     Short([u8; 16], u8),
 }
 
 impl<'a> Cell<'a> {
     fn short<const N: usize>(bytes: [u8; N]) -> Self {
         const { assert!(N <= 16) };
-        let mut room = [0; 16];
-        room[..N].copy_from_slice(&bytes);
-        Cell::Short(room, N as u8)
+        let mut buffer = [0; 16];
+        buffer[..N].copy_from_slice(&bytes);
+        Cell::Short(buffer, N as u8)
     }
 
-    /// A `bigint` or a `timestamp`.
+    /// Encodes a `bigint` or a `timestamp`.
     pub(crate) fn long(value: i64) -> Self {
         Self::short(value.to_be_bytes())
     }
@@ -40,7 +40,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// Its bytes; `None` where there is no value.
+    /// Returns the encoded bytes, or `None` if there is no value.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Cell::Null => None,
@@ -51,8 +51,8 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A JSON value as a column of a type; `None` if the type can't hold it. `null` is no value of any
-/// type, and a text column holds whatever is no string as its JSON text.
+/// Encodes a JSON value for a column type. Returns `None` if the type can't hold it. `null` becomes
+/// `Null` for every type. A text column stores a value that is not a string as its JSON text.
 pub(crate) fn convert(raw: &str, to: CqlType) -> Option<Cell<'_>> {
     if raw == "null" {
         return Some(Cell::Null);
@@ -78,12 +78,13 @@ pub(crate) fn convert(raw: &str, to: CqlType) -> Option<Cell<'_>> {
     }
 }
 
-/// The text of a JSON string, without quotes and escapes.
+/// Returns the text of a JSON string, without quotes and escapes, or `None` for any other value.
 fn string(raw: &str) -> Option<Cow<'_, str>> {
     raw.strip_prefix('"')?.strip_suffix('"').map(unescape)
 }
 
-/// Milliseconds since 1970: whatever Lethe takes for an event's time, or a day (its midnight, UTC).
+/// Returns milliseconds since 1970. Accepts every form of an event's time, and a date, which means
+/// its midnight in UTC.
 fn instant(raw: &str) -> Option<i64> {
     let Some(text) = string(raw) else {
         return parse_event_time(&Scalar::Number(Cow::Borrowed(raw))).map(|instant| instant.millis);
@@ -95,13 +96,13 @@ fn instant(raw: &str) -> Option<i64> {
     parse_event_time(&Scalar::Text(text)).map(|instant| instant.millis)
 }
 
-/// The day of an instant in UTC, as CQL counts days: 1970-01-01 is 2^31.
+/// Encodes the UTC day of an instant. CQL counts days with 1970-01-01 as 2^31.
 fn date(millis: i64) -> Option<Cell<'static>> {
     let days = millis.div_euclid(86_400_000).checked_add(1 << 31)?;
     u32::try_from(days).ok().map(|days| Cell::short(days.to_be_bytes()))
 }
 
-/// `8-4-4-4-12` hexadecimal digits.
+/// Parses a UUID: `8-4-4-4-12` hexadecimal digits.
 fn uuid(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
     if bytes.len() != 36 {
@@ -141,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn null_is_no_value_of_any_type() {
+    fn null_becomes_no_value_for_every_type() {
         for to in [Text, Bigint, Int, Double, Decimal, Boolean, Timestamp, Date, Inet, Uuid] {
             assert_eq!(bytes("null", to), Some(None), "{to:?}");
         }
     }
 
     #[test]
-    fn text_takes_a_string_as_it_is_and_anything_else_as_json() {
+    fn a_text_column_stores_a_string_as_it_is_and_other_values_as_json() {
         for (raw, held) in [
             (r#""plain""#, "plain"),
             (r#""a\"b\u00e9""#, "a\"b\u{e9}"),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_taken_only_where_it_fits() {
+    fn a_number_is_accepted_only_if_the_type_can_hold_it() {
         assert_eq!(long("9223372036854775807", Bigint), Some(i64::MAX));
         assert_eq!(bytes("2147483647", Int), Some(Some(vec![0x7f, 0xff, 0xff, 0xff])));
         assert_eq!(bytes("-1.5", Double), Some(Some((-1.5_f64).to_be_bytes().to_vec())));
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_an_instant_and_a_day_its_midnight() {
+    fn a_time_becomes_an_instant_and_a_date_its_midnight() {
         assert_eq!(long(r#""2026-11-21T09:28:01.120Z""#, Timestamp), Some(1_795_253_281_120));
         assert_eq!(long(r#""2026-11-21T10:28:01.12+01:00""#, Timestamp), Some(1_795_253_281_120));
         assert_eq!(long("1795253281120", Timestamp), Some(1_795_253_281_120));
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_and_a_uuid_are_their_bytes() {
+    fn an_address_and_a_uuid_are_encoded_as_their_bytes() {
         assert_eq!(bytes(r#""192.0.2.1""#, Inet), Some(Some(vec![192, 0, 2, 1])));
         assert_eq!(bytes(r#""2001:db8::1""#, Inet).unwrap().unwrap().len(), 16);
         let id = bytes(r#""0123abcd-4567-89EF-0123-456789abcdef""#, Uuid).unwrap().unwrap();
@@ -228,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_value_makes_it_panic(raw in "\\PC{0,40}", number in "-?[0-9]{1,40}(\\.[0-9]{1,4})?([eE]-?[0-9]{1,3})?") {
+        fn no_value_causes_a_panic(raw in "\\PC{0,40}", number in "-?[0-9]{1,40}(\\.[0-9]{1,4})?([eE]-?[0-9]{1,3})?") {
             for to in [Text, Bigint, Int, Double, Decimal, Boolean, Timestamp, Date, Inet, Uuid] {
                 let _ = (convert(&raw, to), convert(&format!("\"{number}\""), to), convert(&number, to));
             }

@@ -1,7 +1,7 @@
-//! Which parts of a record's document fill which columns.
+//! Finds the values of a record's document that fill columns.
 //!
-//! One pass over the bytes, no tree and no copy: a column gets the text of its value as it stands in
-//! the document, so that no digit of a number is lost on the way.
+//! The document is read in one pass, without a tree and without copies. A column gets the text of
+//! its value exactly as the document contains it, so no digit of a number is lost.
 
 use lethe_core::{
     json::{Cursor, NotJson, Value},
@@ -13,17 +13,18 @@ pub(crate) struct Paths {
     nodes: Vec<Node>,
 }
 
-/// A place in the document.
+/// A node of the tree: one path of the document.
 #[derive(Default)]
 struct Node {
-    /// Columns that are filled by it.
+    /// Columns that its value fills.
     columns: Vec<usize>,
-    /// Its members that lead to columns, sorted by name.
+    /// Members on the path of a column, sorted by name.
     members: Vec<(Box<str>, usize)>,
 }
 
 impl Paths {
-    /// A tree of (column, its path). What is under `*` fills no column: core refuses such paths.
+    /// Builds the tree from pairs of column and path. A path with `*` fills no column; core refuses
+    /// such paths.
     pub(crate) fn new(paths: impl IntoIterator<Item = (usize, Pointer)>) -> Self {
         let mut tree = Self { nodes: vec![Node::default()] };
         'paths: for (column, path) in paths {
@@ -57,7 +58,7 @@ impl Paths {
         cursor.end()
     }
 
-    /// Reads the members of the open object. It goes no deeper than the tree.
+    /// Reads the members of the current object. Skips values that no column needs.
     fn members<'d>(
         &self,
         node: usize,
@@ -133,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn two_columns_can_be_filled_from_one_place() {
+    fn one_value_can_fill_two_columns() {
         assert_eq!(read(&["/a", "/a"], r#"{"a":[]}"#).unwrap().len(), 2);
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn a_document_that_is_not_an_object_is_refused() {
         for text in
             ["", "[]", "1", "{", "{}x", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1"#, r#"{"a":1,}"#, r#"{"a":1 2}"#, r#"{"a":"#]
         {
@@ -165,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_what_a_tree_holds(value in values(), pretty: bool) {
+        fn the_values_are_those_of_a_parsed_document(value in values(), pretty: bool) {
             let document = serde_json::json!({"a": value, "b": {"a": value}});
             let text = if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
             let text = text.unwrap();
@@ -173,13 +174,13 @@ mod tests {
             let found = read(&of, &text).unwrap();
             for (column, path) in of.iter().enumerate() {
                 let there = found.get(&column).map(|text| serde_json::from_str::<Value>(text).unwrap());
-                // A pointer of serde's goes into arrays, too; `a` and `b` are no index.
+                // A serde pointer also enters arrays, but `a` and `b` are not indexes.
                 prop_assert_eq!(there.as_ref(), document.pointer(path), "{}", path);
             }
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "[\\[\\]{}\",:\\\\a1 ]{0,24}") {
+        fn no_text_causes_a_panic(text in "[\\[\\]{}\",:\\\\a1 ]{0,24}") {
             let _ = read(&["/a", "/a/a"], &text);
         }
     }

@@ -1,4 +1,4 @@
-//! From a record to the bytes of Cassandra's protocol. Pure.
+//! Encodes records for Cassandra's protocol. Pure.
 
 pub(crate) mod cell;
 mod document;

@@ -1,34 +1,37 @@
-//! JSON numbers as Cassandra holds them: no digit is lost, and what doesn't fit is refused.
+//! Encodes JSON numbers for Cassandra. No digit is lost; a number that does not fit is refused.
 
 use lethe_core::json::Decimal;
 
-/// The most digits of a `decimal`: converting them to binary takes time in their square.
-const MOST_DIGITS: usize = 4096;
+/// Maximum number of digits of a `decimal`. The time to convert digits to binary grows with the
+/// square of their number.
+const MAX_DIGITS: usize = 4096;
 
-/// Reads a JSON number. Returns `None` if it is not one, or its exponent is not an integer of 32 bits.
+/// Reads a JSON number. Returns `None` if the text is not a number or its exponent does not fit in
+/// 32 bits.
 fn number(raw: &str) -> Option<Decimal<'_>> {
     Decimal::parse(raw).filter(|number| i32::try_from(number.exponent()).is_ok())
 }
 
-/// Returns a number that is an integer of 64 bits: `12`, `12.0` and `1.2e1` are.
+/// Returns a number as a 64-bit integer, or `None` if it is not an integer or too large. `12`,
+/// `12.0` and `1.2e1` are integers.
 pub(crate) fn integer(raw: &str) -> Option<i64> {
     // Rust also accepts `+1` and `007`, which are not JSON; the document's numbers are.
     raw.parse().ok().or_else(|| number(raw)?.to_i64())
 }
 
-/// Returns a number as the nearest 64-bit float, if that is finite.
+/// Returns a number as the nearest 64-bit float, or `None` if that is not finite.
 pub(crate) fn float(raw: &str) -> Option<f64> {
     number(raw)?;
     raw.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
 /// Returns a number as CQL's `decimal`: its scale, then its digits as a two's complement integer.
-/// `1.50` keeps both of its decimals.
+/// `1.50` keeps both decimals.
 pub(crate) fn decimal(raw: &str) -> Option<Vec<u8>> {
     let number = number(raw)?;
     let decimals = number.fraction().len();
     let count = number.whole().len() + decimals;
-    if count > MOST_DIGITS {
+    if count > MAX_DIGITS {
         return None;
     }
     let scale = i32::try_from(i64::try_from(decimals).ok()? - number.exponent()).ok()?;
@@ -47,7 +50,7 @@ pub(crate) fn decimal(raw: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Two's complement, big-endian, without bytes that only repeat the sign.
+/// Removes leading bytes that only repeat the sign of a big-endian two's complement integer.
 fn shortest(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [first, second, ..] = rest {
@@ -60,9 +63,9 @@ fn shortest(bytes: &[u8]) -> &[u8] {
     rest
 }
 
-/// Decimal digits as a big-endian integer with room for a sign.
+/// Converts decimal digits to a big-endian integer with room for a sign.
 fn magnitude(digits: impl Iterator<Item = u8>) -> Vec<u8> {
-    // Least limb first.
+    // Least significant limb first.
     let mut limbs: Vec<u32> = vec![0];
     for digit in digits {
         let mut carry = u64::from(digit);
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_integer_is_one_however_it_is_written() {
+    fn an_integer_is_recognized_in_every_notation() {
         for (raw, value) in [
             ("12", Some(12)),
             ("-12.0", Some(-12)),
@@ -149,13 +152,13 @@ mod tests {
         // 2^130, in 40 digits: more than 128 bits hold.
         let long = parts("1361129467683753853853498429727072845824").1;
         assert_eq!(long, [&[4][..], &[0; 16]].concat());
-        assert!(decimal(&"9".repeat(MOST_DIGITS + 1)).is_none());
+        assert!(decimal(&"9".repeat(MAX_DIGITS + 1)).is_none());
         assert!(decimal("1e2147483648").is_none());
     }
 
     proptest! {
         #[test]
-        fn short_and_long_ways_agree(value: i128) {
+        fn the_short_and_the_long_conversion_agree(value: i128) {
             let value = value / 10;
             let digits = value.unsigned_abs().to_string();
             let mut long = magnitude(digits.bytes().map(|d| d - b'0'));

@@ -1,4 +1,4 @@
-//! Connections that can't be made, or that broke: names, logins, TLS.
+//! Errors of connections that could not be made or that broke: host names, logins, TLS.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use scylla::errors::{
 
 use crate::{
     ErrorKind, Fault,
-    cassandra::fault::{Words, no_node, of_db, of_use_keyspace},
+    cassandra::fault::{ServerMessage, no_node, of_db, of_use_keyspace},
 };
 
 pub(crate) fn of_pool(error: &ConnectionPoolError) -> Fault {
@@ -32,7 +32,7 @@ fn of_connection(error: &ConnectionError) -> Fault {
                  credentials name"
                     .to_owned(),
             ),
-            ConnectionSetupRequestErrorKind::DbError(error, words) => of_db(error, words, Words::Show),
+            ConnectionSetupRequestErrorKind::DbError(error, message) => of_db(error, message, ServerMessage::Show),
             ConnectionSetupRequestErrorKind::MissingAuthentication => Fault::new(
                 ErrorKind::Login,
                 "the nodes ask for a login; name a Secret with the keys username and password in the DataStore's \
@@ -56,11 +56,13 @@ fn of_connection(error: &ConnectionError) -> Fault {
     }
 }
 
-/// What a node says when it refuses a client's certificate may be lost with the connection.
+/// Message for a closed connection. If a node refuses a client's certificate, its TLS alert may be
+/// lost with the connection, so the message names that cause too.
 const CLOSED: &str = "the connection was closed; a node ended, or one side speaks TLS and the other doesn't, or a node wants \
                       (another) certificate of the client: tls.clientSecretRef";
 
-/// A node that refuses a client's certificate says so when the connection is made already.
+/// Converts the error of a broken connection. In TLS 1.3 a node refuses a client's certificate only
+/// after the client regards the connection as made.
 pub(crate) fn of_broken(error: &BrokenConnectionError) -> Fault {
     match error.downcast_ref() {
         Some(
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_that_a_node_refuses_is_told_however_late_it_says_so() {
+    fn a_refused_client_certificate_is_reported_even_after_the_handshake() {
         let refused = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
         let io = std::io::Error::new(std::io::ErrorKind::InvalidData, refused);
         let late = BrokenConnectionErrorKind::FrameHeaderParseError(FrameHeaderParseError::HeaderIoError(io));
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_in_a_certificate_is_told() {
+    fn a_wrong_name_in_a_certificate_is_a_tls_error() {
         let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName);
         let io = ConnectionError::IoError(Arc::new(std::io::Error::new(std::io::ErrorKind::InvalidData, tls)));
         let error = NewSessionError::MetadataError(ConnectionPoolError::Broken { last_connection_error: io }.into());

@@ -1,8 +1,8 @@
-//! What goes wrong in Cassandra, reported without a value. The only place that reads the driver's errors;
-//! those of connections are in `connection`.
+//! Converts the driver's errors into faults without values. Only this module reads these errors;
+//! `connection` handles those of connections.
 //!
-//! A server's own words are shown only of statements that carry no value (`Words::Show`): of others
-//! they may quote one.
+//! A server's message is shown only for statements that carry no values (`ServerMessage::Show`).
+//! For other statements it may quote a value.
 
 mod connection;
 
@@ -17,15 +17,16 @@ use crate::{
     cassandra::fault::connection::{of_broken, of_pool},
 };
 
-/// Whether a server's own words may be shown.
+/// Whether a server's message may be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Words {
+enum ServerMessage {
     Show,
     Hide,
 }
 
 impl Fault {
-    /// What a statement tells of the user's rights that a node refuses anyway, after it looked at them.
+    /// Returns the missing right, or another fault, of a statement that a node always refuses after
+    /// it has checked the user's rights. Returns `None` if the error is that expected refusal.
     pub(crate) fn of_rights(error: ExecutionError) -> Option<Self> {
         match error {
             ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _)) => None,
@@ -33,19 +34,19 @@ impl Fault {
         }
     }
 
-    /// A statement without values failed: one that makes or describes tables.
+    /// Converts the error of a statement without values, which creates or describes tables.
     pub(crate) fn of_schema(error: &ExecutionError) -> Self {
-        of_execution(error, Words::Show)
+        of_execution(error, ServerMessage::Show)
     }
 }
 
 impl From<ExecutionError> for Fault {
     fn from(error: ExecutionError) -> Self {
-        of_execution(&error, Words::Hide)
+        of_execution(&error, ServerMessage::Hide)
     }
 }
 
-/// What is prepared holds marks, no values.
+/// Prepared statements hold placeholders, not values.
 impl From<PrepareError> for Fault {
     fn from(error: PrepareError) -> Self {
         of_prepare(&error)
@@ -66,24 +67,24 @@ impl From<NewSessionError> for Fault {
     }
 }
 
-/// Whether a node knows no such table or keyspace yet, or knows it by half.
+/// Returns whether a node does not know the table or keyspace yet, or knows it only in part.
 pub(crate) fn is_unknown(error: &PrepareError) -> bool {
-    let PrepareError::AllAttemptsFailed { first_attempt: RequestAttemptError::DbError(error, said) } = error else {
+    let PrepareError::AllAttemptsFailed { first_attempt: RequestAttemptError::DbError(error, message) } = error else {
         return false;
     };
     match error {
-        DbError::Invalid => said.contains("does not exist"),
-        DbError::ServerError => said.contains("Unknown CF"),
+        DbError::Invalid => message.contains("does not exist"),
+        DbError::ServerError => message.contains("Unknown CF"),
         _ => false,
     }
 }
 
-/// An answer that isn't the rows it should be.
+/// Returns the fault of a response without the expected rows.
 pub(crate) fn unexpected() -> Fault {
     Fault::internal("the server answered with other rows than were asked for; its tables may be another version's")
 }
 
-fn of_execution(error: &ExecutionError, words: Words) -> Fault {
+fn of_execution(error: &ExecutionError, server_message: ServerMessage) -> Fault {
     match error {
         ExecutionError::BadQuery(BadQuery::SerializationError(_)) => Fault::mismatch(
             "a column has another type than when the table was checked; start the worker again".to_owned(),
@@ -92,7 +93,7 @@ fn of_execution(error: &ExecutionError, words: Words) -> Fault {
         ExecutionError::EmptyPlan => no_node(),
         ExecutionError::PrepareError(error) => of_prepare(error),
         ExecutionError::ConnectionPoolError(error) => of_pool(error),
-        ExecutionError::LastAttemptError(error) => of_attempt(error, words),
+        ExecutionError::LastAttemptError(error) => of_attempt(error, server_message),
         ExecutionError::RequestTimeout(_) => timed_out(),
         ExecutionError::UseKeyspaceError(error) => of_use_keyspace(error),
         ExecutionError::SchemaAgreementError(error) => of_agreement(error),
@@ -104,14 +105,14 @@ fn of_execution(error: &ExecutionError, words: Words) -> Fault {
 fn of_prepare(error: &PrepareError) -> Fault {
     match error {
         PrepareError::ConnectionPoolError(error) => of_pool(error),
-        PrepareError::AllAttemptsFailed { first_attempt } => of_attempt(first_attempt, Words::Show),
+        PrepareError::AllAttemptsFailed { first_attempt } => of_attempt(first_attempt, ServerMessage::Show),
         _ => Fault::new(ErrorKind::Busy, "the nodes disagree about a statement; they may be of two versions"),
     }
 }
 
 fn of_use_keyspace(error: &UseKeyspaceError) -> Fault {
     match error {
-        UseKeyspaceError::RequestError(error) => of_attempt(error, Words::Show),
+        UseKeyspaceError::RequestError(error) => of_attempt(error, ServerMessage::Show),
         UseKeyspaceError::RequestTimeout(_) => timed_out(),
         _ => Fault::internal("a keyspace can't be used"),
     }
@@ -121,7 +122,7 @@ fn of_agreement(error: &SchemaAgreementError) -> Fault {
     match error {
         SchemaAgreementError::ConnectionPoolError(error) => of_pool(error),
         SchemaAgreementError::PrepareError(error) => of_prepare(error),
-        SchemaAgreementError::RequestError(error) => of_attempt(error, Words::Show),
+        SchemaAgreementError::RequestError(error) => of_attempt(error, ServerMessage::Show),
         _ => Fault::new(ErrorKind::Busy, "the nodes don't agree on the tables yet; one of them may be down"),
     }
 }
@@ -130,7 +131,7 @@ fn of_metadata(error: &MetadataError) -> Fault {
     match error {
         MetadataError::ConnectionPoolError(error) => of_pool(error),
         MetadataError::FetchError(fetch) => match &fetch.error {
-            MetadataFetchErrorKind::PrepareError(error) => of_attempt(error, Words::Show),
+            MetadataFetchErrorKind::PrepareError(error) => of_attempt(error, ServerMessage::Show),
             MetadataFetchErrorKind::NextRowError(NextRowError::NextPageError(NextPageError::RequestFailure(error))) => {
                 of_request(error)
             }
@@ -145,12 +146,12 @@ fn of_request(error: &RequestError) -> Fault {
         RequestError::EmptyPlan => no_node(),
         RequestError::ConnectionPoolError(error) => of_pool(error),
         RequestError::RequestTimeout(_) => timed_out(),
-        RequestError::LastAttemptError(error) => of_attempt(error, Words::Hide),
+        RequestError::LastAttemptError(error) => of_attempt(error, ServerMessage::Hide),
         _ => Fault::new(ErrorKind::Unreachable, "a request failed"),
     }
 }
 
-/// Pages of a scan.
+/// Errors of paged reads.
 impl From<PagerExecutionError> for Fault {
     fn from(error: PagerExecutionError) -> Self {
         match error {
@@ -169,9 +170,9 @@ fn timed_out() -> Fault {
     Fault::new(ErrorKind::Timeout, "no answer in time; the nodes are slow or can't be reached")
 }
 
-fn of_attempt(error: &RequestAttemptError, words: Words) -> Fault {
+fn of_attempt(error: &RequestAttemptError, server_message: ServerMessage) -> Fault {
     match error {
-        RequestAttemptError::DbError(error, said) => of_db(error, said, words),
+        RequestAttemptError::DbError(error, message) => of_db(error, message, server_message),
         RequestAttemptError::BrokenConnectionError(error) => of_broken(error),
         RequestAttemptError::UnableToAllocStreamId => Fault::new(ErrorKind::Busy, "too many requests wait for answers"),
         RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_) => {
@@ -181,13 +182,13 @@ fn of_attempt(error: &RequestAttemptError, words: Words) -> Fault {
     }
 }
 
-fn of_db(error: &DbError, said: &str, words: Words) -> Fault {
-    if is_too_large(said) {
+fn of_db(error: &DbError, message: &str, server_message: ServerMessage) -> Fault {
+    if is_too_large(message) {
         return Fault::new(ErrorKind::TooLarge, "the server takes no row of this size");
     }
-    let shown = |what: &str| match words {
-        Words::Show => format!("{what}: {said}"),
-        Words::Hide => what.to_owned(),
+    let shown = |what: &str| match server_message {
+        ServerMessage::Show => format!("{what}: {message}"),
+        ServerMessage::Hide => what.to_owned(),
     };
     match error {
         DbError::Unavailable { required, alive, .. } => {
@@ -209,9 +210,9 @@ fn of_db(error: &DbError, said: &str, words: Words) -> Fault {
         DbError::TruncateError | DbError::ServerError => {
             Fault::new(ErrorKind::Busy, shown("a node failed at a statement; its log says why"))
         }
-        DbError::Unauthorized => Fault::new(ErrorKind::Rights, of_permission(said)),
+        DbError::Unauthorized => Fault::new(ErrorKind::Rights, of_permission(message)),
         DbError::AuthenticationError => Fault::new(ErrorKind::Login, "the login was refused"),
-        DbError::Invalid if said.contains("maximum supported expiration date") => Fault::mismatch(
+        DbError::Invalid if message.contains("maximum supported expiration date") => Fault::mismatch(
             "rows would expire later than this Cassandra can write (2038-01-19); lower maxAge, or set the nodes' \
              storage_compatibility_mode to NONE"
                 .to_owned(),
@@ -227,18 +228,19 @@ fn of_db(error: &DbError, said: &str, words: Words) -> Fault {
     }
 }
 
-/// Cassandra's answer to a mutation above `max_mutation_size`, or a message above
+/// Returns whether the message reports a mutation above `max_mutation_size` or a request above
 /// `native_transport_max_message_size`.
-fn is_too_large(said: &str) -> bool {
-    said.contains("oversized mutation")
-        || said.contains("is too large for the maximum size")
-        || said.contains("Request is too big")
+fn is_too_large(message: &str) -> bool {
+    message.contains("oversized mutation")
+        || message.contains("is too large for the maximum size")
+        || message.contains("Request is too big")
 }
 
-/// `User lethe has no MODIFY permission on <table shop.people> or any of its parents`: which right on
-/// what is no personal data, and the cure.
-fn of_permission(said: &str) -> String {
-    let right = said.split_once(" has no ").and_then(|(_, rest)| rest.split_once(" permission on <"));
+/// Returns the message for a missing right. The server's message has the form `User lethe has no
+/// MODIFY permission on <table shop.people> or any of its parents`. The right and its object are
+/// not personal data, so they are shown with the `GRANT` statement that fixes it.
+fn of_permission(message: &str) -> String {
+    let right = message.split_once(" has no ").and_then(|(_, rest)| rest.split_once(" permission on <"));
     let named = right.and_then(|(right, rest)| rest.split_once('>').map(|(what, _)| (right, what)));
     match named {
         Some((right, what)) => {
@@ -260,12 +262,12 @@ mod tests {
 
     use super::*;
 
-    fn answered(error: DbError, said: &str) -> Fault {
-        ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, said.to_owned())).into()
+    fn answered(error: DbError, message: &str) -> Fault {
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, message.to_owned())).into()
     }
 
     #[test]
-    fn what_passes_by_itself_is_unavailable() {
+    fn overload_timeouts_and_missing_replicas_are_transient() {
         let consistency = scylla::statement::Consistency::Quorum;
         for error in [
             DbError::Overloaded,
@@ -288,10 +290,10 @@ mod tests {
     }
 
     #[test]
-    fn a_right_that_is_missing_is_named_with_its_cure() {
-        let said = "User lethe has no MODIFY permission on <table shop.people> or any of its parents";
+    fn a_missing_right_is_reported_with_its_grant_statement() {
+        let message = "User lethe has no MODIFY permission on <table shop.people> or any of its parents";
         assert_eq!(
-            answered(DbError::Unauthorized, said),
+            answered(DbError::Unauthorized, message),
             Fault::new(
                 ErrorKind::Rights,
                 "the user may not MODIFY table shop.people; let an administrator run: GRANT MODIFY ON table \
@@ -299,28 +301,28 @@ mod tests {
                     .to_owned()
             )
         );
-        let said = "User lethe has no CREATE permission on <all keyspaces> or any of its parents";
-        assert!(answered(DbError::Unauthorized, said).to_string().contains("GRANT CREATE ON ALL KEYSPACES TO"));
+        let message = "User lethe has no CREATE permission on <all keyspaces> or any of its parents";
+        assert!(answered(DbError::Unauthorized, message).to_string().contains("GRANT CREATE ON ALL KEYSPACES TO"));
         assert!(answered(DbError::Unauthorized, "no").to_string().contains("grant it SELECT"));
     }
 
     #[test]
-    fn a_server_s_words_are_shown_only_of_statements_without_values() {
+    fn a_server_message_is_shown_only_for_statements_without_values() {
         let error = || ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, "x@y".into()));
         assert!(!Fault::from(error()).to_string().contains("x@y"));
         assert!(Fault::of_schema(&error()).to_string().contains("x@y"));
     }
 
     #[test]
-    fn a_row_that_is_too_large_is_told_from_other_refusals() {
-        let said = "Rejected an oversized mutation (9437227/8388608) for keyspace: shop";
-        assert_eq!(answered(DbError::Invalid, said).kind, ErrorKind::TooLarge);
+    fn a_row_that_is_too_large_has_a_kind_of_its_own() {
+        let message = "Rejected an oversized mutation (9437227/8388608) for keyspace: shop";
+        assert_eq!(answered(DbError::Invalid, message).kind, ErrorKind::TooLarge);
     }
 
     #[test]
-    fn a_table_that_a_node_does_not_know_yet_is_told_from_a_wrong_statement() {
-        let is_unknown = |error, said: &str| {
-            let first_attempt = RequestAttemptError::DbError(error, said.to_owned());
+    fn a_table_that_a_node_does_not_know_yet_differs_from_a_wrong_statement() {
+        let is_unknown = |error, message: &str| {
+            let first_attempt = RequestAttemptError::DbError(error, message.to_owned());
             is_unknown(&PrepareError::AllAttemptsFailed { first_attempt })
         };
         assert!(is_unknown(DbError::Invalid, "table people does not exist"));
@@ -330,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_is_told_from_a_refusal_that_was_asked_for() {
+    fn a_missing_right_differs_from_the_expected_refusal() {
         let of = |error| {
             Fault::of_rights(ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, "no".into())))
         };

@@ -1,4 +1,4 @@
-//! Whether a table that is there is the one that was declared.
+//! Compares an existing table with the declared one.
 
 use lethe_crds::profile_pipeline::CassandraSink;
 
@@ -11,16 +11,17 @@ use crate::{
     },
 };
 
-/// Cassandra's default, in seconds: how long a tombstone stays at least.
-const GRACE: i32 = 864_000;
+/// Cassandra's default of `gc_grace_seconds`: the minimum age of a tombstone before it is removed,
+/// in seconds.
+const DEFAULT_GC_GRACE: i32 = 864_000;
 
 /// A table as the server describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) columns: Vec<DescribedColumn>,
-    /// Seconds after which a row goes that was written without a time to live; 0: never.
+    /// Seconds after which a row without a time to live of its own expires; 0: never.
     pub(crate) default_ttl: i32,
-    /// Seconds that a tombstone stays at least.
+    /// Minimum age of a tombstone before it is removed, in seconds.
     pub(crate) gc_grace: i32,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct DescribedColumn {
     pub(crate) cql_type: String,
     /// `partition_key`, `clustering`, `regular` or `static`.
     pub(crate) kind: String,
-    /// Place in its part of the key.
+    /// Position in its part of the key.
     pub(crate) position: i32,
 }
 
@@ -43,7 +44,8 @@ impl Described {
     }
 }
 
-/// Reads how a table is; `None` if it isn't there.
+/// Describes a table. Returns `None` if it does not exist. Fails with `Mismatch` if it is a
+/// materialized view.
 pub(crate) async fn describe(store: &CassandraStore, keyspace: &str, table: &str) -> Result<Option<Described>, Fault> {
     let sql = "SELECT default_time_to_live, gc_grace_seconds FROM system_schema.tables
                WHERE keyspace_name = ? AND table_name = ?";
@@ -69,14 +71,15 @@ async fn is_view(store: &CassandraStore, keyspace: &str, table: &str) -> Result<
     Ok(())
 }
 
-/// What differs, with what to do, a sentence each. `ages`: whether the sink's records expire.
-pub(crate) fn differences(sink: &CassandraSink, ages: bool, there: &Described) -> Vec<String> {
+/// Returns the differences, each as a sentence that says how to fix it. `expires`: whether the
+/// sink's records expire.
+pub(crate) fn differences(sink: &CassandraSink, expires: bool, actual: &Described) -> Vec<String> {
     let mut found = Vec::new();
     let name = full_name(&sink.keyspace, &sink.table);
     for column in &sink.columns {
         let wanted = type_name(column.cql_type);
-        match there.columns.iter().find(|other| other.name == column.name) {
-            None => found.push(missing(&name, &column.name, wanted, there)),
+        match actual.columns.iter().find(|other| other.name == column.name) {
+            None => found.push(missing(&name, &column.name, wanted, actual)),
             Some(other) if other.cql_type != wanted => found.push(format!(
                 "column {} is {} and should be {wanted}: declare it as {}, or fill another column (a type can't be \
                  changed)",
@@ -86,7 +89,7 @@ pub(crate) fn differences(sink: &CassandraSink, ages: bool, there: &Described) -
         }
     }
     let mut key = |what: &str, kind: &str, wanted: &[String]| {
-        let is = there.key(kind);
+        let is = actual.key(kind);
         if is != wanted {
             found.push(format!(
                 "the {what} is ({}) and should be ({}): a key can't be changed, write to another table",
@@ -97,7 +100,7 @@ pub(crate) fn differences(sink: &CassandraSink, ages: bool, there: &Described) -
     };
     key("partition key", "partition_key", &sink.partition_key);
     key("clustering key", "clustering", sink.clustering_key.as_deref().unwrap_or_default());
-    for column in &there.columns {
+    for column in &actual.columns {
         if column.cql_type == "counter" {
             found.push(format!(
                 "column {} counts, and a table of counters takes no records: write to another table",
@@ -112,19 +115,19 @@ pub(crate) fn differences(sink: &CassandraSink, ages: bool, there: &Described) -
             ));
         }
     }
-    if there.default_ttl > 0 && !ages {
+    if actual.default_ttl > 0 && !expires {
         found.push(format!(
             "rows expire {} s after they are written (default_time_to_live), so each replay would lengthen their life: \
              set maxAge, which counts from the event's time, or ALTER TABLE {name} WITH default_time_to_live = 0",
-            there.default_ttl
+            actual.default_ttl
         ));
     }
     found
 }
 
-fn missing(table: &str, column: &str, wanted: &str, there: &Described) -> String {
+fn missing(table: &str, column: &str, wanted: &str, actual: &Described) -> String {
     let lower = column.to_lowercase();
-    if lower != column && there.columns.iter().any(|other| other.name == lower) {
+    if lower != column && actual.columns.iter().any(|other| other.name == lower) {
         return format!(
             "column {column} is called {lower} there: call it so in the manifest, names are taken as written"
         );
@@ -132,24 +135,24 @@ fn missing(table: &str, column: &str, wanted: &str, there: &Described) -> String
     format!("column {column} is missing: ALTER TABLE {table} ADD {} {wanted}", quoted(column))
 }
 
-/// Says what works, but not as well as it could.
-pub(crate) fn warn(sink: &CassandraSink, there: &Described) {
+/// Logs warnings about a table that can be used, but not as well as possible.
+pub(crate) fn warn(sink: &CassandraSink, actual: &Described) {
     let (keyspace, table) = (&sink.keyspace, &sink.table);
-    if there.gc_grace < GRACE {
+    if actual.gc_grace < DEFAULT_GC_GRACE {
         tracing::warn!(
             keyspace,
             table,
-            gc_grace_seconds = there.gc_grace,
-            "tombstones go earlier than 10 days: a node that was away for longer brings deleted rows back"
+            gc_grace_seconds = actual.gc_grace,
+            "gc_grace_seconds is below 10 days: a node that was down for longer can restore deleted rows"
         );
     }
-    for column in there.columns.iter().filter(|column| column.kind == "regular") {
+    for column in actual.columns.iter().filter(|column| column.kind == "regular") {
         if !sink.columns.iter().any(|wanted| wanted.name == column.name) {
             tracing::warn!(
                 keyspace,
                 table,
                 column = column.name,
-                "no part of the sink fills this column: what it holds stays until its row is deleted"
+                "column is not filled by the sink: its values stay until the row is deleted"
             );
         }
     }
@@ -160,7 +163,7 @@ mod tests {
     use super::*;
     use crate::cassandra::schema::statements::tests::sink;
 
-    fn there() -> Described {
+    fn described() -> Described {
         let column = |name: &str, cql_type: &str, kind: &str, position| DescribedColumn {
             name: name.to_owned(),
             cql_type: cql_type.to_owned(),
@@ -176,23 +179,23 @@ mod tests {
                 column("subject_ref", "text", "partition_key", 0),
             ],
             default_ttl: 0,
-            gc_grace: GRACE,
+            gc_grace: DEFAULT_GC_GRACE,
         }
     }
 
     fn changed(change: impl FnOnce(&mut Described)) -> Vec<String> {
-        let mut table = there();
+        let mut table = described();
         change(&mut table);
         differences(&sink(), false, &table)
     }
 
     #[test]
-    fn a_table_as_declared_differs_in_nothing() {
-        assert_eq!(differences(&sink(), false, &there()), Vec::<String>::new());
+    fn a_table_as_declared_has_no_differences() {
+        assert_eq!(differences(&sink(), false, &described()), Vec::<String>::new());
     }
 
     #[test]
-    fn a_missing_column_comes_with_its_statement() {
+    fn a_missing_column_is_reported_with_its_statement() {
         let found = changed(|table| table.columns.retain(|column| column.name != "spent"));
         assert_eq!(
             found,
@@ -201,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_differs_in_case_only_is_told() {
+    fn a_name_that_differs_in_case_only_is_reported() {
         let mut sink = sink();
         sink.columns[3].name = "City".to_owned();
-        assert!(differences(&sink, false, &there())[0].starts_with("column City is called city there"));
+        assert!(differences(&sink, false, &described())[0].starts_with("column City is called city there"));
     }
 
     #[test]
-    fn another_type_or_key_can_not_be_changed() {
+    fn another_type_or_key_is_reported() {
         let found = changed(|table| {
             table.columns[3].cql_type = "double".to_owned();
             table.columns[2].kind = "regular".to_owned();
@@ -236,8 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_counts_from_the_write_is_refused_unless_the_sink_says_its_age() {
-        let mut table = there();
+    fn a_default_time_to_live_is_refused_unless_the_sink_sets_max_age() {
+        let mut table = described();
         table.default_ttl = 60;
         assert!(differences(&sink(), false, &table)[0].contains("set maxAge"));
         assert_eq!(differences(&sink(), true, &table), Vec::<String>::new());

@@ -1,23 +1,26 @@
-//! How far ahead a cluster can write an expiry.
+//! Checks that a cluster can store the expiry of a record.
 //!
-//! Cassandra keeps an expiry in 32 bits: up to 2038-01-19T03:14:06Z, or, from 5.0 on and only where no
-//! older node is to be expected, up to 2106. It refuses a row that would live longer.
+//! Cassandra stores an expiry in 32 bits. The latest one is 2038-01-19T03:14:06Z, or in 2106 from
+//! version 5.0 on if the cluster doesn't have to support older nodes. Cassandra refuses a row that
+//! would expire later.
 
 use crate::{ErrorKind, Fault, cassandra::CassandraStore, instant::now};
 
 /// 2038-01-19T03:14:06Z, in milliseconds.
-const FIRST_CAP: i64 = 2_147_483_646_000;
+const LIMIT_2038: i64 = 2_147_483_646_000;
 /// 2106-02-07T06:28:13Z, in milliseconds.
-const SECOND_CAP: i64 = 4_294_967_293_000;
+const LIMIT_2106: i64 = 4_294_967_293_000;
 
-/// `Mismatch` if a record of now would outlive what the cluster can write.
+/// Fails with `Mismatch` if a record that is written now would expire later than the cluster can
+/// store. `age` is in milliseconds.
 pub(crate) async fn check_expiry(store: &CassandraStore, age: i64) -> Result<(), Fault> {
     let end = now().saturating_add(age);
-    if end < FIRST_CAP {
+    if end < LIMIT_2038 {
         return Ok(());
     }
     let sql = "SELECT value FROM system_views.settings WHERE name = 'storage_compatibility_mode'";
-    // Before 4.0 there is no such table, before 5.0 no such row: both mean the first cap.
+    // Versions before 4.0 lack the table, versions before 5.0 lack the row: the earlier limit
+    // applies to both.
     let mode = match store.describe(sql, ()).await {
         Ok(rows) => rows.maybe_first_row::<(String,)>().ok().flatten().map(|row| row.0),
         Err(Fault { kind: ErrorKind::Mismatch | ErrorKind::Rights, .. }) => None,
@@ -27,11 +30,11 @@ pub(crate) async fn check_expiry(store: &CassandraStore, age: i64) -> Result<(),
 }
 
 fn refuse(end: i64, mode: Option<&str>, version: &str) -> Option<String> {
-    let (cap, year) = match mode {
-        Some("NONE") => (SECOND_CAP, 2106),
-        _ => (FIRST_CAP, 2038),
+    let (limit, year) = match mode {
+        Some("NONE") => (LIMIT_2106, 2106),
+        _ => (LIMIT_2038, 2038),
     };
-    (end >= cap).then(|| {
+    (end >= limit).then(|| {
         format!(
             "with this maxAge records would expire after {year}, which Cassandra {version} can't write{}",
             if year == 2038 {
@@ -49,9 +52,9 @@ mod tests {
 
     #[test]
     fn an_expiry_after_2038_needs_nodes_that_can_write_it() {
-        assert!(refuse(FIRST_CAP, None, "4.1.9").is_some_and(|message| message.contains("after 2038")));
-        assert!(refuse(FIRST_CAP, Some("CASSANDRA_4"), "5.0.9").is_some());
-        assert_eq!(refuse(FIRST_CAP, Some("NONE"), "5.0.9"), None);
-        assert!(refuse(SECOND_CAP, Some("NONE"), "5.0.9").is_some_and(|message| message.contains("after 2106")));
+        assert!(refuse(LIMIT_2038, None, "4.1.9").is_some_and(|message| message.contains("after 2038")));
+        assert!(refuse(LIMIT_2038, Some("CASSANDRA_4"), "5.0.9").is_some());
+        assert_eq!(refuse(LIMIT_2038, Some("NONE"), "5.0.9"), None);
+        assert!(refuse(LIMIT_2106, Some("NONE"), "5.0.9").is_some_and(|message| message.contains("after 2106")));
     }
 }

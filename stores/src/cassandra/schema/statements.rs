@@ -1,23 +1,23 @@
-//! The CQL of a sink's table, as text.
+//! The CQL statements of a sink's table.
 
 use lethe_crds::profile_pipeline::{CassandraSink, Consistency, CqlType};
 
-/// A name as a CQL identifier.
+/// Returns a name as a quoted CQL identifier.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as a CQL literal.
+/// Returns a text as a CQL literal.
 pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// `"keyspace"."table"`.
+/// Returns `"keyspace"."table"`.
 pub(crate) fn full_name(keyspace: &str, table: &str) -> String {
     format!("{}.{}", quoted(keyspace), quoted(table))
 }
 
-/// A type as CQL and `system_schema.columns` write it.
+/// Returns the name of a type in CQL and in `system_schema.columns`.
 pub(crate) const fn type_name(cql_type: CqlType) -> &'static str {
     match cql_type {
         CqlType::Text => "text",
@@ -33,7 +33,7 @@ pub(crate) const fn type_name(cql_type: CqlType) -> &'static str {
     }
 }
 
-/// What a sink declares, as the driver says it.
+/// Returns the driver's value of a declared consistency; the default is `LocalQuorum`.
 pub(crate) fn consistency(of: Option<Consistency>) -> scylla::statement::Consistency {
     match of.unwrap_or(Consistency::LocalQuorum) {
         Consistency::LocalQuorum => scylla::statement::Consistency::LocalQuorum,
@@ -43,7 +43,7 @@ pub(crate) fn consistency(of: Option<Consistency>) -> scylla::statement::Consist
     }
 }
 
-/// Makes a keyspace with replicas in the local data centre.
+/// Returns the statement that creates a keyspace with replicas in the local data centre.
 pub(crate) fn create_keyspace(keyspace: &str, datacenter: &str, replicas: usize) -> String {
     format!(
         "CREATE KEYSPACE IF NOT EXISTS {} WITH replication = {{'class': 'NetworkTopologyStrategy', {}: {replicas}}}",
@@ -52,7 +52,7 @@ pub(crate) fn create_keyspace(keyspace: &str, datacenter: &str, replicas: usize)
     )
 }
 
-/// Makes the table that a sink declares.
+/// Returns the statement that creates the declared table.
 pub(crate) fn create_table(sink: &CassandraSink) -> String {
     let mut columns: Vec<String> =
         sink.columns.iter().map(|column| format!("{} {}", quoted(&column.name), type_name(column.cql_type))).collect();
@@ -63,8 +63,9 @@ pub(crate) fn create_table(sink: &CassandraSink) -> String {
     format!("CREATE TABLE IF NOT EXISTS {} ({})", full_name(&sink.keyspace, &sink.table), columns.join(", "))
 }
 
-/// Writes a row: every column, in the sink's order, then the version and the time to live. A column
-/// that isn't in the event is written as null, so that nothing of an older event stays in the row.
+/// Returns the statement that writes a row. Its values are every column in the sink's order, then
+/// the version and the time to live. It writes null to a column that the event lacks, so that no
+/// value of an older event is left in the row.
 pub(crate) fn insert(sink: &CassandraSink) -> String {
     let names: Vec<String> = sink.columns.iter().map(|column| quoted(&column.name)).collect();
     let marks = vec!["?"; names.len()];
@@ -76,18 +77,20 @@ pub(crate) fn insert(sink: &CassandraSink) -> String {
     )
 }
 
-/// Deletes what a subject has that isn't newer than a version: the version, then the subject.
+/// Returns the statement that deletes the rows of a subject up to a version. Its values are the
+/// version and the subject.
 pub(crate) fn delete(sink: &CassandraSink) -> String {
     let subject = sink.partition_key.first().map_or_else(String::new, |name| quoted(name));
     format!("DELETE FROM {} USING TIMESTAMP ? WHERE {subject} = ?", full_name(&sink.keyspace, &sink.table))
 }
 
-/// Deletes a subject's rows up to an event id, of a version at most: the version, the subject, then
-/// the clustering columns `to_id`, of which the last holds the id.
+/// Returns the statement that deletes the rows of a subject up to a version and an event id. Its
+/// values are the version, the subject, and the clustering columns `to_id`, the last of which holds
+/// the event id.
 pub(crate) fn delete_up_to(sink: &CassandraSink, to_id: &[&str]) -> String {
     let last = to_id.len().saturating_sub(1);
-    let conditions = to_id.iter().enumerate().map(|(place, name)| {
-        let compared = if place == last { "<=" } else { "=" };
+    let conditions = to_id.iter().enumerate().map(|(index, name)| {
+        let compared = if index == last { "<=" } else { "=" };
         format!(" AND {} {compared} ?", quoted(name))
     });
     format!("{}{}", delete(sink), conditions.collect::<String>())
@@ -128,7 +131,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_table_is_made_as_it_is_declared() {
+    fn a_table_is_created_as_it_is_declared() {
         assert_eq!(
             create_table(&sink()),
             "CREATE TABLE IF NOT EXISTS \"shop\".\"events\" (\"subject_ref\" text, \"event_time\" timestamp, \
@@ -149,12 +152,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_deletion_takes_what_is_not_newer() {
+    fn a_deletion_removes_rows_up_to_its_version() {
         assert_eq!(delete(&sink()), "DELETE FROM \"shop\".\"events\" USING TIMESTAMP ? WHERE \"subject_ref\" = ?");
     }
 
     #[test]
-    fn of_its_own_version_a_deletion_takes_the_rows_up_to_its_id() {
+    fn a_deletion_removes_rows_of_its_version_up_to_its_event_id() {
         assert_eq!(
             delete_up_to(&sink(), &["event_time", "event_id"]),
             "DELETE FROM \"shop\".\"events\" USING TIMESTAMP ? WHERE \"subject_ref\" = ? AND \"event_time\" = ? AND \
@@ -163,7 +166,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_keyspace_is_made_for_the_local_data_centre() {
+    fn a_keyspace_is_created_for_the_local_data_centre() {
         assert_eq!(
             create_keyspace("shop", "eu'1", 3),
             "CREATE KEYSPACE IF NOT EXISTS \"shop\" WITH replication = {'class': 'NetworkTopologyStrategy', \
@@ -172,7 +175,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_name_can_not_end_its_quotes() {
+    fn quotes_in_a_name_are_escaped() {
         assert_eq!(full_name("a\"b", "c"), "\"a\"\"b\".\"c\"");
     }
 }

@@ -1,8 +1,9 @@
-//! A subject's end in a table: what is not newer than a deletion goes.
+//! Deletes the rows of a subject that are not newer than a deletion.
 //!
-//! Cassandra compares versions alone. Of the events of a deletion's own version those with greater ids
-//! are newer, though: so where a subject has many rows, those of lower versions go by one statement, and
-//! by another those of this version up to the deletion's id.
+//! Cassandra compares versions only. Among the events with the same version as the deletion,
+//! however, those with greater event ids are newer. If a subject has many rows, one statement
+//! therefore deletes the rows of lower versions, and a second one deletes the rows of the same
+//! version up to the event id of the deletion.
 
 use lethe_core::{
     record::{Outgoing, OutgoingBatch},
@@ -17,22 +18,22 @@ use crate::{
         CassandraStore,
         encode::{
             cell::Cell,
-            row::{Values, known},
+            row::{Values, meta_cell},
         },
         schema::statements::{delete, delete_up_to},
     },
 };
 
-/// The statements that delete.
+/// The prepared statements of deletions.
 pub(crate) struct Deletion {
     subject: PreparedStatement,
     up_to: Option<UpTo>,
 }
 
-/// Deletes a subject's rows up to an id.
+/// Deletes the rows of a subject up to an event id.
 struct UpTo {
     statement: PreparedStatement,
-    /// What fills the clustering columns, the id last.
+    /// What fills the clustering columns; the event id is last.
     key: Vec<Meta>,
 }
 
@@ -52,17 +53,18 @@ impl Deletion {
         Ok(Self { subject: store.prepare(&delete(sink), level, true).await?, up_to })
     }
 
-    /// Fails where the user may not write. A deletion of no subject is refused by a node after it looked at
-    /// the user's rights, before it does anything.
-    pub(crate) async fn may_write(&self, store: &CassandraStore) -> Result<(), Fault> {
-        let nobody = [Cell::long(0), Cell::Borrowed(b"")];
-        match store.session().execute_unpaged(&self.subject, Values(&nobody)).await {
+    /// Fails with `Rights` if the user may not write. Sends a deletion without a subject: a node
+    /// checks the user's rights first and then refuses it, so nothing is deleted.
+    pub(crate) async fn check_may_write(&self, store: &CassandraStore) -> Result<(), Fault> {
+        let no_subject = [Cell::long(0), Cell::Borrowed(b"")];
+        match store.session().execute_unpaged(&self.subject, Values(&no_subject)).await {
             Ok(_) => Ok(()),
             Err(error) => Fault::of_rights(error).map_or(Ok(()), Err),
         }
     }
 
-    /// Deletes what the subject of `record` has that isn't newer. `version`: the one to delete at.
+    /// Deletes the rows of the subject of `record` that are not newer. `version` is the version of
+    /// the deletion.
     pub(crate) async fn send(
         &self,
         store: &CassandraStore,
@@ -79,15 +81,15 @@ impl Deletion {
         };
         let lowest = Version::from_stored(version).without_rewrite().get();
         run(&self.subject, &[Cell::long(lowest.saturating_sub(1)), Cell::Borrowed(subject)]).await?;
-        // An event that was rewritten, up to nine times, is the same event.
+        // An event that was rewritten, up to nine times, is still the same event.
         let mut cells = vec![Cell::long(lowest.saturating_add(9)), Cell::Borrowed(subject)];
-        cells.extend(key.iter().map(|meta| known(*meta, batch, record, subject)));
+        cells.extend(key.iter().map(|meta| meta_cell(*meta, batch, record, subject)));
         run(statement, &cells).await
     }
 }
 
-/// The clustering columns up to the one that holds the event's id, and what fills them; `None` where
-/// none holds it.
+/// Returns the clustering columns up to the event id, and what fills them. Returns `None` if none
+/// holds the event id.
 fn key_to_id(sink: &CassandraSink) -> Option<(Vec<&str>, Vec<Meta>)> {
     let (mut names, mut key) = (Vec::new(), Vec::new());
     for name in sink.clustering_key.iter().flatten() {
@@ -107,7 +109,7 @@ mod tests {
     use crate::cassandra::schema::statements::tests::sink;
 
     #[test]
-    fn the_key_is_followed_up_to_the_id() {
+    fn the_key_is_cut_after_the_event_id() {
         let wanted = (vec!["event_time", "event_id"], vec![Meta::EventTime, Meta::EventId]);
         assert_eq!(key_to_id(&sink()), Some(wanted));
         let keyed = |names: &[&str]| CassandraSink {

@@ -13,7 +13,7 @@ use crate::{
     Access, Answer, Fault, Sink, StoreError,
     cassandra::{
         CassandraStore, concurrency,
-        encode::row::Shape,
+        encode::row::RowEncoder,
         schema::{
             check, ensure_keyspace, ensure_table,
             expiry::check_expiry,
@@ -27,29 +27,29 @@ use crate::{
     },
 };
 
-/// Subjects whose last event a `Latest` sink remembers: 15 to 30 MB. Ties within a millisecond are
-/// decided among them.
-const REMEMBERED: usize = 100_000;
+/// Number of subjects whose last event a `Latest` sink remembers, in 15 to 30 MB. Ties within a
+/// millisecond are resolved among them.
+const REMEMBERED_SUBJECTS: usize = 100_000;
 
-/// Writes in flight.
+/// Maximum number of writes in flight.
 const IN_FLIGHT: usize = 192;
 
-/// Which table, and what it holds.
+/// Options of a table.
 #[derive(Clone, Debug)]
 pub struct CassandraTable {
-    /// The table as the sink declares it.
+    /// The declared table.
     pub sink: Declared,
-    /// The latest state of each subject, or every event.
+    /// Whether the table holds the latest state of each subject or every event.
     pub records: Records,
-    /// How old a record may become, in milliseconds; `None`: no limit.
+    /// Maximum age of a record in milliseconds; `None`: no limit.
     pub max_age: Option<i64>,
 }
 
 /// A table as a sink.
 ///
-/// A record is written at its version and with the life that is left of it, so that writing it again
-/// changes nothing. Cassandra can't say whether a row there was newer: what is sent counts as
-/// delivered.
+/// A record is written with its version as timestamp and its remaining time to live, so writing it
+/// again changes nothing. Cassandra can't report whether the stored row was newer, so every record
+/// that was sent counts as delivered.
 pub struct CassandraSink {
     writer: Arc<Writer>,
     records: Records,
@@ -57,8 +57,8 @@ pub struct CassandraSink {
 }
 
 impl CassandraSink {
-    /// Opens a table: makes it where the sink says `manage: Create` and `access` allows it;
-    /// `Mismatch`, column by column, if it isn't as declared.
+    /// Opens a table. Creates it if the sink declares `manage: Create` and `access` allows that.
+    /// Fails with `Mismatch`, which lists each difference, if the table is not as declared.
     pub async fn open(store: Arc<CassandraStore>, table: CassandraTable, access: Access) -> Result<Self, StoreError> {
         let name = store.name().to_owned();
         let open = async {
@@ -71,23 +71,24 @@ impl CassandraSink {
         open.await.map_err(|fault: Fault| fault.at(&name))
     }
 
-    /// Looks whether a table is as declared, and makes nothing. One that isn't there is as declared
-    /// where the sink says `manage: Create`: `run` makes it.
-    pub async fn look(store: Arc<CassandraStore>, table: CassandraTable) -> Result<(), StoreError> {
-        let look = async {
+    /// Checks that a table is as declared. Creates nothing. An absent table passes if the sink
+    /// declares `manage: Create`, because `run` creates it.
+    pub async fn check(store: Arc<CassandraStore>, table: CassandraTable) -> Result<(), StoreError> {
+        let check = async {
             if Self::prepare(&store, &table).await?.is_none() && table.sink.manage != Some(Manage::Create) {
                 return Err(absent(&store, &table.sink, Access::Look).await?);
             }
             Ok(())
         };
-        look.await.map_err(|fault: Fault| fault.at(store.name()))
+        check.await.map_err(|fault: Fault| fault.at(store.name()))
     }
 
-    /// A table that is as declared, ready to be written; `None` where there is none.
+    /// Prepares a table for writing. Returns `None` if it does not exist. Fails with `Mismatch` if
+    /// it is not as declared.
     async fn prepare(store: &Arc<CassandraStore>, table: &CassandraTable) -> Result<Option<Self>, Fault> {
         let CassandraTable { sink, records, max_age } = table;
-        let Some(there) = check::describe(store, &sink.keyspace, &sink.table).await? else { return Ok(None) };
-        let differences = check::differences(sink, max_age.is_some(), &there);
+        let Some(described) = check::describe(store, &sink.keyspace, &sink.table).await? else { return Ok(None) };
+        let differences = check::differences(sink, max_age.is_some(), &described);
         if !differences.is_empty() {
             return Err(Fault::mismatch(format!(
                 "table {}.{} is not as declared: {}",
@@ -96,20 +97,20 @@ impl CassandraSink {
                 differences.join("; ")
             )));
         }
-        check::warn(sink, &there);
+        check::warn(sink, &described);
         if let Some(age) = max_age {
             check_expiry(store, *age).await?;
         }
         let level = consistency(sink.consistency);
         let deletion = Deletion::prepare(store, sink, level).await?;
-        deletion.may_write(store).await?;
+        deletion.check_may_write(store).await?;
         let writer = Writer {
             insert: store.prepare(&insert(sink), level, true).await?,
             deletion,
-            shape: Shape::new(sink),
+            encoder: RowEncoder::new(sink),
             store: Arc::clone(store),
         };
-        Ok(Some(Self { writer: Arc::new(writer), records: *records, latest: Latest::new(REMEMBERED) }))
+        Ok(Some(Self { writer: Arc::new(writer), records: *records, latest: Latest::new(REMEMBERED_SUBJECTS) }))
     }
 
     async fn write_latest(&mut self, batch: Arc<OutgoingBatch>) -> Result<Vec<Answer>, Fault> {
@@ -134,7 +135,8 @@ impl CassandraSink {
                 Ok((refusals, None))
             }
         });
-        // All were answered: only now is anything remembered, so that a batch that failed is chosen anew.
+        // Remember the events only after the whole batch was answered, so that a failed batch is
+        // chosen again from the same state.
         for (refusals, written) in sent.await? {
             for (record, rejection) in refusals {
                 answers[record] = Err(rejection);
@@ -168,7 +170,8 @@ impl CassandraSink {
 impl Sink for CassandraSink {
     fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
         Box::pin(async move {
-            // A copy costs 0.1 us a record; what is in flight outlives a caller that goes away.
+            // Copies the batch, at 0.1 us per record, because writes in flight outlive a dropped
+            // caller.
             let batch = Arc::new(batch.clone());
             let answers = match self.records {
                 Records::Latest => self.write_latest(batch).await,
@@ -187,7 +190,7 @@ const fn outcome(sent: Sent) -> Outcome {
     }
 }
 
-/// Makes what is absent and may be made.
+/// Creates the keyspace and the table if they are absent and may be created.
 async fn ensure(store: &CassandraStore, sink: &Declared, access: Access) -> Result<(), Fault> {
     if access == Access::Look || sink.manage != Some(Manage::Create) {
         return Ok(());
@@ -198,7 +201,7 @@ async fn ensure(store: &CassandraStore, sink: &Declared, access: Access) -> Resu
     ensure_table(store, &sink.keyspace, &sink.table, &create_table(sink)).await
 }
 
-/// What to say where there is no table.
+/// Returns the fault of an absent table, with the statement that creates it.
 async fn absent(store: &CassandraStore, sink: &Declared, access: Access) -> Result<Fault, Fault> {
     let name = format!("{}.{}", sink.keyspace, sink.table);
     if sink.manage == Some(Manage::Create) && access == Access::Look {

@@ -1,4 +1,4 @@
-//! One record, sent.
+//! Sends single records.
 
 use std::sync::Arc;
 
@@ -13,33 +13,35 @@ use crate::{
     ErrorKind, Fault,
     cassandra::{
         CassandraStore,
-        encode::row::{NoRow, Row, Shape, refused, time_to_live},
+        encode::row::{EncodeError, Row, RowEncoder, refused, time_to_live},
         sink::deletion::Deletion,
     },
     instant::now,
 };
 
-/// What writes the records of one table.
+/// Writes the records of one table.
 pub(crate) struct Writer {
     pub(crate) store: Arc<CassandraStore>,
     pub(crate) insert: PreparedStatement,
     pub(crate) deletion: Deletion,
-    pub(crate) shape: Shape,
+    pub(crate) encoder: RowEncoder,
 }
 
-/// What became of a record that the table can hold.
+/// The result of a record that the table can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// A row.
+    /// The row was written.
     Written,
-    /// The subject's rows that are not newer are gone.
+    /// The rows of the subject that are not newer were deleted.
     Deleted,
-    /// Its life was over: it was not sent, for a life of zero would last for ever.
+    /// The record has already expired. It was not sent, because a time to live of 0 means no
+    /// expiry.
     Expired,
 }
 
 impl Writer {
-    /// Sends a record at a version, and waits until as many replicas hold it as the sink asks for.
+    /// Writes a record with the given version, and waits for as many replicas as the sink's
+    /// consistency requires. Returns a rejection if the table can't hold the record.
     pub(crate) async fn send(
         &self,
         batch: &OutgoingBatch,
@@ -52,21 +54,21 @@ impl Writer {
             self.deletion.send(&self.store, batch, record, version, &subject).await?;
             return Ok(Ok(Sent::Deleted));
         };
-        let life = match record.expires {
+        let ttl = match record.expires {
             None => None,
             Some(expires) => match time_to_live(expires, now()) {
                 None => return Ok(Ok(Sent::Expired)),
-                life => life,
+                ttl => ttl,
             },
         };
         let document = batch.bytes.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok());
         let Some(document) = document else { return Err(no_document()) };
-        let cells = match self.shape.cells(batch, record, document, &subject) {
+        let cells = match self.encoder.cells(batch, record, document, &subject) {
             Ok(cells) => cells,
-            Err(NoRow::Refused(rejection)) => return Ok(Err(rejection)),
-            Err(NoRow::NotJson) => return Err(no_document()),
+            Err(EncodeError::Refused(rejection)) => return Ok(Err(rejection)),
+            Err(EncodeError::NotJson) => return Err(no_document()),
         };
-        let row = Row { cells: &cells, version, time_to_live: life };
+        let row = Row { cells: &cells, version, time_to_live: ttl };
         match self.store.session().execute_unpaged(&self.insert, row).await.map_err(Fault::from) {
             Ok(_) => Ok(Ok(Sent::Written)),
             Err(fault) if fault.kind == ErrorKind::TooLarge => Ok(Err(refused("size", None))),
@@ -76,5 +78,5 @@ impl Writer {
 }
 
 fn no_document() -> Fault {
-    Fault::internal("a record of the batch is no JSON object, or lies outside of it")
+    Fault::internal("a record of the batch is not a JSON object, or its range is outside of the batch")
 }

@@ -1,4 +1,4 @@
-//! How far pipelines have come, and the register of places.
+//! Progress of pipelines, and the register of places.
 
 use std::collections::BTreeSet;
 
@@ -19,19 +19,19 @@ use crate::{
 
 impl Bookkeeping for CassandraVault {
     fn progress(&self, pipeline: String) -> BoxFuture<'_, Result<Progress, StoreError>> {
-        Box::pin(self.told(self.inner.progress(pipeline)))
+        Box::pin(self.run(self.inner.progress(pipeline)))
     }
 
     fn commit(&self, pipeline: String, progress: Progress) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.told(self.inner.commit(pipeline, progress)))
+        Box::pin(self.run(self.inner.commit(pipeline, progress)))
     }
 
     fn forget(&self, pipeline: String) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.told(self.inner.write(&self.inner.cql.forget, (pipeline,))))
+        Box::pin(self.run(self.inner.write(&self.inner.cql.forget, (pipeline,))))
     }
 
     fn register(&self, pipeline: String, places: Vec<Place>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.told(async move {
+        Box::pin(self.run(async move {
             for place in &places {
                 let values = (place.store.as_str(), &place.object, &place.space, place.form.to_string(), &pipeline);
                 self.inner.write(&self.inner.cql.register, values).await?;
@@ -41,7 +41,7 @@ impl Bookkeeping for CassandraVault {
     }
 
     fn places(&self) -> BoxFuture<'_, Result<Vec<Place>, StoreError>> {
-        Box::pin(self.told(self.inner.places()))
+        Box::pin(self.run(self.inner.places()))
     }
 }
 
@@ -57,7 +57,7 @@ impl Inner {
         Ok(progress)
     }
 
-    /// One partition, so one mutation: all of it is there, or none.
+    /// All rows share one partition and are one mutation, so all are written or none.
     async fn commit(&self, pipeline: String, progress: Progress) -> Result<(), Fault> {
         let mut values = Vec::new();
         for (kind, map) in [("offset", &progress.offsets), ("mark", &progress.marks)] {
@@ -81,7 +81,7 @@ impl Inner {
     async fn places(&self) -> Result<Vec<Place>, Fault> {
         let rows = self.rows(&self.cql.places, ()).await?;
         let rows = rows.rows::<(String, String, String, String)>().map_err(|_| unexpected())?;
-        // A place that two pipelines write to is one place.
+        // A place of two pipelines has two rows. It is returned once.
         let mut places = BTreeSet::new();
         for row in rows {
             let (store, object, space, form) = row.map_err(|_| unexpected())?;

@@ -1,8 +1,8 @@
-//! Conditional writes, and what they came to.
+//! Conditional writes and their results.
 //!
-//! A conditional write that times out may have been carried out, or may yet be. A read at SERIAL
-//! finishes or discards it, so each one that isn't plainly applied is followed by such a read; what
-//! is there then decides.
+//! A conditional write that times out may have been applied, or may still be applied. A read at
+//! SERIAL completes or discards it. Every write that is not clearly applied is therefore followed
+//! by such a read, and the stored state decides.
 
 use scylla::{
     serialize::row::SerializeRow,
@@ -21,22 +21,23 @@ use crate::{
 };
 use scylla::response::query_result::{QueryResult, QueryRowsResult};
 
-/// Tries of a conditional write whose answer is lost, or that another one overtakes.
-pub(crate) const TRIES: usize = 5;
+/// Maximum number of attempts of a conditional write whose response is lost, or that loses against
+/// another write.
+pub(crate) const MAX_ATTEMPTS: usize = 5;
 
-/// What is known of a conditional write.
+/// The result of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
-    /// It was carried out.
+    /// It was applied.
     Yes,
-    /// It wasn't: what is there differs.
+    /// It was not applied, because the stored state differs.
     No,
-    /// Its answer is lost: read at SERIAL.
+    /// Its response is lost: read at SERIAL.
     Unknown,
 }
 
 impl Inner {
-    /// Runs a prepared statement that answers rows.
+    /// Runs a prepared statement that returns rows.
     pub(crate) async fn rows(
         &self,
         statement: &PreparedStatement,
@@ -61,7 +62,7 @@ impl Inner {
         applied(self.store.session().execute_unpaged(statement, values).await.map_err(Fault::from))
     }
 
-    /// Runs conditional writes of one partition: all of them, or none.
+    /// Runs conditional writes of one partition. Either all are applied or none.
     pub(crate) async fn write_all_if<V: SerializeRow>(
         &self,
         statement: &PreparedStatement,
@@ -80,7 +81,7 @@ fn applied(answer: Result<QueryResult, Fault>) -> Result<Applied, Fault> {
     match answer {
         Ok(answer) => {
             let rows = answer.into_rows_result().map_err(|_| unexpected())?;
-            // `[applied]`, then the row that was in the way, if there was one.
+            // The columns are `[applied]` and then the existing row, if there is one.
             let first: Row = rows.first_row().map_err(|_| unexpected())?;
             match first.columns.first() {
                 Some(Some(CqlValue::Boolean(true))) => Ok(Applied::Yes),
@@ -93,7 +94,7 @@ fn applied(answer: Result<QueryResult, Fault>) -> Result<Applied, Fault> {
     }
 }
 
-/// After so many tries nothing is known.
+/// Returns the fault of a conditional write whose result is still unknown after all attempts.
 pub(crate) fn contended() -> Fault {
     Fault::new(ErrorKind::Timeout, "a conditional write got no answer, or others overtook it each time")
 }

@@ -1,4 +1,4 @@
-//! Keys of days.
+//! Day keys.
 
 use futures::future::BoxFuture;
 use lethe_core::keys::WrappedKey;
@@ -9,13 +9,13 @@ use crate::{
         fault::unexpected,
         vault::{
             CassandraVault, Inner,
-            conditional::{Applied, TRIES, contended},
+            conditional::{Applied, MAX_ATTEMPTS, contended},
         },
     },
 };
 
-/// The key of a day; `None` inside if it was destroyed.
-type Found = Option<Option<WrappedKey>>;
+/// A stored day key; the inner `None` means that it was destroyed.
+type StoredDayKey = Option<Option<WrappedKey>>;
 
 impl DayKeys for CassandraVault {
     fn day_key(
@@ -24,15 +24,15 @@ impl DayKeys for CassandraVault {
         day: String,
         candidate: WrappedKey,
     ) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>> {
-        Box::pin(self.told(self.inner.day_key(pipeline, day, candidate)))
+        Box::pin(self.run(self.inner.day_key(pipeline, day, candidate)))
     }
 
     fn find_day_key(&self, pipeline: String, day: String) -> BoxFuture<'_, Result<Option<WrappedKey>, StoreError>> {
-        Box::pin(self.told(async move { Ok(self.inner.find_day(&pipeline, &day, false).await?.flatten()) }))
+        Box::pin(self.run(async move { Ok(self.inner.find_day(&pipeline, &day, false).await?.flatten()) }))
     }
 
     fn day_keys_wrapped_by_others(&self, master: u32, limit: usize) -> BoxFuture<'_, Result<Vec<DayKey>, StoreError>> {
-        Box::pin(self.told(async move {
+        Box::pin(self.run(async move {
             let mut keys = self.inner.live_days().await?;
             keys.retain(|day| day.key.master != master);
             keys.truncate(limit);
@@ -41,11 +41,11 @@ impl DayKeys for CassandraVault {
     }
 
     fn count_day_keys_wrapped_by(&self, master: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.told(self.inner.count_day_keys_wrapped_by(master)))
+        Box::pin(self.run(self.inner.count_day_keys_wrapped_by(master)))
     }
 
     fn rewrap_day_keys(&self, keys: Vec<(DayKey, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.told(async move {
+        Box::pin(self.run(async move {
             let mut rewrapped = 0;
             for (old, new) in keys {
                 rewrapped += u64::from(self.inner.rewrap_day(&old, &new).await?);
@@ -55,12 +55,12 @@ impl DayKeys for CassandraVault {
     }
 
     fn destroy_day_keys(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.told(self.inner.destroy_days(pipeline, before)))
+        Box::pin(self.run(self.inner.destroy_days(pipeline, before)))
     }
 }
 
 impl Inner {
-    async fn find_day(&self, pipeline: &str, day: &str, serial: bool) -> Result<Found, Fault> {
+    async fn find_day(&self, pipeline: &str, day: &str, serial: bool) -> Result<StoredDayKey, Fault> {
         let statement = if serial { &self.cql.day_key_serial } else { &self.cql.day_key };
         let rows = self.rows(statement, (pipeline, day)).await?;
         let row = rows.maybe_first_row::<(String, Option<i64>, Option<Vec<u8>>)>().map_err(|_| unexpected())?;
@@ -68,26 +68,26 @@ impl Inner {
     }
 
     async fn day_key(&self, pipeline: String, day: String, key: WrappedKey) -> Result<Option<WrappedKey>, Fault> {
-        if let Some(there) = self.find_day(&pipeline, &day, false).await? {
-            return Ok(there);
+        if let Some(existing) = self.find_day(&pipeline, &day, false).await? {
+            return Ok(existing);
         }
-        for _ in 0..TRIES {
-            self.must_not_be_retired(key.master).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            self.ensure_not_retired(key.master).await?;
             let values = (&pipeline, &day, i64::from(key.master), key.sealed.as_slice());
             if self.write_if(&self.cql.insert_day_key, values).await? == Applied::Yes {
-                self.look_whether_retired(key.master).await?;
+                self.ensure_not_retired_uncached(key.master).await?;
                 return Ok(Some(key));
             }
-            if let Some(there) = self.find_day(&pipeline, &day, true).await? {
-                return Ok(there);
+            if let Some(existing) = self.find_day(&pipeline, &day, true).await? {
+                return Ok(existing);
             }
         }
         Err(contended())
     }
 
     async fn rewrap_day(&self, old: &DayKey, new: &WrappedKey) -> Result<bool, Fault> {
-        self.must_not_be_retired(new.master).await?;
-        for _ in 0..TRIES {
+        self.ensure_not_retired(new.master).await?;
+        for _ in 0..MAX_ATTEMPTS {
             let values = (
                 i64::from(new.master),
                 new.sealed.as_slice(),
@@ -122,7 +122,7 @@ impl Inner {
     }
 
     async fn destroy_day(&self, pipeline: &str, day: &str) -> Result<bool, Fault> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             match self.write_if(&self.cql.destroy_day_key, (pipeline, day)).await? {
                 Applied::Yes => return Ok(true),
                 Applied::No => return Ok(false),
@@ -137,7 +137,7 @@ impl Inner {
         Ok(self.live_days().await?.iter().filter(|day| day.key.master == master).count() as u64)
     }
 
-    /// A key a day and pipeline: few enough to look through them all.
+    /// Returns all live day keys. There is one key per day and pipeline, so a full scan is cheap.
     async fn live_days(&self) -> Result<Vec<DayKey>, Fault> {
         let rows = self.rows(&self.cql.scan_day_keys, ()).await?;
         let rows = rows.rows::<(String, String, String, Option<i64>, Option<Vec<u8>>)>().map_err(|_| unexpected())?;

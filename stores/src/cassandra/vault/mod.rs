@@ -1,7 +1,8 @@
-//! A key store in a keyspace: subjects' keys, keys of days, aliases, key checks and bookkeeping.
+//! A key store in a keyspace: subjects' keys, day keys, aliases, key checks and bookkeeping.
 //!
-//! What two workers must agree on is written by conditional writes alone (Paxos at SERIAL over all data
-//! centres, committed at QUORUM), and read at QUORUM or SERIAL; never at a level of one data centre.
+//! Data that two workers must agree on is written by conditional writes only: Paxos at SERIAL over
+//! all data centres, committed at QUORUM. It is read at QUORUM or SERIAL, never at the level of one
+//! data centre.
 
 mod bookkeeping;
 mod conditional;
@@ -31,24 +32,25 @@ pub struct CassandraVault {
     inner: Arc<Inner>,
 }
 
-/// What the vault's work shares.
+/// The shared state of a vault.
 struct Inner {
     store: Arc<CassandraStore>,
     cql: Prepared,
-    /// When each master was last seen not to be retired.
+    /// When each master was last read as not retired.
     not_retired: tokio::sync::Mutex<HashMap<u32, Instant>>,
-    /// Where the search for keys that another master wraps goes on, by master.
+    /// Position on the token ring at which the search for keys of other masters continues, by
+    /// master.
     resume: Mutex<HashMap<u32, i64>>,
-    /// Lines of the audit record that this vault has written.
+    /// Number of audit lines that this vault has written.
     lines: AtomicU64,
 }
 
 impl CassandraVault {
-    /// Opens the vault in a keyspace, and makes keyspace and tables where they are absent and `access`
-    /// allows it. `None` if it isn't there and may only be looked at.
+    /// Opens the vault in a keyspace. Creates the keyspace and tables if they are absent and
+    /// `access` allows that. Returns `None` if they are absent and `access` is read only.
     pub async fn open(store: Arc<CassandraStore>, keyspace: &str, access: Access) -> Result<Option<Self>, StoreError> {
         let name = store.name().to_owned();
-        // Statements are made ready one after the other: boxed, since what awaits this is awaited itself.
+        // Boxed, because this future prepares many statements and is part of large futures itself.
         Box::pin(Self::prepare(store, keyspace, access)).await.map_err(|fault| fault.at(&name))
     }
 
@@ -59,9 +61,9 @@ impl CassandraVault {
                 Access::Make => ensure_keyspace(&store, keyspace).await?,
             }
         }
-        let there = schema::tables(&store, keyspace).await?;
+        let existing = schema::tables(&store, keyspace).await?;
         for table in tables::TABLES {
-            if there.iter().any(|name| name == table.name) {
+            if existing.iter().any(|name| name == table.name) {
                 continue;
             }
             match access {
@@ -80,12 +82,12 @@ impl CassandraVault {
         Ok(Some(Self { inner: Arc::new(inner) }))
     }
 
-    /// Runs a piece of work, and tells its failure as one of this store.
-    async fn told<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+    /// Awaits `work` and adds the name of this store to its error.
+    async fn run<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
         work.await.map_err(|fault| fault.at(self.inner.store.name()))
     }
 }
 
-/// What was overwritten goes from the nodes' files by compaction, after `gc_grace_seconds`: no client
-/// can make it go.
+/// Compaction removes overwritten data from the nodes' files after `gc_grace_seconds`. No client
+/// can do that.
 impl Vault for CassandraVault {}

@@ -1,4 +1,4 @@
-//! The vault's tables and its statements.
+//! The vault's tables and prepared statements.
 
 use scylla::statement::{Consistency, prepared::PreparedStatement};
 
@@ -19,7 +19,8 @@ impl Table {
     }
 }
 
-/// Rows that are conditional on each other share a partition: a subject's keys, the key checks.
+/// Rows that depend on each other by conditional writes share a partition: the keys of a subject,
+/// and all key checks.
 pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "lethe_keys",
@@ -62,11 +63,11 @@ pub(crate) const TABLES: &[Table] = &[
     },
 ];
 
-/// The one partition of `lethe_key_checks`.
+/// The only partition of `lethe_key_checks`.
 pub(crate) const SCOPE: &str = "keys";
 
-/// Writes the statements once: their name, what may be done with them, and their text, in which `{}`
-/// stands for the keyspace.
+/// Defines the prepared statements. Each line holds a name, the kind of the statement, its table,
+/// and the CQL before and after the table's name.
 macro_rules! statements {
     ($($name:ident: $kind:ident $table:literal $before:literal $after:literal,)*) => {
         /// Every statement of the vault, prepared.
@@ -85,16 +86,17 @@ macro_rules! statements {
     };
 }
 
-/// What a statement may be done with.
+/// The kind of a statement. It determines consistency and retries.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// A read of what a majority holds.
+    /// A read at QUORUM.
     Read,
-    /// A read that finishes conditional writes that are under way.
+    /// A read at SERIAL, which completes conditional writes that are in progress.
     Serial,
-    /// A write that may be repeated.
+    /// A write at QUORUM that the driver may retry.
     Write,
-    /// A conditional write: the driver never repeats it, for its answer would be about the first.
+    /// A conditional write. The driver must not retry it, because the response would be about the
+    /// first attempt.
     If,
 }
 
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_of_the_vault_is_made_in_its_keyspace() {
+    fn a_table_of_the_vault_is_created_in_its_keyspace() {
         assert_eq!(
             TABLES[3].create("vault"),
             "CREATE TABLE IF NOT EXISTS \"vault\".\"lethe_key_checks\" (scope text, name text, check_value text, \

@@ -100,8 +100,8 @@ async fn lint_finds_nothing_wrong_with_a_table_that_a_run_will_make() {
     let fixture = CassandraFixture::new().await;
     let keyspace = Keyspace::new("linted");
     let events = table(&keyspace, "events", &EVENTS);
-    CassandraSink::look(Arc::clone(&fixture.store), events.clone()).await.unwrap();
-    let error = CassandraSink::look(Arc::clone(&fixture.store), checked(events)).await.unwrap_err();
+    CassandraSink::check(Arc::clone(&fixture.store), events.clone()).await.unwrap();
+    let error = CassandraSink::check(Arc::clone(&fixture.store), checked(events)).await.unwrap_err();
     assert!(error.to_string().contains("manage: Create"), "{error}");
 }
 

@@ -1,4 +1,4 @@
-//! Aliases, by alias and by subject.
+//! Aliases of subjects, stored by alias and by subject.
 
 use lethe_core::identity::Token;
 
@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Inner {
-    /// Stores the aliases of a subject that are not there yet. The row by alias comes first: where the
-    /// row by subject is there, both are.
+    /// Stores the missing aliases of a subject. The row by alias is written first: if the row by
+    /// subject exists, both exist.
     pub(crate) async fn add_aliases(&self, want: &SubjectWant) -> Result<(), Fault> {
         if want.aliases.is_empty() {
             return Ok(());
@@ -36,7 +36,7 @@ impl Inner {
     }
 }
 
-/// A token as it lies in a table.
+/// Converts a stored token.
 pub(crate) fn token(bytes: &[u8]) -> Result<Token, Fault> {
     bytes.try_into().map(Token).map_err(|_| unexpected())
 }

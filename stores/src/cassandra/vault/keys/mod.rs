@@ -1,4 +1,4 @@
-//! Subjects' keys.
+//! Keys of subjects.
 
 pub(crate) mod aliases;
 
@@ -14,14 +14,14 @@ use crate::{
         fault::unexpected,
         vault::{
             CassandraVault, Inner,
-            conditional::{Applied, TRIES, contended},
+            conditional::{Applied, MAX_ATTEMPTS, contended},
         },
     },
 };
 
-/// Reads in flight.
+/// Maximum number of reads in flight.
 const READS: usize = 192;
-/// Conditional writes in flight: each is four rounds among the replicas.
+/// Maximum number of conditional writes in flight. Each takes four round trips among the replicas.
 pub(crate) const WRITES: usize = 64;
 
 /// A key with its class.
@@ -29,39 +29,40 @@ pub(crate) type Keyed = (String, KeyRow);
 
 impl SubjectKeys for CassandraVault {
     fn subjects(&self, wants: Vec<SubjectWant>) -> BoxFuture<'_, Result<Vec<Vec<KeyRow>>, StoreError>> {
-        Box::pin(self.told(subjects(Arc::clone(&self.inner), wants)))
+        Box::pin(self.run(subjects(Arc::clone(&self.inner), wants)))
     }
 
     fn find(&self, space: String, token: Token) -> BoxFuture<'_, Result<Vec<KeyEntry>, StoreError>> {
-        Box::pin(self.told(async move {
+        Box::pin(self.run(async move {
             let keys = self.inner.keys(&space, token, Read::Quorum).await?;
             Ok(keys.into_iter().map(|(class, row)| KeyEntry { space: space.clone(), token, class, row }).collect())
         }))
     }
 
     fn resolve(&self, space: String, name: String, alias: Token) -> BoxFuture<'_, Result<Vec<Token>, StoreError>> {
-        Box::pin(self.told(self.inner.resolve(space, name, alias)))
+        Box::pin(self.run(self.inner.resolve(space, name, alias)))
     }
 }
 
 impl CassandraVault {
-    /// Destroys a subject's keys: each row stays and says so, so that no new key takes its place.
-    /// Answers how many were live.
+    /// Destroys the keys of a subject. Each row is kept and marked as shredded, so that no new key
+    /// replaces it. Returns how many keys were live.
     pub async fn shred(&self, space: String, token: Token) -> Result<u64, StoreError> {
-        self.told(self.inner.shred(&space, token)).await
+        self.run(self.inner.shred(&space, token)).await
     }
 }
 
-/// How surely a read sees what was written conditionally.
+/// Which conditional writes a read sees.
 #[derive(Clone, Copy)]
 pub(crate) enum Read {
-    /// All that was committed.
+    /// All committed writes.
     Quorum,
-    /// That, and what is under way.
+    /// All committed writes and those in progress.
     Serial,
 }
 
-/// The keys of each subject. All are read first: a subject that is known costs no conditional write.
+/// Returns the keys of each subject. Reads all of them first, so that a known subject needs no
+/// conditional write.
 async fn subjects(inner: Arc<Inner>, wants: Vec<SubjectWant>) -> Result<Vec<Vec<KeyRow>>, Fault> {
     let mut answers: Vec<Vec<KeyRow>> = wants.iter().map(|_| Vec::new()).collect();
     let reader = Arc::clone(&inner);
@@ -88,22 +89,22 @@ async fn subjects(inner: Arc<Inner>, wants: Vec<SubjectWant>) -> Result<Vec<Vec<
         absent.iter().flat_map(|(_, want, _)| want.candidates.iter().map(|(_, key)| key.master)).collect();
     masters.sort_unstable();
     masters.dedup();
-    let maker = Arc::clone(&inner);
-    let made = concurrency::run(absent, WRITES, move |(at, want, keys): (usize, SubjectWant, Vec<Keyed>)| {
-        let inner = Arc::clone(&maker);
-        async move { Ok((at, inner.make(&want, keys).await?)) }
+    let creator = Arc::clone(&inner);
+    let created = concurrency::run(absent, WRITES, move |(at, want, keys): (usize, SubjectWant, Vec<Keyed>)| {
+        let inner = Arc::clone(&creator);
+        async move { Ok((at, inner.create_missing(&want, keys).await?)) }
     });
-    for (at, rows) in made.await? {
+    for (at, rows) in created.await? {
         answers[at] = rows;
     }
-    // Not one of them is used before it is known that its master was not retired meanwhile.
+    // Use none of the keys before a fresh read shows that their master was not retired meanwhile.
     for master in masters {
-        inner.look_whether_retired(master).await?;
+        inner.ensure_not_retired_uncached(master).await?;
     }
     Ok(answers)
 }
 
-/// The keys in the order of the candidates; `None` if one is absent.
+/// Returns the keys in the order of the candidates, or `None` if one is absent.
 fn in_order(want: &SubjectWant, keys: &[Keyed]) -> Option<Vec<KeyRow>> {
     let find = |class: &String| keys.iter().find(|(other, _)| other == class).map(|(_, row)| row.clone());
     want.candidates.iter().map(|(class, _)| find(class)).collect()
@@ -124,16 +125,17 @@ impl Inner {
         .collect()
     }
 
-    /// Makes the keys that a subject lacks: all of them at once, or those of another worker count.
-    async fn make(&self, want: &SubjectWant, mut keys: Vec<Keyed>) -> Result<Vec<KeyRow>, Fault> {
-        for _ in 0..TRIES {
+    /// Creates the missing keys of a subject in one write. If another worker has created keys
+    /// meanwhile, returns those.
+    async fn create_missing(&self, want: &SubjectWant, mut keys: Vec<Keyed>) -> Result<Vec<KeyRow>, Fault> {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(rows) = in_order(want, &keys) {
                 return Ok(rows);
             }
             let absent: Vec<&(String, WrappedKey)> =
                 want.candidates.iter().filter(|(class, _)| !keys.iter().any(|(other, _)| other == class)).collect();
             for (_, key) in &absent {
-                self.must_not_be_retired(key.master).await?;
+                self.ensure_not_retired(key.master).await?;
             }
             let token = want.token.0.as_slice();
             let values = absent
@@ -153,7 +155,7 @@ impl Inner {
     async fn shred(&self, space: &str, token: Token) -> Result<u64, Fault> {
         let mut shredded = 0;
         let mut lost = false;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let keys = self.keys(space, token, Read::Serial).await?;
             let live: Vec<&String> =
                 keys.iter().filter(|(_, row)| matches!(row, KeyRow::Live(_))).map(|(class, _)| class).collect();
@@ -165,7 +167,8 @@ impl Inner {
                 match self.write_if(&self.cql.shred_key, (space, token.0.as_slice(), class)).await? {
                     Applied::Yes => shredded += 1,
                     Applied::No => {}
-                    // Read again: if it is gone then, it was this write, or another's like it.
+                    // Read again: if the key is no longer live, this write or another deletion has
+                    // destroyed it.
                     Applied::Unknown => {
                         let keys = self.keys(space, token, Read::Serial).await?;
                         let live = keys.iter().any(|(other, row)| other == class && matches!(row, KeyRow::Live(_)));
@@ -179,7 +182,7 @@ impl Inner {
     }
 }
 
-/// A row of the key table.
+/// Converts a row of the key table.
 pub(crate) fn key_row(state: &str, master: Option<i64>, sealed: Option<Vec<u8>>) -> Result<KeyRow, Fault> {
     match (state, master.and_then(|master| u32::try_from(master).ok()), sealed) {
         ("live", Some(master), Some(sealed)) => Ok(KeyRow::Live(WrappedKey { master, sealed })),

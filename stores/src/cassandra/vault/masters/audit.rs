@@ -11,7 +11,8 @@ use crate::{
 };
 
 impl Inner {
-    /// Appends a line. Its place is chosen before it is sent, so that the driver may send it again.
+    /// Appends a line. Its primary key is chosen before it is sent, so a retry by the driver stores
+    /// it once.
     pub(crate) async fn audit(&self, line: String) -> Result<(), Fault> {
         let now = now();
         let day: String = rfc3339(now).chars().take(10).collect();

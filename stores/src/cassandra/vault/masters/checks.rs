@@ -1,5 +1,5 @@
-//! Check values of the keys Secret. They share a partition, so that those of one Secret are recorded
-//! all or none.
+//! Check values of the keys Secret. They share a partition, so that all checks of a Secret are
+//! recorded or none.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use crate::{
         fault::unexpected,
         vault::{
             Inner,
-            conditional::{Applied, TRIES, contended},
+            conditional::{Applied, MAX_ATTEMPTS, contended},
             tables::SCOPE,
         },
     },
 };
 
-/// How long it is believed that a master was not retired.
-const BELIEVED: Duration = Duration::from_secs(2);
+/// How long a read of a master as not retired stays valid.
+const CACHE_TIME: Duration = Duration::from_secs(2);
 
 impl Inner {
     pub(crate) async fn checks(&self) -> Result<Vec<KeyCheck>, Fault> {
@@ -27,10 +27,11 @@ impl Inner {
     }
 
     pub(crate) async fn add_checks(&self, checks: Vec<KeyCheck>) -> Result<(), Fault> {
-        for _ in 0..TRIES {
-            let there = self.checks().await?;
-            let find = |check: &KeyCheck| there.iter().find(|other| other.name == check.name);
-            if let Some(other) = checks.iter().find(|check| find(check).is_some_and(|there| there.check != check.check))
+        for _ in 0..MAX_ATTEMPTS {
+            let existing = self.checks().await?;
+            let find = |check: &KeyCheck| existing.iter().find(|other| other.name == check.name);
+            if let Some(other) =
+                checks.iter().find(|check| find(check).is_some_and(|existing| existing.check != check.check))
             {
                 return Err(Fault::mismatch(format!(
                     "key {} of the keys Secret is not the one that this store was written with; give the worker that \
@@ -50,22 +51,22 @@ impl Inner {
         Err(contended())
     }
 
-    /// Refuses to wrap a key by a master that was retired. Looks at most every two seconds: what is
-    /// begun then ends long before a retirement counts what is left.
-    pub(crate) async fn must_not_be_retired(&self, master: u32) -> Result<(), Fault> {
-        // Held over the look: of many that ask at once one asks the store.
+    /// Fails with `Mismatch` if the master was retired. Reads the mark at most every two seconds. A
+    /// write that starts on an older read ends long before a retirement counts the remaining keys.
+    pub(crate) async fn ensure_not_retired(&self, master: u32) -> Result<(), Fault> {
+        // The lock is held during the read, so that of many concurrent callers only one reads.
         let mut seen = self.not_retired.lock().await;
-        if seen.get(&master).is_some_and(|at| at.elapsed() < BELIEVED) {
+        if seen.get(&master).is_some_and(|at| at.elapsed() < CACHE_TIME) {
             return Ok(());
         }
-        let before = Instant::now();
-        self.look_whether_retired(master).await?;
-        seen.insert(master, before);
+        let read_at = Instant::now();
+        self.ensure_not_retired_uncached(master).await?;
+        seen.insert(master, read_at);
         Ok(())
     }
 
-    /// The same, by a look of its own.
-    pub(crate) async fn look_whether_retired(&self, master: u32) -> Result<(), Fault> {
+    /// Like [`Inner::ensure_not_retired`], but always reads the mark.
+    pub(crate) async fn ensure_not_retired_uncached(&self, master: u32) -> Result<(), Fault> {
         let rows = self.rows(&self.cql.is_retired, (SCOPE, format!("master-{master}"))).await?;
         match rows.maybe_first_row::<(bool,)>().map_err(|_| unexpected())? {
             Some((true,)) => Err(Fault::mismatch(format!(

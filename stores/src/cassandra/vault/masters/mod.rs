@@ -1,4 +1,5 @@
-//! The keys of the keys Secret: their check values, what they wrap, their end, and the audit record.
+//! The named keys of the keys Secret: their check values, the keys that they wrap, their
+//! retirement, and the audit record.
 
 mod audit;
 mod checks;
@@ -16,7 +17,7 @@ use crate::{
         concurrency,
         vault::{
             CassandraVault, Inner,
-            conditional::{Applied, TRIES, contended},
+            conditional::{Applied, MAX_ATTEMPTS, contended},
             keys::{Read, WRITES},
         },
     },
@@ -24,24 +25,24 @@ use crate::{
 
 impl MasterKeys for CassandraVault {
     fn checks(&self) -> BoxFuture<'_, Result<Vec<KeyCheck>, StoreError>> {
-        Box::pin(self.told(self.inner.checks()))
+        Box::pin(self.run(self.inner.checks()))
     }
 
     fn add_checks(&self, checks: Vec<KeyCheck>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.told(self.inner.add_checks(checks)))
+        Box::pin(self.run(self.inner.add_checks(checks)))
     }
 
     fn wrapped_by_others(&self, master: u32, limit: usize) -> BoxFuture<'_, Result<Vec<KeyEntry>, StoreError>> {
-        Box::pin(self.told(self.inner.wrapped_by_others(master, limit)))
+        Box::pin(self.run(self.inner.wrapped_by_others(master, limit)))
     }
 
     fn count_wrapped_by(&self, master: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.told(self.inner.count_wrapped_by(master)))
+        Box::pin(self.run(self.inner.count_wrapped_by(master)))
     }
 
     fn rewrap(&self, keys: Vec<(KeyEntry, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>> {
         let inner = Arc::clone(&self.inner);
-        Box::pin(self.told(async move {
+        Box::pin(self.run(async move {
             let done = concurrency::run(keys, WRITES, move |(old, new)| {
                 let inner = Arc::clone(&inner);
                 async move { inner.rewrap(old, new).await }
@@ -51,21 +52,21 @@ impl MasterKeys for CassandraVault {
     }
 
     fn retire(&self, name: String, attestation: String) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.told(self.inner.retire(name, attestation)))
+        Box::pin(self.run(self.inner.retire(name, attestation)))
     }
 
     fn audit(&self, line: String) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.told(self.inner.audit(line)))
+        Box::pin(self.run(self.inner.audit(line)))
     }
 }
 
 impl Inner {
-    /// Replaces a key's wrapping, if it is still the old one.
+    /// Replaces a key's wrapping unless it has changed. Returns whether it was replaced.
     async fn rewrap(&self, old: KeyEntry, new: WrappedKey) -> Result<bool, Fault> {
         let KeyRow::Live(was) = &old.row else { return Ok(false) };
-        self.must_not_be_retired(new.master).await?;
+        self.ensure_not_retired(new.master).await?;
         let token = old.token.0.as_slice();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let values = (
                 i64::from(new.master),
                 new.sealed.as_slice(),

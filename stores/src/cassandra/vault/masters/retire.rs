@@ -1,13 +1,13 @@
-//! The end of a master key.
+//! Retires master keys.
 //!
-//! No transaction spans the mark and the keys. So the mark comes first, then a wait that is longer
-//! than any write that was begun before the mark may take, then the count: a worker looks at the mark
-//! at most 2 s before each write, and a write is answered or given up after 4 s. A key that is written
-//! in between is counted, and the mark is taken back.
+//! No transaction covers both the mark and the keys. The steps are therefore: set the mark, wait
+//! longer than any write that started before the mark can take, then count the keys. A worker reads
+//! the mark at most 2 s before each write, and a write is answered or given up after 4 s. A key
+//! that was written in between is counted, and the mark is removed again.
 //!
-//! What is left is a worker that stands still for more than nine seconds between its look and its
-//! write. It looks again before it uses such a key, and refuses; the key is there then, wrapped by a
-//! retired master, has sealed nothing of that worker's, and `keys rotate` finds it.
+//! One case is left: a worker pauses for more than nine seconds between its read of the mark and
+//! its write. It reads the mark again before it uses such a key, and fails. The key then exists,
+//! wrapped by a retired master. That worker sealed nothing with it, and `keys rotate` finds it.
 
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use crate::{
     Fault,
     cassandra::vault::{
         Inner,
-        conditional::{Applied, TRIES, contended},
+        conditional::{Applied, MAX_ATTEMPTS, contended},
         tables::SCOPE,
     },
 };
 
-/// The longest that a write may be under way: what a look is believed, a request, and as much again.
+/// Maximum duration of a write that started before the mark: the cache time of a read, a request
+/// timeout, and the same again as a margin.
 const SETTLE: Duration = Duration::from_secs(15);
 
 impl Inner {
@@ -30,7 +31,7 @@ impl Inner {
             return Err(Fault::mismatch(format!("no key {name} was ever used with this store")));
         };
         let master = name.strip_prefix("master-").and_then(|number| number.parse().ok());
-        // Looked at before anything is marked: the usual refusal disturbs no worker.
+        // Count before setting the mark: in the usual case of a refusal no worker is disturbed.
         if let Some(master) = master.filter(|_| !check.retired)
             && self.count_all_wrapped_by(master).await? > 0
         {
@@ -46,7 +47,7 @@ impl Inner {
                 return Err(still_wraps(&name));
             }
         }
-        // The same attestation again (a call repeated after a crash) is the same row.
+        // A call that is repeated after a crash writes the same attestation to the same row.
         self.write(&self.cql.attest, (name, attestation)).await
     }
 
@@ -55,7 +56,7 @@ impl Inner {
     }
 
     async fn mark(&self, name: &str, retired: bool) -> Result<(), Fault> {
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             match self.write_if(&self.cql.mark_retired, (retired, SCOPE, name, !retired)).await? {
                 Applied::Yes => return Ok(()),
                 Applied::No | Applied::Unknown => {

@@ -1,7 +1,7 @@
-//! Reading all keys, in the order of the ring.
+//! Scans all keys in the order of the token ring.
 //!
-//! There is no index by master: it would be a second place that says which keys are live. A scan
-//! takes minutes for millions of keys, and rotation is a rare act.
+//! There is no index by master, because it would be a second record of which keys are live. A scan
+//! takes minutes for millions of keys, and rotations are rare.
 
 use std::{ops::ControlFlow, sync::PoisonError};
 
@@ -18,15 +18,15 @@ use crate::{
     },
 };
 
-/// Rows of a page: a page of small rows is answered well within a request's time.
+/// Rows per page. A page of such small rows is answered well within the request timeout.
 const PAGE: i32 = 2000;
-/// The ring's start.
+/// The start of the token ring.
 const START: i64 = i64::MIN;
 
 impl Inner {
-    /// Keys that another master wraps. Goes on where the last call for this master ended, so that a
-    /// rotation of n keys reads the table about twice; none are left when a turn of the whole ring
-    /// found none.
+    /// Returns keys that are wrapped by other masters. Continues where the last call for this
+    /// master ended, so a rotation of n keys reads the table about twice. An empty result means
+    /// that a scan of the whole ring found none.
     pub(crate) async fn wrapped_by_others(&self, master: u32, limit: usize) -> Result<Vec<KeyEntry>, Fault> {
         if limit == 0 {
             return Ok(Vec::new());
@@ -42,9 +42,9 @@ impl Inner {
 
     async fn others(&self, master: u32, limit: usize, from: i64) -> Result<(Vec<KeyEntry>, i64), Fault> {
         let (mut found, mut last) = (Vec::new(), START);
-        self.scan(from, |place, entry| {
+        self.scan(from, |position, entry| {
             if matches!(&entry.row, KeyRow::Live(key) if key.master != master) {
-                last = place;
+                last = position;
                 found.push(entry);
             }
             if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -63,7 +63,7 @@ impl Inner {
         Ok(count)
     }
 
-    /// Calls `each` with every key from a place of the ring on, until it breaks.
+    /// Calls `each` with every key from a position of the ring on, until it breaks.
     async fn scan(&self, from: i64, mut each: impl FnMut(i64, KeyEntry) -> ControlFlow<()>) -> Result<(), Fault> {
         type Columns = (i64, String, Vec<u8>, String, String, Option<i64>, Option<Vec<u8>>);
         let mut statement = self.cql.scan_keys.clone();
@@ -73,9 +73,9 @@ impl Inner {
             let (page, next) = self.store.session().execute_single_page(&statement, (from,), state).await?;
             let page = page.into_rows_result().map_err(|_| unexpected())?;
             for row in page.rows::<Columns>().map_err(|_| unexpected())? {
-                let (place, space, who, class, kind, master, sealed) = row.map_err(|_| unexpected())?;
-                let entry = KeyEntry { space, token: token(&who)?, class, row: key_row(&kind, master, sealed)? };
-                if each(place, entry).is_break() {
+                let (position, space, subject, class, kind, master, sealed) = row.map_err(|_| unexpected())?;
+                let entry = KeyEntry { space, token: token(&subject)?, class, row: key_row(&kind, master, sealed)? };
+                if each(position, entry).is_break() {
                     return Ok(());
                 }
             }
