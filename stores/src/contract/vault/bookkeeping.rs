@@ -1,4 +1,4 @@
-//! What a pipeline must remember beside its data: offsets of file sources, and the register of places.
+//! Bookkeeping of pipelines: offsets of file sources, and the register of places.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,38 @@ use lethe_core::place::{FormError, Place};
 
 use crate::{Fault, StoreError};
 
-/// How far a pipeline has read a file, and what its sinks had written by then.
+/// The committed offsets of a pipeline's files, and the marks of its sinks at that commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Byte offset (uncompressed) from which to go on, by file name.
+    /// Next byte to read (uncompressed), by file name.
     pub offsets: BTreeMap<String, u64>,
-    /// Marks of sinks that have one, by sink name.
+    /// Marks of the sinks that have one, by sink name.
     pub marks: BTreeMap<String, u64>,
 }
 
-/// A register that a later version has written to is refused as a whole: without the place that
-/// cannot be read, it would list less personal data than there is.
+/// A register that contains a place of a later version is refused as a whole. Without the
+/// unreadable place it would list too little personal data.
 impl From<FormError> for Fault {
     fn from(error: FormError) -> Self {
         Self::internal(error.to_string())
     }
 }
 
-/// What a pipeline must remember beside its data.
+/// A store of bookkeeping.
 pub trait Bookkeeping: Send + Sync {
-    /// How far `pipeline` (`<namespace>.<name>`) has come.
+    /// Returns the committed progress of `pipeline` (`<namespace>.<name>`); empty if there is none.
     fn progress(&self, pipeline: String) -> BoxFuture<'_, Result<Progress, StoreError>>;
 
-    /// Remembers how far it has come; what is absent from `progress` stays as it was.
+    /// Commits progress. Entries that are absent from `progress` keep their value.
     fn commit(&self, pipeline: String, progress: Progress) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Forgets how far it has come: `run --from-start`.
+    /// Deletes the progress of a pipeline: `run --from-start`.
     fn forget(&self, pipeline: String) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Adds places to the register; idempotent. A writer does this before its first write.
+    /// Adds places to the register. Idempotent. A writer calls this before its first write.
     fn register(&self, pipeline: String, places: Vec<Place>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Returns every place that was ever registered, each once, in order. Fails if one of them has a
-    /// form that this version does not know.
+    /// Returns every place that was ever registered, each once, in order. Fails if the form of a
+    /// place is unknown to this version.
     fn places(&self) -> BoxFuture<'_, Result<Vec<Place>, StoreError>>;
 }

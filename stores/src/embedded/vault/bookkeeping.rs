@@ -1,4 +1,4 @@
-//! How far pipelines have come, and the register of places.
+//! Progress of pipelines, and the register of places.
 
 use std::collections::BTreeSet;
 
