@@ -146,9 +146,19 @@ fn streaming_example() -> (Arc<FakeApiServer>, Arc<Context>) {
 
 /// Reconciles the pipeline; the watches have seen every object of the API server.
 async fn reconcile(server: &FakeApiServer, context: &Arc<Context>) -> Result<Action, Fault> {
+    reconcile_beside(server, context, &server.objects()).await
+}
+
+/// Reconciles the pipeline; the watch of pipelines has seen these objects.
+async fn reconcile_beside(
+    server: &FakeApiServer,
+    context: &Arc<Context>,
+    pipelines: &[Value],
+) -> Result<Action, Fault> {
     let objects = server.objects();
     let reconciler = PipelineReconciler {
         context: Arc::clone(context),
+        pipelines: crate::watches::store_of(pipelines),
         stores: crate::watches::store_of(&objects),
         children: Children::of_objects(&objects),
     };
@@ -174,6 +184,16 @@ fn config(server: &FakeApiServer) -> String {
     let objects = server.objects();
     let map = objects.iter().find(|object| object["kind"] == "ConfigMap").unwrap();
     map["metadata"]["name"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_pipeline_that_is_deleted_during_its_reconcile_does_not_count_as_rolling_out() {
+    let (server, context) = streaming_example();
+    initialize_status(&server.pipeline(), &context).await.unwrap();
+    reconcile_beside(&server, &context, &[]).await.unwrap();
+    for number in 0..crate::rollout_limit::MAX_ROLLOUTS {
+        assert!(context.rollouts.try_start(&format!("shop/{number}")), "{number}");
+    }
 }
 
 #[tokio::test]
