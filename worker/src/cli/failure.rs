@@ -100,7 +100,7 @@ impl From<OpenError> for Failure {
         match error {
             OpenError::Mistakes(mistakes) => Failure::Mistakes(mistakes),
             OpenError::Open(error) => error.into(),
-            OpenError::Which(_) => Failure::Usage(error.to_string()),
+            OpenError::Undeclared(_) => Failure::Usage(error.to_string()),
             OpenError::Keys(_) | OpenError::Ring(_) | OpenError::Check(_) => Failure::Key(error.to_string()),
         }
     }

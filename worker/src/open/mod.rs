@@ -40,7 +40,7 @@ pub enum OpenError {
     Mistakes(Vec<Mistake>),
     /// It is ambiguous which pipeline is meant.
     #[error("{0}")]
-    Which(String),
+    Undeclared(String),
     /// A store can't be opened.
     #[error(transparent)]
     Open(#[from] lethe_stores::open::OpenError),
@@ -131,15 +131,15 @@ pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r Prof
     let mut found = all.iter().filter(fits);
     match (found.next(), found.next(), name) {
         (Some(pipeline), None, _) => Ok(pipeline),
-        (None, _, None) => Err(OpenError::Which("the manifests hold no ProfilePipeline".to_owned())),
+        (None, _, None) => Err(OpenError::Undeclared("the manifests hold no ProfilePipeline".to_owned())),
         (None, _, Some(name)) if all.is_empty() => {
-            Err(OpenError::Which(format!("no ProfilePipeline is called {name:?}; the manifests hold none at all")))
+            Err(OpenError::Undeclared(format!("no ProfilePipeline is called {name:?}; the manifests hold none at all")))
         }
         (None, _, Some(name)) => {
-            Err(OpenError::Which(format!("no ProfilePipeline is called {name:?}; there are: {}", names())))
+            Err(OpenError::Undeclared(format!("no ProfilePipeline is called {name:?}; there are: {}", names())))
         }
         (Some(_), Some(_), _) => {
-            Err(OpenError::Which(format!("there are several pipelines, name the one that is meant: {}", names())))
+            Err(OpenError::Undeclared(format!("there are several pipelines, name the one that is meant: {}", names())))
         }
     }
 }
@@ -193,7 +193,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     // The source first, so that no table is created if it can't be read.
     let source = event_source(&pipeline, &stores, options).await?;
     let Some(dead_letter) = &pipeline.dead_letter else {
-        return Err(OpenError::Which(
+        return Err(OpenError::Undeclared(
             "the pipeline has no deadLetter, and an event that breaks a rule must not be lost".to_owned(),
         ));
     };
