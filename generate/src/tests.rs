@@ -392,7 +392,7 @@ fn what_is_bought_was_put_into_the_cart_and_costs_the_sum_of_it_in_whole_minor_u
 }
 
 #[test]
-fn a_search_stands_in_the_url_as_a_browser_writes_it_and_the_summary_counts_what_it_gives_away() {
+fn a_search_is_in_the_url_as_a_browser_writes_it_and_the_summary_counts_what_it_gives_away() {
     let options = GenerateOptions { no_consent: 0.3, ..GenerateOptions::new(Kind::Clickstream, 30_000) };
     let (all, summary) = lines(options);
     let mut personal = 0;

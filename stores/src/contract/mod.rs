@@ -25,7 +25,7 @@ pub use vault::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Create it if the manifest allows that.
-    Make,
+    Create,
     /// Read only: create and change nothing.
-    Look,
+    ReadOnly,
 }

@@ -223,7 +223,8 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 
 /// Returns the records as lines.
 fn lines(batch: &OutgoingBatch) -> Result<(Vec<u8>, Vec<Answer>), StoreError> {
-    let outside = || error(ErrorKind::Internal, "a record of the batch is no UTF-8, or lies outside of it");
+    let outside =
+        || error(ErrorKind::Internal, "a record of the batch is not UTF-8, or its range is outside of the batch");
     let mut out = Vec::with_capacity(batch.bytes.len() + batch.records.len() * 16);
     let mut outcomes = Vec::with_capacity(batch.records.len());
     for record in &batch.records {
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_nobody_committed_is_refused_or_emptied_as_asked() {
+    fn a_file_without_a_commit_is_refused_or_emptied_as_asked() {
         let dir = tempfile::tempdir().unwrap();
         let refuse = options(dir.path(), Compression::None, Existing::Refuse);
         fs::write(&refuse.path, "mine\n").unwrap();

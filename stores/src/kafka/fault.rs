@@ -14,10 +14,10 @@ pub(super) fn of_kafka(
     reason: Option<&(Code, String)>,
 ) -> StoreError {
     let own = error.rdkafka_error_code();
-    if let (Some(code), Some((told, text))) = (own, reason)
+    if let (Some(code), Some((reported, text))) = (own, reason)
         && is_unreachable(code)
     {
-        return of_code(connection, *told, text);
+        return of_code(connection, *reported, text);
     }
     match own {
         Some(code) => of_code(connection, code, &error.to_string()),
@@ -136,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_said_of_its_connections_explains_why_a_call_failed() {
+    fn the_error_of_a_connection_explains_why_a_call_failed() {
         let down = KafkaError::MetadataFetch(Code::BrokerTransportFailure);
-        let told = (Code::SSL, "ssl://kafka:9093/bootstrap: certificate verify failed".to_owned());
-        let answer = of_kafka(&connection(), &down, Some(&told)).to_string();
+        let reported = (Code::SSL, "ssl://kafka:9093/bootstrap: certificate verify failed".to_owned());
+        let answer = of_kafka(&connection(), &down, Some(&reported)).to_string();
         assert!(answer.contains("TLS failed") && answer.contains("certificate verify failed"), "{answer}");
         let silent = of_kafka(&connection(), &down, None);
         assert!(silent.is_transient() && silent.to_string().contains("127.0.0.1:9092"), "{silent}");

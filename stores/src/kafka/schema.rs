@@ -57,7 +57,7 @@ pub async fn ensure(connection: &KafkaConnection, topic: &Topic, access: Access)
     let found = look(connection, topic).await?;
     let made = match found {
         Some(found) => found,
-        None if topic.manage == Manage::Create && access == Access::Make => {
+        None if topic.manage == Manage::Create && access == Access::Create => {
             create(connection, topic).await?;
             let until = tokio::time::Instant::now() + SPREADING;
             loop {

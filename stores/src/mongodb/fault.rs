@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn why_tls_failed_is_told_from_what_the_driver_saw() {
+    fn the_reason_of_a_tls_failure_is_read_from_the_topology() {
         let text = "Server selection timeout: No available servers. Topology: { Type: Unknown, Servers: [ { Address: \
                     db:27017, Type: Unknown, Error: Kind: I/O error: invalid peer certificate: UnknownIssuer } ] }";
         assert!(

@@ -49,8 +49,8 @@ pub(super) async fn ensure(store: &MongodbStore, options: &CollectionOptions, ac
     let place = format!("{database}.{name}");
     if !is_there(store, database, name).await? {
         match (may_make, access) {
-            (true, Access::Look) => return Ok(()),
-            (true, Access::Make) => create(store, database, name).await?,
+            (true, Access::ReadOnly) => return Ok(()),
+            (true, Access::Create) => create(store, database, name).await?,
             (false, _) => {
                 return Err(Fault::mismatch(format!(
                     "there is no collection {place}; run db.getSiblingDB({database:?}).createCollection({name:?}), or set \
@@ -81,7 +81,7 @@ pub(super) async fn ensure(store: &MongodbStore, options: &CollectionOptions, ac
     if !problems.is_empty() {
         return Err(Fault::mismatch(format!("collection {place}: {}", problems.join(". It "))));
     }
-    if access == Access::Make && !absent.is_empty() {
+    if access == Access::Create && !absent.is_empty() {
         make(store, database, name, &absent).await?;
     }
     Ok(())

@@ -89,13 +89,13 @@ pub async fn check_sink(sink: &SinkRules, stores: &mut Stores<'_>) -> Result<(),
             use crate::mongodb::{CollectionOptions, CollectionSink};
             let store = stores.mongodb(&to.store_ref.name, &what(sink)).await?;
             let collection = CollectionOptions { sink: to.clone(), records: sink.records, max_age: sink.max_age };
-            CollectionSink::open(store, collection, crate::Access::Look).await?;
+            CollectionSink::open(store, collection, crate::Access::ReadOnly).await?;
             Ok(())
         }
         #[cfg(feature = "kafka")]
         SinkTarget::Kafka(to) => {
             let connection = stores.kafka(&to.store_ref.name, &what(sink))?;
-            crate::kafka::ensure(&connection, &topic(to, sink.records), crate::Access::Look).await?;
+            crate::kafka::ensure(&connection, &topic(to, sink.records), crate::Access::ReadOnly).await?;
             Ok(())
         }
         #[cfg(not(feature = "cassandra"))]

@@ -45,7 +45,7 @@ pub async fn open_source(rules: &SourceRules, stores: &Stores<'_>, now: i64) -> 
                 partitions: None,
                 replication: None,
             };
-            ensure(&connection, &wanted, crate::Access::Look).await?;
+            ensure(&connection, &wanted, crate::Access::ReadOnly).await?;
             Ok(OpenedSource::Topic {
                 connection,
                 topic: topic.clone(),

@@ -75,7 +75,7 @@ impl<'r> Stores<'r> {
         if let Some(store) = self.embedded.get(&path) {
             return Ok(Arc::clone(store));
         }
-        if self.access == Access::Look && !path.exists() {
+        if self.access == Access::ReadOnly && !path.exists() {
             let message = format!(
                 "the file {} does not exist; run the pipeline first, and start this in the same directory",
                 path.display()
@@ -141,7 +141,7 @@ impl<'r> Stores<'r> {
         let vault: Option<Arc<dyn Vault>> = match StoreKind::try_from(&store.spec) {
             Ok(StoreKind::Embedded) => {
                 let is_absent = store.spec.embedded.as_ref().is_none_or(|file| !Path::new(&file.path).exists());
-                if access == Access::Look && is_absent { None } else { Some(self.embedded(name, what)?) }
+                if access == Access::ReadOnly && is_absent { None } else { Some(self.embedded(name, what)?) }
             }
             #[cfg(feature = "cassandra")]
             Ok(StoreKind::Cassandra) => {

@@ -106,7 +106,7 @@ impl Cassandra {
     }
 
     async fn keyspace_vault(&self, keyspace: &str) -> CassandraVault {
-        CassandraVault::open(Arc::clone(&self.store), keyspace, Access::Make).await.unwrap().unwrap()
+        CassandraVault::open(Arc::clone(&self.store), keyspace, Access::Create).await.unwrap().unwrap()
     }
 }
 
@@ -149,7 +149,7 @@ impl SinkStore for Cassandra {
     const CASES: u32 = 24;
 
     async fn open(&self, shape: Shape) -> CassandraSink {
-        CassandraSink::open(Arc::clone(&self.store), table(shape), Access::Make).await.unwrap()
+        CassandraSink::open(Arc::clone(&self.store), table(shape), Access::Create).await.unwrap()
     }
 
     async fn rows(&self, shape: Shape, of: &Subjects) -> Vec<Row> {
@@ -285,7 +285,7 @@ impl VaultStore for Cassandra {
 
 impl AbsentVaultStore for Cassandra {
     async fn look(&self) -> bool {
-        CassandraVault::open(Arc::clone(&self.store), &self.absent, Access::Look).await.unwrap().is_some()
+        CassandraVault::open(Arc::clone(&self.store), &self.absent, Access::ReadOnly).await.unwrap().is_some()
     }
 
     async fn make(&self) {

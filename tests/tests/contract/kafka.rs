@@ -95,7 +95,7 @@ impl Kafka {
         let topic = self.topic(need);
         let mut made = self.made.lock().await;
         if !made.contains(&need) {
-            ensure(&self.connection, &topic, Access::Make).await.unwrap();
+            ensure(&self.connection, &topic, Access::Create).await.unwrap();
             made.push(need);
         }
         topic.name

@@ -89,7 +89,7 @@ impl Mongodb {
     }
 
     async fn open_vault(&self) -> MongodbVault {
-        MongodbVault::open(Arc::clone(&self.store), &self.database, Access::Make).await.unwrap().unwrap()
+        MongodbVault::open(Arc::clone(&self.store), &self.database, Access::Create).await.unwrap().unwrap()
     }
 }
 
@@ -119,7 +119,7 @@ impl SinkStore for Mongodb {
     const CASES: u32 = 40;
 
     async fn open(&self, shape: Shape) -> CollectionSink {
-        CollectionSink::open(Arc::clone(&self.store), self.options(collection(shape), shape), Access::Make)
+        CollectionSink::open(Arc::clone(&self.store), self.options(collection(shape), shape), Access::Create)
             .await
             .unwrap()
     }
@@ -216,7 +216,7 @@ impl VaultStore for Mongodb {
 
 impl AbsentVaultStore for Mongodb {
     async fn look(&self) -> bool {
-        MongodbVault::open(Arc::clone(&self.store), &self.database, Access::Look).await.unwrap().is_some()
+        MongodbVault::open(Arc::clone(&self.store), &self.database, Access::ReadOnly).await.unwrap().is_some()
     }
 
     async fn make(&self) {

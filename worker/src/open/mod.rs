@@ -157,7 +157,7 @@ pub async fn open_to_read<'r>(
     name: Option<&str>,
     live: bool,
 ) -> Result<PipelineAccess<'r>, OpenError> {
-    let pipeline_access = open_keys(resources, name, Access::Look, live).await?;
+    let pipeline_access = open_keys(resources, name, Access::ReadOnly, live).await?;
     keys::verify(&pipeline_access.ring, &*pipeline_access.vault).await?;
     Ok(pipeline_access)
 }
@@ -184,7 +184,7 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     let pipeline_access = if options.dry_run {
         open_to_read(resources, name, live).await?
     } else {
-        let pipeline_access = open_keys(resources, name, Access::Make, live).await?;
+        let pipeline_access = open_keys(resources, name, Access::Create, live).await?;
         keys::agree(&pipeline_access.ring, &*pipeline_access.vault).await?;
         pipeline_access
     };
@@ -236,7 +236,7 @@ pub fn pipeline_info(
 pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Result<Vec<OpenError>, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, .. } = check(resources, found)?;
-    let mut stores = Stores::new(resources, &pipeline.namespace, Access::Look, live || in_cluster());
+    let mut stores = Stores::new(resources, &pipeline.namespace, Access::ReadOnly, live || in_cluster());
     let mut wrong = Vec::new();
     match stores.find_vault(&pipeline.key_store, &pipeline.key_database, "the key store").await {
         Ok(Some(vault)) => {

@@ -76,7 +76,7 @@ impl CassandraSink {
     pub async fn check(store: Arc<CassandraStore>, table: CassandraTable) -> Result<(), StoreError> {
         let check = async {
             if Self::prepare(&store, &table).await?.is_none() && table.sink.manage != Some(Manage::Create) {
-                return Err(absent(&store, &table.sink, Access::Look).await?);
+                return Err(absent(&store, &table.sink, Access::ReadOnly).await?);
             }
             Ok(())
         };
@@ -192,7 +192,7 @@ const fn outcome(sent: Sent) -> Outcome {
 
 /// Creates the keyspace and the table if they are absent and may be created.
 async fn ensure(store: &CassandraStore, sink: &Declared, access: Access) -> Result<(), Fault> {
-    if access == Access::Look || sink.manage != Some(Manage::Create) {
+    if access == Access::ReadOnly || sink.manage != Some(Manage::Create) {
         return Ok(());
     }
     if !has_keyspace(store, &sink.keyspace).await? {
@@ -204,7 +204,7 @@ async fn ensure(store: &CassandraStore, sink: &Declared, access: Access) -> Resu
 /// Returns the fault of an absent table, with the statement that creates it.
 async fn absent(store: &CassandraStore, sink: &Declared, access: Access) -> Result<Fault, Fault> {
     let name = format!("{}.{}", sink.keyspace, sink.table);
-    if sink.manage == Some(Manage::Create) && access == Access::Look {
+    if sink.manage == Some(Manage::Create) && access == Access::ReadOnly {
         return Ok(Fault::mismatch(format!("there is no table {name} yet; `run` makes it")));
     }
     let (what, cql) = if has_keyspace(store, &sink.keyspace).await? {

@@ -57,8 +57,8 @@ impl CassandraVault {
     async fn prepare(store: Arc<CassandraStore>, keyspace: &str, access: Access) -> Result<Option<Self>, Fault> {
         if !has_keyspace(&store, keyspace).await? {
             match access {
-                Access::Look => return Ok(None),
-                Access::Make => ensure_keyspace(&store, keyspace).await?,
+                Access::ReadOnly => return Ok(None),
+                Access::Create => ensure_keyspace(&store, keyspace).await?,
             }
         }
         let existing = schema::tables(&store, keyspace).await?;
@@ -67,8 +67,8 @@ impl CassandraVault {
                 continue;
             }
             match access {
-                Access::Look => return Ok(None),
-                Access::Make => ensure_table(&store, keyspace, table.name, &table.create(keyspace)).await?,
+                Access::ReadOnly => return Ok(None),
+                Access::Create => ensure_table(&store, keyspace, table.name, &table.create(keyspace)).await?,
             }
         }
         let cql = Box::pin(Prepared::new(&store, keyspace)).await?;

@@ -171,12 +171,12 @@ mod tests {
         }
 
         #[test]
-        fn more_bytes_never_change_what_was_told(text in "([a,\"\n]|\r\n){0,12}", cut in 0usize..12) {
+        fn more_bytes_never_change_an_earlier_answer(text in "([a,\"\n]|\r\n){0,12}", cut in 0usize..12) {
             let cut = cut.min(text.len());
             let (mut early, mut late) = (Vec::new(), Vec::new());
-            let told = scan(&text.as_bytes()[..cut], false, b',', &mut early);
-            if told != Scan::More {
-                prop_assert_eq!(told, scan(text.as_bytes(), true, b',', &mut late));
+            let early_answer = scan(&text.as_bytes()[..cut], false, b',', &mut early);
+            if early_answer != Scan::More {
+                prop_assert_eq!(early_answer, scan(text.as_bytes(), true, b',', &mut late));
                 prop_assert_eq!(early, late);
             }
         }

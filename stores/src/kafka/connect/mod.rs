@@ -85,7 +85,7 @@ pub(crate) fn config(connection: &KafkaConnection) -> ClientConfig {
 const COUNTING: &str = "2000";
 
 /// Returns the configuration of a client that lives for a whole run. Its owner calls
-/// [`Voice::remind`], so that the client survives brokers that stop and start.
+/// [`ErrorRecorder::remind`], so that the client survives brokers that stop and start.
 pub(crate) fn lasting(connection: &KafkaConnection) -> ClientConfig {
     let mut config = config(connection);
     config
@@ -102,15 +102,15 @@ pub(crate) fn lasting(connection: &KafkaConnection) -> ClientConfig {
 /// whether the client knows any broker. The log lines name brokers, topics and partitions and never
 /// hold a record.
 #[derive(Clone, Default)]
-pub(crate) struct Voice(Arc<Said>);
+pub(crate) struct ErrorRecorder(Arc<ClientErrors>);
 
 #[derive(Default)]
-struct Said {
+struct ClientErrors {
     reason: Mutex<Option<(RDKafkaErrorCode, String)>>,
     lost: AtomicBool,
 }
 
-impl Voice {
+impl ErrorRecorder {
     /// Returns the last reported reason and clears it.
     pub(crate) fn take(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.0.reason.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -134,7 +134,7 @@ fn servers(connection: &KafkaConnection) -> String {
     connection.bootstrap_servers.join(",")
 }
 
-impl ClientContext for Voice {
+impl ClientContext for ErrorRecorder {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
@@ -166,7 +166,7 @@ impl ClientContext for Voice {
     }
 }
 
-impl ProducerContext for Voice {
+impl ProducerContext for ErrorRecorder {
     type DeliveryOpaque = ();
 
     fn delivery(&self, _: &rdkafka::message::DeliveryResult<'_>, (): ()) {}
@@ -177,10 +177,10 @@ impl ProducerContext for Voice {
 /// Blocks.
 pub(crate) fn asking<T>(
     connection: &KafkaConnection,
-    mut ask: impl FnMut(&BaseProducer<Voice>, Duration) -> Result<T, KafkaError>,
+    mut ask: impl FnMut(&BaseProducer<ErrorRecorder>, Duration) -> Result<T, KafkaError>,
 ) -> Result<T, StoreError> {
-    let voice = Voice::default();
-    let client: BaseProducer<Voice> = BaseProducer::from_config_and_context(&config(connection), voice.clone())
+    let voice = ErrorRecorder::default();
+    let client: BaseProducer<ErrorRecorder> = BaseProducer::from_config_and_context(&config(connection), voice.clone())
         .map_err(|error| of_kafka(connection, &error, None))?;
     let until = Instant::now() + PATIENCE;
     let mut reason = None;

@@ -19,7 +19,7 @@ use std::sync::{
 use crate::{
     Access, ErrorKind, StoreError,
     kafka::{
-        connect::{Voice, lasting},
+        connect::{ErrorRecorder, lasting},
         fault::{error, of_kafka},
         schema::{Need, Topic, ensure},
     },
@@ -32,7 +32,7 @@ const STEP: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Default)]
 struct Count {
-    voice: Voice,
+    voice: ErrorRecorder,
     delivered: Arc<AtomicU64>,
     lost: Arc<AtomicU64>,
 }
@@ -79,7 +79,7 @@ impl Feeder {
             partitions: None,
             replication: None,
         };
-        ensure(connection, &wanted, Access::Look).await?;
+        ensure(connection, &wanted, Access::ReadOnly).await?;
         let mut config = lasting(connection);
         config
             .set("enable.idempotence", "true")

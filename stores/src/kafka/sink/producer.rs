@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use crate::{
     ErrorKind, StoreError,
     kafka::{
-        connect::{Voice, lasting},
+        connect::{ErrorRecorder, lasting},
         fault::{error, of_code, of_kafka},
     },
     open::KafkaConnection,
@@ -62,7 +62,7 @@ impl Pending {
 }
 
 #[derive(Clone, Default)]
-struct Reports(Voice);
+struct Reports(ErrorRecorder);
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -185,10 +185,10 @@ impl Producer {
         let reason = self.reports.0.take();
         match (fatal, reason) {
             (Some((code, _)), _) => {
-                let message = format!("the producer was made anew after {code}");
+                let message = format!("the producer was created again after {code}");
                 error(&self.connection, ErrorKind::Busy, message)
             }
-            (None, Some((told, text))) => of_code(&self.connection, told, &text),
+            (None, Some((reported, text))) => of_code(&self.connection, reported, &text),
             (None, None) => of_code(&self.connection, code, &code.to_string()),
         }
     }

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_without_records_keep_nobody_back() {
+    fn partitions_without_records_delay_no_other() {
         let read = read(40, &[0, 1, 2, 5]);
         for busy in [3, 4, 6, 7] {
             let turns = read.iter().filter(|partition| **partition == busy).count();

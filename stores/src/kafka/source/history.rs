@@ -20,7 +20,7 @@ use crate::{
     ErrorKind, StoreError,
     kafka::{
         Gathered, Limits,
-        connect::{PATIENCE, Voice, lasting},
+        connect::{ErrorRecorder, PATIENCE, lasting},
         fault::{error, of_kafka},
     },
     open::KafkaConnection,
@@ -29,13 +29,13 @@ use crate::{
 /// How long no record may arrive before the read fails with a timeout.
 const SILENCE: Duration = Duration::from_secs(20);
 
-impl ConsumerContext for Voice {}
+impl ConsumerContext for ErrorRecorder {}
 
 /// A read of ranges of a topic. Blocks.
 pub struct History {
     connection: KafkaConnection,
     topic: String,
-    consumer: BaseConsumer<Voice>,
+    consumer: BaseConsumer<ErrorRecorder>,
     /// Partitions that are not read to their end yet, with the offset before which each ends.
     open: BTreeMap<i32, u64>,
     streams: BTreeMap<i32, Arc<str>>,
@@ -136,7 +136,7 @@ impl History {
     }
 }
 
-fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<Voice>, StoreError> {
+fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<ErrorRecorder>, StoreError> {
     let mut config = lasting(connection);
     config
         // The group is never joined. librdkafka requires a group ID to consume messages.
@@ -149,5 +149,6 @@ fn asker(connection: &KafkaConnection) -> Result<BaseConsumer<Voice>, StoreError
         .set("queued.min.messages", "10000")
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.queue.backoff.ms", "10");
-    BaseConsumer::from_config_and_context(&config, Voice::default()).map_err(|error| of_kafka(connection, &error, None))
+    BaseConsumer::from_config_and_context(&config, ErrorRecorder::default())
+        .map_err(|error| of_kafka(connection, &error, None))
 }

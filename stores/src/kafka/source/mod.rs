@@ -33,7 +33,7 @@ use rdkafka::{
 use crate::{
     StoreError,
     kafka::{
-        connect::{CLIENT, Voice, asking, lasting},
+        connect::{CLIENT, ErrorRecorder, asking, lasting},
         fault::{of_code, of_kafka},
         source::{
             fairness::Turns,
@@ -130,7 +130,7 @@ impl KafkaConsumer {
             .set("fetch.wait.max.ms", "200")
             .set("fetch.error.backoff.ms", "200");
         let group = Group {
-            voice: Voice::default(),
+            voice: ErrorRecorder::default(),
             flow,
             topic: options.topic.clone(),
             from_earliest: options.from_earliest,

@@ -23,7 +23,7 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use crate::kafka::{Flow, connect::Voice};
+use crate::kafka::{Flow, connect::ErrorRecorder};
 
 /// Timeout of one request to the cluster.
 const ASKING: Duration = Duration::from_secs(5);
@@ -74,7 +74,7 @@ pub struct PartitionView {
 
 /// The context of the consumer.
 pub(crate) struct Group {
-    pub(crate) voice: Voice,
+    pub(crate) voice: ErrorRecorder,
     pub(crate) flow: Arc<Flow>,
     pub(crate) topic: String,
     pub(crate) from_earliest: bool,

@@ -59,9 +59,9 @@ pub(crate) fn order<'b>(batch: &'b OutgoingBatch, record: &Outgoing) -> Result<O
 
 fn text<'b>(batch: &'b OutgoingBatch, range: &std::ops::Range<usize>) -> Result<&'b str, Fault> {
     let bytes = batch.bytes.get(range.clone());
-    bytes
-        .and_then(|bytes| std::str::from_utf8(bytes).ok())
-        .ok_or_else(|| Fault::internal("a record of the batch is no UTF-8, or lies outside of it".to_owned()))
+    bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| {
+        Fault::internal("a record of the batch is not UTF-8, or its range is outside of the batch".to_owned())
+    })
 }
 
 /// Why a record is not written.

@@ -41,7 +41,7 @@ pub struct CollectionSink {
 
 impl CollectionSink {
     /// Checks that the collection and its indexes exist and fit. With `manage: Create` and
-    /// [`Access::Make`] absent ones are created. With `manage: Check` the error is a `Mismatch`
+    /// [`Access::Create`] absent ones are created. With `manage: Check` the error is a `Mismatch`
     /// that names the commands to run.
     pub async fn open(
         store: Arc<MongodbStore>,

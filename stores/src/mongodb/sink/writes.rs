@@ -157,8 +157,8 @@ async fn attempt(
         for (number, code, name) in errors(&reply, &doing)? {
             let at = *sent.get(number).ok_or_else(|| unreadable(&doing))?;
             match of_statement(code, &name, &doing)? {
-                Said::Contested => contested.push(at),
-                Said::Refused(rule) => verdicts[at] = Verdict::Refused(refused(rule)),
+                StatementError::Contested => contested.push(at),
+                StatementError::Refused(rule) => verdicts[at] = Verdict::Refused(refused(rule)),
             }
         }
         check_concern(&reply, &doing)?;
@@ -266,7 +266,7 @@ pub(crate) fn whole(value: Option<&Bson>) -> Option<i64> {
 
 /// The meaning of the error of one statement.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum StatementError {
     /// A unique index already holds the value: that of `_id` or another one.
     Contested,
     /// The document can't be stored, because of this rule.
@@ -275,18 +275,18 @@ enum Said {
 
 /// Only the codes listed here reject a single document. Any other code stops the writes, so that an
 /// error of the collection never moves a whole topic to the dead letters.
-fn of_statement(code: i32, name: &str, doing: &str) -> Result<Said, Fault> {
+fn of_statement(code: i32, name: &str, doing: &str) -> Result<StatementError, Fault> {
     match code {
-        11000 | 11001 | 12582 => Ok(Said::Contested),
+        11000 | 11001 | 12582 => Ok(StatementError::Contested),
         // The validator of the collection rejected it.
-        121 => Ok(Said::Refused("validation")),
-        10334 | 17419 | 17420 => Ok(Said::Refused("size")),
+        121 => Ok(StatementError::Refused("validation")),
+        10334 | 17419 | 17420 => Ok(StatementError::Refused("size")),
         // An index can't hold the value: it is too long, holds two arrays or is not a valid
         // position.
-        171 | 16755 | 17280 => Ok(Said::Refused("index")),
+        171 | 16755 | 17280 => Ok(StatementError::Refused("index")),
         // A nested name that this server does not accept.
-        52 | 55 | 57 => Ok(Said::Refused("name")),
-        15 => Ok(Said::Refused("depth")),
+        52 | 55 | 57 => Ok(StatementError::Refused("name")),
+        15 => Ok(StatementError::Refused("depth")),
         _ => Err(of_code(code, name, doing)),
     }
 }
@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn only_codes_that_blame_the_document_refuse_it() {
-        assert_eq!(of_statement(11000, "DuplicateKey", "x"), Ok(Said::Contested));
-        assert_eq!(of_statement(121, "DocumentValidationFailure", "x"), Ok(Said::Refused("validation")));
+        assert_eq!(of_statement(11000, "DuplicateKey", "x"), Ok(StatementError::Contested));
+        assert_eq!(of_statement(121, "DocumentValidationFailure", "x"), Ok(StatementError::Refused("validation")));
         let kind = |code| of_statement(code, "", "update a.b").err().map(|fault| fault.kind);
         assert_eq!(kind(10107), Some(ErrorKind::Unreachable));
         assert_eq!(kind(13), Some(ErrorKind::Rights));

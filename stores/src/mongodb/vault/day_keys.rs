@@ -74,7 +74,7 @@ impl MongodbVault {
         keys.collect::<Option<_>>().ok_or_else(|| self.strange(DAY_KEYS))
     }
 
-    async fn wrap_days_anew(&self, keys: &[(DayKey, WrappedKey)]) -> Result<u64, Fault> {
+    async fn wrap_days_again(&self, keys: &[(DayKey, WrappedKey)]) -> Result<u64, Fault> {
         let new = || keys.iter().map(|(_, new)| new.master);
         self.masters().await?.refuse(new())?;
         let updates = keys.iter().map(|(old, new)| {
@@ -109,7 +109,7 @@ impl DayKeys for MongodbVault {
     }
 
     fn rewrap_day_keys(&self, keys: Vec<(DayKey, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { self.wrap_days_anew(&keys).await.map_err(|fault| self.at(fault)) })
+        Box::pin(async move { self.wrap_days_again(&keys).await.map_err(|fault| self.at(fault)) })
     }
 
     fn destroy_day_keys(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>> {

@@ -168,7 +168,7 @@ impl MongodbVault {
         self.flag(name, doc! {"$set": {retired: true}, "$unset": {retiring(name): 1}}).await
     }
 
-    async fn wrap_anew(&self, keys: &[(KeyEntry, WrappedKey)]) -> Result<u64, Fault> {
+    async fn wrap_again(&self, keys: &[(KeyEntry, WrappedKey)]) -> Result<u64, Fault> {
         let new = || keys.iter().map(|(_, new)| new.master);
         self.masters().await?.refuse(new())?;
         let updates = keys.iter().filter_map(|(old, new)| match &old.row {
@@ -211,7 +211,7 @@ impl MasterKeys for MongodbVault {
     }
 
     fn rewrap(&self, keys: Vec<(KeyEntry, WrappedKey)>) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move { self.wrap_anew(&keys).await.map_err(|fault| self.at(fault)) })
+        Box::pin(async move { self.wrap_again(&keys).await.map_err(|fault| self.at(fault)) })
     }
 
     fn retire(&self, name: String, attestation: String) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -58,7 +58,7 @@ pub struct MongodbVault {
 }
 
 impl MongodbVault {
-    /// Creates absent collections and indexes. With [`Access::Look`] nothing is created, and the
+    /// Creates absent collections and indexes. With [`Access::ReadOnly`] nothing is created, and the
     /// result is `None` if they are absent.
     pub async fn open(store: Arc<MongodbStore>, database: &str, access: Access) -> Result<Option<Self>, StoreError> {
         let vault = Self { store, database: database.to_owned() };
@@ -67,7 +67,7 @@ impl MongodbVault {
     }
 
     async fn ensure(&self, access: Access) -> Result<bool, Fault> {
-        if access == Access::Look && !is_there(&self.store, &self.database, KEY_CHECKS).await? {
+        if access == Access::ReadOnly && !is_there(&self.store, &self.database, KEY_CHECKS).await? {
             return Ok(false);
         }
         if let Some(layout) = self.one(KEY_CHECKS, "layout").await? {
@@ -79,7 +79,7 @@ impl MongodbVault {
                 )));
             }
         }
-        if access == Access::Make {
+        if access == Access::Create {
             for name in COLLECTIONS {
                 if !is_there(&self.store, &self.database, name).await? {
                     create(&self.store, &self.database, name).await?;
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_tells_its_parts() {
+    fn an_id_gives_its_parts() {
         assert_eq!(id(&["a", "b\"c"]), r#"["a","b\"c"]"#);
         assert_eq!(ids_under(&["a", "b"]), doc! {"_id": {"$gte": r#"["a","b","#, "$lt": r#"["a","b"-"#}});
     }
@@ -291,7 +291,7 @@ mod tests {
         }
 
         #[test]
-        fn no_other_id_lies_under_the_parts(parts in ("[a,\"\\-]{0,3}", "[a,\"\\-]{0,3}"), other in "[a,\"\\-]{0,3}", more in ".*") {
+        fn no_other_id_has_the_prefix_of_the_parts(parts in ("[a,\"\\-]{0,3}", "[a,\"\\-]{0,3}"), other in "[a,\"\\-]{0,3}", more in ".*") {
             let range = ids_under(&[&parts.0, &parts.1]);
             let range = range.get_document("_id").unwrap();
             let under = |id: &str| id >= range.get_str("$gte").unwrap() && id < range.get_str("$lt").unwrap();

@@ -137,7 +137,7 @@ impl StoredStore for Stored {
             login: None,
         };
         let store = CassandraStore::connect(&connection).await.unwrap();
-        Arc::new(CassandraVault::open(store, &self.keyspaces[0], Access::Look).await.unwrap().unwrap())
+        Arc::new(CassandraVault::open(store, &self.keyspaces[0], Access::ReadOnly).await.unwrap().unwrap())
     }
 
     async fn letters(&self, _: &super::Stored) -> Arc<dyn DeadLetters> {

@@ -119,7 +119,7 @@ impl StoredStore for Stored {
             auth_source: "admin".to_owned(),
         };
         let store = MongodbStore::connect(&connection).await.unwrap();
-        Arc::new(MongodbVault::open(store, &self.names[0], Access::Look).await.unwrap().unwrap())
+        Arc::new(MongodbVault::open(store, &self.names[0], Access::ReadOnly).await.unwrap().unwrap())
     }
 
     async fn letters(&self, stored: &super::Stored) -> Arc<dyn DeadLetters> {

@@ -66,7 +66,7 @@ impl DeadTopic {
             partitions: Some(1),
             replication: None,
         };
-        ensure(&Self::connection(), &topic, Access::Make).await.unwrap();
+        ensure(&Self::connection(), &topic, Access::Create).await.unwrap();
         let producer: BaseProducer = Self::config().create().unwrap();
         for record in records {
             let row = &record.row;

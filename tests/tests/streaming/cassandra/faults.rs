@@ -112,7 +112,7 @@ async fn missing_rights(
 ) -> CassandraSink {
     let store = CassandraStore::connect(right).await.unwrap();
     let table = CassandraTable { sink: declared("shop", "people", &[]), records: Latest, max_age: Some(AGE) };
-    let open = || CassandraSink::open(Arc::clone(&store), table.clone(), Access::Make);
+    let open = || CassandraSink::open(Arc::clone(&store), table.clone(), Access::Create);
     let mut granted = Vec::new();
     let began = Instant::now();
     let mut sink = loop {
@@ -196,7 +196,7 @@ async fn a_cluster_that_was_away_whole_is_found_again_at_once() {
     let address = address();
     let proxy = Proxy::to(address.rsplit_once(':').unwrap().1.parse().unwrap());
     let store = CassandraStore::connect(&connection(&format!("127.0.0.1:{}", proxy.port()))).await.unwrap();
-    let look = || CassandraVault::open(Arc::clone(&store), "absent_keyspace", Access::Look);
+    let look = || CassandraVault::open(Arc::clone(&store), "absent_keyspace", Access::ReadOnly);
     assert!(look().await.unwrap().is_none());
 
     proxy.set(Fault::Refuse);

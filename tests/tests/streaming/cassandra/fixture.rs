@@ -73,7 +73,7 @@ impl CassandraFixture {
     }
 
     pub(super) async fn open(&self, table: &CassandraTable) -> CassandraSink {
-        CassandraSink::open(Arc::clone(&self.store), table.clone(), Access::Make).await.unwrap()
+        CassandraSink::open(Arc::clone(&self.store), table.clone(), Access::Create).await.unwrap()
     }
 
     pub(super) async fn sink(&self, records: Records) -> CassandraSink {

@@ -89,7 +89,7 @@ async fn a_look_makes_nothing() {
     let fixture = CassandraFixture::new().await;
     let keyspace = Keyspace::new("looked");
     let events = table(&keyspace, "events", &EVENTS);
-    let message = refusal(&fixture, events, Access::Look).await;
+    let message = refusal(&fixture, events, Access::ReadOnly).await;
     assert!(message.contains("there is no table") && message.contains("`run` makes it"), "{message}");
     let keyspaces = fixture.texts("SELECT keyspace_name FROM system_schema.keyspaces").await;
     assert!(!keyspaces.contains(&keyspace.0));
@@ -111,7 +111,7 @@ async fn a_check_names_the_statements_and_passes_once_they_were_run() {
     let keyspace = Keyspace::new("checked");
     let events = checked(table(&keyspace, "events", &EVENTS));
     for first in ["CREATE KEYSPACE", "CREATE TABLE"] {
-        let message = refusal(&fixture, events.clone(), Access::Make).await;
+        let message = refusal(&fixture, events.clone(), Access::Create).await;
         assert!(message.contains("manage: Create"), "{message}");
         fixture.run(statement(&message, first)).await;
     }
@@ -121,7 +121,7 @@ async fn a_check_names_the_statements_and_passes_once_they_were_run() {
     fixture.run(&format!("ALTER TABLE {name} DROP born")).await;
     fixture.run(&format!("ALTER TABLE {name} ADD note text STATIC")).await;
     fixture.run(&format!("ALTER TABLE {name} WITH default_time_to_live = 3600")).await;
-    let message = refusal(&fixture, events.clone(), Access::Look).await;
+    let message = refusal(&fixture, events.clone(), Access::ReadOnly).await;
     for (difference, first) in [
         ("column born is missing", "ALTER TABLE \"$\".\"events\" ADD \"born\" date"),
         ("column note is static", "ALTER TABLE \"$\".\"events\" DROP \"note\""),
@@ -148,7 +148,7 @@ async fn a_table_of_another_shape_is_reported_column_by_column() {
             keyspace.0
         ))
         .await;
-    let message = refusal(&fixture, events, Access::Make).await;
+    let message = refusal(&fixture, events, Access::Create).await;
     for (column, is, wanted) in [
         ("version", "int", "bigint"),
         ("age", "bigint", "int"),
@@ -180,7 +180,7 @@ async fn a_table_that_counts_is_no_place_for_records() {
     let name = format!("{}.visits", keyspace.0);
     fixture.run(&format!("CREATE TABLE {name} (subject_ref text PRIMARY KEY, visits counter)")).await;
     fixture.run(&format!("UPDATE {name} SET visits = visits + 2 WHERE subject_ref = 'a'")).await;
-    let message = refusal(&fixture, checked(table(&keyspace, "visits", &[])), Access::Make).await;
+    let message = refusal(&fixture, checked(table(&keyspace, "visits", &[])), Access::Create).await;
     assert!(message.contains("column visits counts"), "{message}");
     let rows = fixture.session.query_unpaged(format!("SELECT visits FROM {name}"), ()).await.unwrap();
     assert_eq!(rows.into_rows_result().unwrap().single_row::<(Counter,)>().unwrap().0, Counter(2));
@@ -191,7 +191,7 @@ async fn an_age_that_cassandra_can_not_write_is_refused() {
     let fixture = CassandraFixture::new().await;
     let mut people = CassandraFixture::table(Latest);
     people.max_age = Some(100 * 365 * AGE);
-    let message = refusal(&fixture, people, Access::Make).await;
+    let message = refusal(&fixture, people, Access::Create).await;
     assert!(message.contains("maxAge") && message.contains(fixture.store.version()), "{message}");
 }
 

@@ -14,7 +14,7 @@ use super::*;
 /// Tests share one vault: spaces and masters of a fixture are its own.
 impl CassandraFixture {
     async fn vault(&self) -> CassandraVault {
-        let open = CassandraVault::open(Arc::clone(&self.store), &fixture::shared(), Access::Make).await;
+        let open = CassandraVault::open(Arc::clone(&self.store), &fixture::shared(), Access::Create).await;
         open.unwrap().unwrap()
     }
 

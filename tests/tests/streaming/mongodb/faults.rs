@@ -34,7 +34,7 @@ async fn refusal(connection: &MongodbConnection) -> StoreError {
 async fn a_killed_server_is_waited_for_and_what_it_acknowledged_is_stored() {
     let server = PrivateEngine::start("mongo", &[("MONGO_SYNC", "1")]);
     let store = MongodbStore::connect(&connection(&server.at("127.0.0.1"))).await.unwrap();
-    let mut sink = CollectionSink::open(Arc::clone(&store), options(Append), Access::Make).await.unwrap();
+    let mut sink = CollectionSink::open(Arc::clone(&store), options(Append), Access::Create).await.unwrap();
     let first: Vec<Event> = (0..50).map(|n| event(n, "a", 1000)).collect();
     write(&mut sink, &first).await;
     server.down(&["--kill"]);
@@ -73,7 +73,7 @@ async fn each_mistake_about_login_and_tls_has_its_own_error() {
         MongodbConnection { tls: tls(), login: Some(login("app-secret")), ..connection(&server.at("localhost")) };
 
     let store = MongodbStore::connect(&right).await.unwrap();
-    let mut sink = CollectionSink::open(store, options(Latest), Access::Make).await.unwrap();
+    let mut sink = CollectionSink::open(store, options(Latest), Access::Create).await.unwrap();
     assert_eq!(write(&mut sink, &[event(1, "a", 1000)]).await, [Ok(Outcome::Delivered)]);
     let with_certificate = MongodbConnection {
         tls: Some(TlsOptions { client: Some((read("client.crt"), read("client.key").into())), ..tls().unwrap() }),
@@ -102,7 +102,7 @@ async fn each_mistake_about_login_and_tls_has_its_own_error() {
     let without_login = of(&|wrong| wrong.login = None);
     let error = match MongodbStore::connect(&without_login).await {
         Err(error) => error,
-        Ok(store) => CollectionSink::open(store, options(Latest), Access::Make).await.err().unwrap(),
+        Ok(store) => CollectionSink::open(store, options(Latest), Access::Create).await.err().unwrap(),
     };
     assert!(!error.is_transient(), "{error}");
     let plain = of(&|wrong| wrong.tls = None);

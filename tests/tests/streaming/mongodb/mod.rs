@@ -73,7 +73,7 @@ impl MongodbFixture {
     }
 
     async fn sink(&self, records: Records) -> CollectionSink {
-        CollectionSink::open(Arc::clone(&self.store), self.options(records), Access::Make).await.unwrap()
+        CollectionSink::open(Arc::clone(&self.store), self.options(records), Access::Create).await.unwrap()
     }
 
     /// Every document, whole, in the order of `_id`.

@@ -6,7 +6,7 @@ use lethe_stores::{ErrorKind, StoreError};
 use super::*;
 
 async fn refusal(fixture: &MongodbFixture, options: CollectionOptions) -> String {
-    match CollectionSink::open(Arc::clone(&fixture.store), options, Access::Make).await.err().unwrap() {
+    match CollectionSink::open(Arc::clone(&fixture.store), options, Access::Create).await.err().unwrap() {
         StoreError { kind: ErrorKind::Mismatch, message, .. } => message,
         other => panic!("{other}"),
     }
@@ -41,14 +41,14 @@ async fn what_is_absent_is_made_once() {
         );
     }
     // What was made passes a check.
-    CollectionSink::open(Arc::clone(&fixture.store), fixture.checked(Append), Access::Make).await.unwrap();
+    CollectionSink::open(Arc::clone(&fixture.store), fixture.checked(Append), Access::Create).await.unwrap();
     fixture.end().await;
 }
 
 #[tokio::test]
 async fn a_look_makes_nothing() {
     let fixture = MongodbFixture::new().await;
-    CollectionSink::open(Arc::clone(&fixture.store), fixture.options(Append), Access::Look).await.unwrap();
+    CollectionSink::open(Arc::clone(&fixture.store), fixture.options(Append), Access::ReadOnly).await.unwrap();
     let names = fixture.database.list_collection_names().await.unwrap();
     assert_eq!(names, Vec::<String>::new());
     fixture.end().await;

@@ -10,7 +10,7 @@ const SPACE: &str = "customers";
 
 impl MongodbFixture {
     async fn vault(&self) -> MongodbVault {
-        let open = MongodbVault::open(Arc::clone(&self.store), self.database.name(), Access::Make).await;
+        let open = MongodbVault::open(Arc::clone(&self.store), self.database.name(), Access::Create).await;
         open.unwrap().unwrap()
     }
 }
@@ -43,7 +43,7 @@ async fn a_vault_of_a_later_version_is_refused() {
     fixture
         .run(doc! {"update": "lethe_key_checks", "updates": [{"q": {"_id": "layout"}, "u": {"$set": {"version": 2}}}]})
         .await;
-    for access in [Access::Look, Access::Make] {
+    for access in [Access::ReadOnly, Access::Create] {
         let open = MongodbVault::open(Arc::clone(&fixture.store), fixture.database.name(), access).await;
         assert!(is_mismatch(open, "later version"));
     }

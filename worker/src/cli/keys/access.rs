@@ -55,7 +55,7 @@ pub(super) struct OpenKeyStore {
 }
 
 /// Key commands never create a store.
-const ACCESS: lethe_stores::Access = lethe_stores::Access::Look;
+const ACCESS: lethe_stores::Access = lethe_stores::Access::ReadOnly;
 
 /// Returns whether two stores are the same. Two DataStores may name the same file.
 fn same(a: &Arc<dyn Vault>, b: &Arc<dyn Vault>) -> bool {
