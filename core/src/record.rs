@@ -35,6 +35,9 @@ pub struct Incoming {
 pub struct IncomingBatch {
     /// `topic|partition`, or the file's name.
     pub stream: Arc<str>,
+    /// What distinguishes the stream from an earlier one of the same name: the id of the topic, the
+    /// fingerprint of the file. Empty if the source knows none.
+    pub incarnation: Arc<str>,
     /// The bytes that the ranges point into.
     pub bytes: Vec<u8>,
     /// The records.

@@ -150,7 +150,7 @@ fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
         })
         .collect();
     let stream = chunk.first().map_or_else(|| Arc::from(""), |one| Arc::clone(&one.letter.position.stream));
-    IncomingBatch { stream, bytes, records, next_offset: 0 }
+    IncomingBatch { stream, incarnation: Arc::default(), bytes, records, next_offset: 0 }
 }
 
 /// Returns the reason if the source itself could not read the record. Such a letter holds raw

@@ -92,7 +92,13 @@ mod tests {
     use crate::{counts::Counts, run::message::SourceBatch};
 
     fn in_flight(events: u64, in_vault: bool, is_written: bool) -> InFlightBatch {
-        let batch = IncomingBatch { stream: Arc::from("in.ndjson"), bytes: vec![], records: vec![], next_offset: 1 };
+        let batch = IncomingBatch {
+            stream: Arc::from("in.ndjson"),
+            incarnation: Arc::default(),
+            bytes: vec![],
+            records: vec![],
+            next_offset: 1,
+        };
         let batches = if in_vault { vec![SourceBatch { batch, commit_to: CommitTarget::Vault }] } else { vec![] };
         let counts = Counts { events, ..Counts::default() };
         let transformed = Transformed { batches, outgoing: vec![], ends: vec![], letters: vec![], counts };

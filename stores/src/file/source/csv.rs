@@ -151,6 +151,7 @@ impl Rows {
         }
         (!records.is_empty()).then(|| IncomingBatch {
             stream: Arc::clone(&self.stream),
+            incarnation: Arc::default(),
             bytes,
             records,
             next_offset: window.offset(),

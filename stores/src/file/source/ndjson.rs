@@ -101,7 +101,13 @@ impl Lines {
     fn batch(&self, window: &mut Window, taken: usize, records: Vec<Incoming>) -> IncomingBatch {
         let bytes = window.bytes()[..taken].to_vec();
         window.consume(taken);
-        IncomingBatch { stream: Arc::clone(&self.stream), bytes, records, next_offset: window.offset() }
+        IncomingBatch {
+            stream: Arc::clone(&self.stream),
+            incarnation: Arc::default(),
+            bytes,
+            records,
+            next_offset: window.offset(),
+        }
     }
 
     /// Returns the last line of the input, which has no newline. After a read error it may be
@@ -134,7 +140,13 @@ impl Lines {
             timestamp: self.timestamp,
             unreadable: Some(Reason::TooLarge),
         };
-        IncomingBatch { stream: Arc::clone(&self.stream), bytes, records: vec![record], next_offset: window.offset() }
+        IncomingBatch {
+            stream: Arc::clone(&self.stream),
+            incarnation: Arc::default(),
+            bytes,
+            records: vec![record],
+            next_offset: window.offset(),
+        }
     }
 }
 

@@ -67,6 +67,7 @@ impl Gathered {
     pub(crate) fn push(&mut self, stream: impl FnOnce() -> Arc<str>, message: &BorrowedMessage<'_>) {
         let batch = self.batches.entry(message.partition()).or_insert_with(|| IncomingBatch {
             stream: stream(),
+            incarnation: Arc::default(),
             bytes: Vec::with_capacity(self.room.0),
             records: Vec::with_capacity(self.room.1),
             next_offset: 0,
