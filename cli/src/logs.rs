@@ -1,8 +1,8 @@
 //! The set-up of log lines: to standard error, without personal data by construction.
 //!
-//! Lethe's own lines hold none at any level. Those of drivers do: Cassandra's driver puts the key of
-//! a partition and the text of a statement into its spans, and logs warnings of the server, which
-//! quote both. So the level of a driver's lines has a ceiling that no option lifts.
+//! Lethe's own lines hold none at any level. Those of drivers do: Cassandra's driver puts the key
+//! of a partition and the text of a statement into its spans, and logs warnings of the server,
+//! which quote both. So the level of a driver's lines has a ceiling that no option lifts.
 
 use std::{
     error::Error,
@@ -66,8 +66,8 @@ where
     Ok(tracing_subscriber::registry().with(wanted).with(filter_fn(may_be_logged)).with(lines))
 }
 
-/// Expands a filter: a level without a target is Lethe's own. Drivers log warnings at most until one
-/// is named: `info,librdkafka=info`.
+/// Expands a filter: a level without a target is Lethe's own. Drivers log warnings at most until
+/// one is named: `info,librdkafka=info`.
 fn directives(filter: &str) -> String {
     let level = |directive: &str| directive.trim().parse::<LevelFilter>().ok();
     let ours = filter.split(',').filter_map(level).next_back();

@@ -1,9 +1,10 @@
 //! Test data: streams of profile events about invented people, as fast as a disk takes them.
 //!
-//! The same options give the same bytes in every version and on every platform: draws come from PCG,
-//! numbers are written from integers, and nothing depends on a clock or the order of a map. Memory
-//! is constant however long the stream is: a subject is computed from the seed and its number each
-//! time, and only the few events that a duplicate may repeat and the visits in progress are kept.
+//! The same options give the same bytes in every version and on every platform: draws come from
+//! PCG, numbers are written from integers, and nothing depends on a clock or the order of a map.
+//! Memory is constant however long the stream is: a subject is computed from the seed and its
+//! number each time, and only the few events that a duplicate may repeat and the visits in progress
+//! are kept.
 //!
 //! The events look like personal data and belong to no real person: see `locale`.
 //!
@@ -114,7 +115,8 @@ pub struct Record {
 /// What a subject of a stream is known by, for a test that asks for it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identifiers {
-    /// The subject's id: `/user_id` of an account or a visitor, `/user/login/uuid` of a random user.
+    /// The subject's id: `/user_id` of an account or a visitor, `/user/login/uuid` of a random
+    /// user.
     pub id: String,
     /// The e-mail address as the subject types it; no other subject of the stream has it.
     pub email: String,
@@ -146,7 +148,8 @@ impl Generator {
         })
     }
 
-    /// Appends the next line with its line feed. False when there is none left: nothing is appended.
+    /// Appends the next line with its line feed. False when there is none left: nothing is
+    /// appended.
     pub fn next_into(&mut self, out: &mut Vec<u8>) -> bool {
         let more = self.next_line(out).is_some();
         if more {
@@ -267,8 +270,8 @@ impl Generator {
         }
     }
 
-    /// Appends an event without its line feed. Returns true if its free text holds personal data. An
-    /// event of a clickstream gets a visit of its own, which has no other event.
+    /// Appends an event without its line feed. Returns true if its free text holds personal data.
+    /// An event of a clickstream gets a visit of its own, which has no other event.
     fn put_event(&mut self, out: &mut Vec<u8>, time: u64, consent: Consent, defect: Option<Defect>) -> bool {
         let envelope = Envelope { defect, ..self.next_envelope(time, consent) };
         self.put_enveloped(out, &envelope)

@@ -47,8 +47,8 @@ pub struct GenerateOptions {
     pub late: f64,
     /// Events that delete the profile: `"deleted": true` and no personal data but the id.
     pub deletes: f64,
-    /// How many distinct subjects events are about, at least 1; all are equally busy, or visit equally
-    /// often.
+    /// How many distinct subjects events are about, at least 1; all are equally busy, or visit
+    /// equally often.
     pub subjects: u64,
     /// Time of the first event. Times go on from here by 0 to 20 ms a line; those of a clickstream
     /// more slowly at first, while the shop fills.

@@ -23,8 +23,8 @@ impl Pace {
         Self { milli_rate: if milli_rate == 0 { 1 } else { milli_rate }, origin: Duration::ZERO, taken: 0 }
     }
 
-    /// Takes a record's token, or returns how long to wait for it. `now` is the time since the start,
-    /// and never goes back.
+    /// Takes a record's token, or returns how long to wait for it. `now` is the time since the
+    /// start, and never goes back.
     pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
         let nanos = u128::from(self.taken) * 1_000_000_000_000 / u128::from(self.milli_rate);
         let since = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));

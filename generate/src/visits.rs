@@ -1,8 +1,8 @@
 //! The visits that are going on at one moment, and how they become events of kind `Clickstream`.
 //!
-//! The shop opens with a handful of visitors and fills until `MOST` visits go on at a time. The more
-//! there are, the closer the lines of the stream are in time: the steps of one visit are always as far apart
-//! as people need to look at a page.
+//! The shop opens with a handful of visitors and fills until `MOST` visits go on at a time. The
+//! more there are, the closer the lines of the stream are in time: the steps of one visit are
+//! always as far apart as people need to look at a page.
 
 use super::{draw::Draw, person::Person, visit::Visit};
 
@@ -12,8 +12,8 @@ const FIRST: u64 = 8;
 const MOST: u64 = 2_048;
 /// Lines after which there is room for one more visit.
 const LINES_A_VISIT: u64 = 32;
-/// The longest time between two steps of a visit, on average over visits, in milliseconds: twice the
-/// mean.
+/// The longest time between two steps of a visit, on average over visits, in milliseconds: twice
+/// the mean.
 const LOOK_MILLIS: u64 = 40_960;
 
 /// How many visits go on when so many lines were written.
@@ -22,8 +22,8 @@ const fn going_on(lines: u64) -> u64 {
     if room < MOST { room } else { MOST }
 }
 
-/// The longest step of time from line to line after so many lines, in milliseconds: 20 once the shop
-/// is full.
+/// The longest step of time from line to line after so many lines, in milliseconds: 20 once the
+/// shop is full.
 pub(super) const fn step_millis(lines: u64) -> u64 {
     LOOK_MILLIS / going_on(lines)
 }

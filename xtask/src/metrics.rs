@@ -1,5 +1,5 @@
-//! The table of metrics in docs/operations.md, from the table by which they are registered. The rest
-//! of that page is written by hand and kept.
+//! The table of metrics in docs/operations.md, from the table by which they are registered. The
+//! rest of that page is written by hand and kept.
 
 use std::{fmt::Write as _, path::PathBuf};
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use crate::json::{Decimal, Spelling};
 
-/// Returns the JSON number that a text is: an optional sign, digits with or without a decimal point,
-/// an optional exponent. A `+`, zeros before the first digit and a bare point (`.5`, `5.`) are
-/// brought to JSON's spelling; every other digit stays. Returns `None` if the text is not a number,
-/// or one that no 64-bit float holds.
+/// Returns the JSON number that a text is: an optional sign, digits with or without a decimal
+/// point, an optional exponent. A `+`, zeros before the first digit and a bare point (`.5`, `5.`)
+/// are brought to JSON's spelling; every other digit stays. Returns `None` if the text is not a
+/// number, or one that no 64-bit float holds.
 pub(super) fn clean(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     let number = Decimal::parse_as(text, Spelling::Loose)?;

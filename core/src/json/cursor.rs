@@ -135,7 +135,8 @@ impl<'j> Cursor<'j> {
 
     /// Reads the name of the next member of the open object, up to its value. Returns `None` after
     /// the last member; the object is then closed.
-    // Inlined always, as `next` is: a call for each member costs a store's encoder a tenth of its time.
+    // Inlined always, as `next` is: a call for each member costs a store's encoder a tenth of its
+    // time.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub fn member(&mut self) -> Result<Option<Text<'j>>, NotJson> {

@@ -119,8 +119,8 @@ impl<'t> Decimal<'t> {
     }
 
     /// Appends the number without an exponent, without zeros that do not change it, and without a
-    /// minus before zero, so that equal numbers have one text. Returns `None` and appends nothing if
-    /// that takes more than `longest` digits.
+    /// minus before zero, so that equal numbers have one text. Returns `None` and appends nothing
+    /// if that takes more than `longest` digits.
     pub fn push_plain(&self, longest: usize, out: &mut String) -> Option<()> {
         let digits = self.significant();
         if digits.is_empty() {

@@ -268,7 +268,8 @@ pub(super) fn places(
         };
         writers.push((format!("spec.sinks[{i}].{member}"), format!("the sink {}", sink.name), location(&sink.target)));
     }
-    // No sink can write to the table that an embedded store keeps dead letters in: its name is reserved.
+    // No sink can write to the table that an embedded store keeps dead letters in: its name is
+    // reserved.
     if let Some(target @ DeadLetterTarget::Kafka(_)) = dead_letter.map(|letters| &letters.target) {
         writers.push(("spec.deadLetter.kafka.topic".to_owned(), "the dead letter".to_owned(), target.location()));
     }

@@ -30,8 +30,8 @@ use crate::{GenerateOptions, Generator, Kind, Lines, Pace, Summary, Target, Targ
 
 /// Make up a stream of events, about people who do not exist.
 ///
-/// Writes a JSON object a line, as fast as a disk takes them and in constant memory. With --seed the
-/// same options give the same bytes, today and in a year.
+/// Writes a JSON object a line, as fast as a disk takes them and in constant memory. With --seed
+/// the same options give the same bytes, today and in a year.
 #[derive(Parser)]
 #[command(
     name = "lethe-generate",
@@ -77,15 +77,15 @@ struct Stream {
     #[arg(long, value_name = "N")]
     subjects: Option<u64>,
 
-    /// Time of the first event, RFC 3339; each line comes 0 to 20 ms after the one before, in a clickstream
-    /// more slowly at first, while the shop fills. Left out:
-    /// 2026-01-01T00:00:00Z when --seed is given, so that bytes repeat; else so long before now that no
-    /// event is in the future.
+    /// Time of the first event, RFC 3339; each line comes 0 to 20 ms after the one before, in a
+    /// clickstream more slowly at first, while the shop fills. Left out: 2026-01-01T00:00:00Z when
+    /// --seed is given, so that bytes repeat; else so long before now that no event is in the
+    /// future.
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
 
-    /// Write to this file instead of standard output, or to a topic: `kafka` (a file of that name is
-    /// ./kafka). A file that is there is left alone.
+    /// Write to this file instead of standard output, or to a topic: `kafka` (a file of that name
+    /// is ./kafka). A file that is there is left alone.
     #[arg(long, value_name = "FILE|kafka")]
     to: Option<Destination>,
 

@@ -25,8 +25,8 @@ Examples:
 
 /// Write manual pages.
 ///
-/// Without a directory, the page of the program goes to standard output; with one, a page of the program and
-/// of each command goes into it, over those that are there.
+/// Without a directory, the page of the program goes to standard output; with one, a page of the
+/// program and of each command goes into it, over those that are there.
 #[derive(Args)]
 #[command(after_long_help = MANUAL_EXAMPLES)]
 pub(super) struct Manual {

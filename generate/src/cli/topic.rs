@@ -22,12 +22,13 @@ pub(super) struct TopicArgs {
     #[arg(long, value_name = "NAME", requires = "paths")]
     store: Option<String>,
 
-    /// Where the DataStore and its Secrets are: a manifest, a directory of manifests, or - for standard
-    /// input. May be given several times.
+    /// Where the DataStore and its Secrets are: a manifest, a directory of manifests, or - for
+    /// standard input. May be given several times.
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", requires = "store")]
     paths: Vec<PathBuf>,
 
-    /// Write deletions as records without a value, which compaction removes the subject's records by.
+    /// Write deletions as records without a value, which compaction removes the subject's records
+    /// by.
     #[arg(long)]
     tombstones: bool,
 }

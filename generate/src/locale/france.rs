@@ -21,7 +21,8 @@ pub(super) const FRANCE: Locale = Locale {
     code: "FR",
     country: "France",
     women: &[
-        // Written with combining marks, as some phones send it: the same name in another normal form.
+        // Written with combining marks, as some phones send it: the same name in another normal
+        // form.
         word("Ame\u{301}lie", "amelie"),
         word("Éloïse", "eloise"),
         word("Chloé", "chloe"),

@@ -59,7 +59,8 @@ pub(super) const UNITED_KINGDOM: Locale = Locale {
     // No postcode area begins with Q.
     postcode: "Q@## #@@",
     phones: &["+44 20 7946 0###", "+44 161 496 0###", "+44 131 496 0###", "+44 29 2018 0###", "+44 121 496 0###"],
-    // The mobile range kept for drama, 07700 900, fails libphonenumber; fixed lines stand in for it.
+    // The mobile range kept for drama, 07700 900, fails libphonenumber; fixed lines stand in for
+    // it.
     mobiles: &["+44 113 496 0###", "+44 141 496 0###", "+44 28 9649 6###"],
     iban: ("GB", "TEST000000########"),
     // QQ is the prefix of specimens.

@@ -2,8 +2,8 @@
 //! against every store that keeps it: `cargo test --test contract cassandra::` runs Cassandra's.
 //!
 //! `laws/` has the laws by trait. A file for each store says how a law opens it and how its content
-//! is read back, and lists the laws that it keeps. A law that only some stores can keep is bound to a
-//! trait of its own (`RefusingStore`, say), which only those stores implement.
+//! is read back, and lists the laws that it keeps. A law that only some stores can keep is bound to
+//! a trait of its own (`RefusingStore`, say), which only those stores implement.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 

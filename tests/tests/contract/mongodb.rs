@@ -1,5 +1,5 @@
-//! MongoDB: one client for the whole binary, and a database for each law. A shared one would get slow:
-//! some laws write documents of 16 MB.
+//! MongoDB: one client for the whole binary, and a database for each law. A shared one would get
+//! slow: some laws write documents of 16 MB.
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use crate::{json::Decimal, scalar::Scalar};
 
-/// Ranges that cover every number once: below the first bound, from each bound to the next, and from
-/// the last bound on.
+/// Ranges that cover every number once: below the first bound, from each bound to the next, and
+/// from the last bound on.
 #[derive(Clone)]
 pub(super) struct Buckets {
     bounds: Box<[i64]>,

@@ -58,8 +58,8 @@ pub struct MongodbVault {
 }
 
 impl MongodbVault {
-    /// Creates absent collections and indexes. With [`Access::ReadOnly`] nothing is created, and the
-    /// result is `None` if they are absent.
+    /// Creates absent collections and indexes. With [`Access::ReadOnly`] nothing is created, and
+    /// the result is `None` if they are absent.
     pub async fn open(store: Arc<MongodbStore>, database: &str, access: Access) -> Result<Option<Self>, StoreError> {
         let vault = Self { store, database: database.to_owned() };
         let is_there = vault.ensure(access).await.map_err(|fault| vault.at(fault))?;
