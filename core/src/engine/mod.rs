@@ -3,8 +3,9 @@
 //! It works in two steps, because only the caller can fetch keys:
 //!
 //! 1. [`Engine::read`] walks the event and returns what it is: to be written, a deletion, denied,
-//!    or rejected. 2. [`Engine::write`], with the keys of its subject, cleans and protects each
-//!    field once and appends a record for every sink.
+//!    or rejected.
+//! 2. [`Engine::write`], with the keys of its subject, cleans and protects each field once and
+//!    appends a record for every sink.
 //!
 //! The output is a function of the event, the plan and the keys, and of nothing else.
 

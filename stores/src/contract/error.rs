@@ -38,8 +38,9 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Category of a store's error. It is set where the error arises. No code derives it from a
-/// message.
+/// Category of a store's error. The store's `fault` sets it where the error arises, from codes and
+/// types. Only where a server or driver gives a cause as text alone, it reads that text. No other
+/// code derives a kind from a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {
     /// No server can be reached, or the connection broke. Transient.

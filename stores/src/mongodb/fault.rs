@@ -162,7 +162,7 @@ fn of_tls(error: &rustls::Error) -> Option<Fault> {
 }
 
 /// Returns why no server of the set can be used; `None` if the text holds no known cause. The
-/// driver offers the cause only as text, in words of rustls or its own. This is the only place
+/// driver offers the cause only as text, in words of rustls or its own. This is the only place here
 /// where a text decides the kind of an error.
 fn of_topology(text: &str) -> Option<Fault> {
     const CLUES: &[(&str, ErrorKind, &str)] = &[

@@ -13,11 +13,11 @@
 //! key written after the count     its writer sees the flag, removes the key and returns none
 //! ```
 //! A reader checks the flags after it has read a key, so a removed key is never returned. While the
-//! flag is set and not final, requests for keys of that master fail with `Unavailable`.
+//! flag is set and not final, requests for keys of that master fail with the kind `Busy`.
 //!
 //! **Known gap.** A process that is killed between the write of a key and the check of the flag
 //! leaves a key that can't be opened any more. Nothing was sealed with it. Requests for its subject
-//! fail with `Mismatch` until the row is removed by hand. For this, both must happen within
+//! fail with the kind `Mismatch` until the row is removed by hand. For this, both must happen within
 //! milliseconds.
 
 use std::collections::BTreeMap;
