@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         1 => round_trip(data),
         2 => {
             let opened = cipher().open_letter(&[9; 32], data);
-            assert!(opened.is_err(), "nobody sealed this letter");
+            assert!(opened.is_err(), "this letter was never sealed");
         }
         3 => decode(data),
         4 => parse(text),
@@ -40,7 +40,7 @@ fn open(text: &str) {
     let context = SealContext { space: "customers", token: &Token([9; 32]), path: "/email" };
     let class = class_of(text);
     for text in [text.to_owned(), format!("lethe:1:profile:{text}")] {
-        let error = cipher().open(&context, &text).err().expect("nobody sealed this value").to_string();
+        let error = cipher().open(&context, &text).err().expect("this value was never sealed").to_string();
         assert!(text.len() < 20 || !error.contains(&text), "an error repeats a value");
     }
     if let Some(class) = class {

@@ -89,7 +89,7 @@ fn run(engine: &Engine, record: &Record<'_>, scratch: &mut Scratch) -> Option<Ve
             let mut unique = keys.clone();
             unique.sort_unstable();
             unique.dedup();
-            assert_eq!(unique.len(), keys.len(), "a key stands twice");
+            assert_eq!(unique.len(), keys.len(), "a key occurs twice");
         }
     }
     Some(out.into_iter().map(|batch| batch.bytes).collect())
