@@ -19,6 +19,7 @@ mod phone;
 pub mod pipeline;
 pub mod place;
 pub mod plan;
+pub mod pointer;
 pub mod protect;
 pub mod reason;
 pub mod record;

@@ -8,7 +8,7 @@ use std::{cmp::Ordering, fmt, str::FromStr};
 
 use lethe_crds::profile_pipeline::Audience;
 
-use crate::pipeline::{Pointer, PointerError};
+use crate::pointer::{Pointer, PointerError};
 
 /// A table, topic, collection or file that holds data of subjects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -66,7 +66,7 @@ fn compile(object: &ProfilePipeline, around: &dyn Surroundings, notes: &mut Note
     let known = sinks::Known { written: &spec.fields, fields: &declared, types: &types, undeclared, around };
     let numbered = sinks::check(&spec.sinks, &known, notes);
     let dead_letter = dead_letter::check(spec.dead_letter.as_ref(), around, notes);
-    sinks::places(&numbered, dead_letter.as_ref(), source.as_ref(), notes);
+    sinks::check_places(&numbered, dead_letter.as_ref(), source.as_ref(), notes);
     let sinks: Vec<_> = numbered.into_iter().map(|(_, sink)| sink).collect();
     separation::check(&declared, &types, event.as_ref(), &sinks, notes);
     separation::undeclared(undeclared, &sinks, notes);

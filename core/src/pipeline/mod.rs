@@ -11,7 +11,6 @@ mod mistake;
 mod paths;
 mod places;
 mod plan_table;
-mod pointer;
 mod protection;
 mod references;
 mod schema;
@@ -25,12 +24,14 @@ mod surroundings;
 pub(crate) mod tests;
 
 pub use check::Checked;
+pub use lethe_crds::load::KEYS_SECRET_TYPE;
 pub use mistake::{Mistake, Severity, code};
 pub use plan_table::{Fate, PlanLine, PlanSink, PlanTable, Topic};
-pub use pointer::{Pointer, PointerError, Segment};
+
+pub use crate::pointer::{Pointer, PointerError, Segment};
 #[cfg(test)]
 pub(crate) use schema::endless;
-pub use surroundings::{KEYS_SECRET_TYPE, SecretSight, StoreKind, StoreKindError, Surroundings};
+pub use surroundings::{SecretSight, StoreKind, StoreKindError, Surroundings};
 
 use lethe_crds::profile_pipeline::{
     Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, Undeclared,

@@ -137,7 +137,7 @@ impl PlanTable {
         let sinks = pipeline.sinks.iter();
         let sinks =
             sinks.map(|sink| PlanSink { name: sink.name.clone(), audience: sink.audience, records: sink.records });
-        Self { pipeline: format!("{}.{}", pipeline.namespace, pipeline.name), sinks: sinks.collect(), lines }
+        Self { pipeline: pipeline.id(), sinks: sinks.collect(), lines }
     }
 
     /// Returns the names of the columns: `path`, `category`, `clean`, `protection`, then one for

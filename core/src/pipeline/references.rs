@@ -1,12 +1,12 @@
 //! Checks that the objects which a pipeline refers to exist and are of the right kind, and that
 //! unions hold exactly one member.
 
-use lethe_crds::{profile_pipeline::Keys, reference::StoreRef};
+use lethe_crds::{load::KEYS_SECRET_TYPE, profile_pipeline::Keys, reference::StoreRef};
 
 use super::{
     mistake::{Notes, code},
     suggest::did_you_mean,
-    surroundings::{KEYS_SECRET_TYPE, SecretSight, StoreKind, Surroundings},
+    surroundings::{SecretSight, StoreKind, Surroundings},
 };
 
 /// Returns the name of the only member of a union. Otherwise reports a mistake, so that an empty

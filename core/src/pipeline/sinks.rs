@@ -251,7 +251,7 @@ fn plain(path: &str) -> String {
 }
 
 /// Refuses two writers of one place, and a writer of the source.
-pub(super) fn places(
+pub(super) fn check_places(
     sinks: &[(usize, SinkRules)],
     dead_letter: Option<&DeadLetterRules>,
     source: Option<&SourceRules>,

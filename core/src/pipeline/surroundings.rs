@@ -70,9 +70,6 @@ pub enum SecretSight {
     NotVisible,
 }
 
-/// The type of a Secret that holds keys.
-pub const KEYS_SECRET_TYPE: &str = "lethe.dev/keys";
-
 /// The objects around a pipeline, all in its own namespace.
 pub trait Surroundings {
     /// Returns what the DataStore connects to; `None` if there is none of that name.

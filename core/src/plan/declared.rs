@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{FieldUse, Slot};
-use crate::pipeline::{Pipeline, Pointer, Segment};
+use crate::{
+    pipeline::Pipeline,
+    pointer::{Pointer, Segment},
+};
 
 /// A place that the manifest names, or one on the way to it.
 #[derive(Default)]

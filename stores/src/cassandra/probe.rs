@@ -1,6 +1,6 @@
 //! Checks that a cluster can be used.
 
-use crate::{Probe, StoreError, cassandra::CassandraStore, open::CassandraConnection};
+use crate::{Probe, StoreError, cassandra::CassandraStore, contract::CassandraConnection};
 
 /// Connects, logs in and reads the version of a node.
 pub async fn probe(connection: &CassandraConnection) -> Result<Probe, StoreError> {

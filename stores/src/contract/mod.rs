@@ -1,6 +1,7 @@
 //! The contract of all stores: their traits, the types of these traits, and their error. A store
 //! implements the traits that fit it.
 
+mod connection;
 mod dead_letters;
 mod error;
 mod probe;
@@ -9,6 +10,7 @@ mod sink;
 mod source;
 mod vault;
 
+pub use connection::{CassandraConnection, KafkaConnection, Login, MongodbConnection, TlsOptions};
 pub use dead_letters::{DeadLetters, Letter, LetterKey};
 #[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 pub(crate) use error::Fault;

@@ -23,12 +23,12 @@ use tokio::sync::Mutex;
 
 use crate::{
     DeadLetters, ErrorKind, Letter, LetterKey, StoreError,
+    contract::KafkaConnection,
     kafka::{
         History,
         fault::error,
         sink::producer::{Outbound, Producer},
     },
-    open::KafkaConnection,
 };
 
 const LETTER: &str = "lethe.letter";

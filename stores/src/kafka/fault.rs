@@ -3,7 +3,7 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use crate::{ErrorKind, StoreError, open::KafkaConnection};
+use crate::{ErrorKind, StoreError, contract::KafkaConnection};
 
 /// Converts an error of librdkafka. `reason` is the last connection error that the client reported.
 /// It is preferred if the call failed because no broker was reachable: the error of the call does

@@ -4,8 +4,8 @@ use rdkafka::producer::Producer;
 
 use crate::{
     ErrorKind, Probe, StoreError,
+    contract::KafkaConnection,
     kafka::{connect::asking, fault::error},
-    open::KafkaConnection,
 };
 
 /// Asks a cluster for its brokers. The version is `None`, because the protocol of Kafka does not

@@ -12,11 +12,11 @@ use rdkafka::{
 
 use crate::{
     Access, ErrorKind, StoreError,
+    contract::KafkaConnection,
     kafka::{
         connect::{asking, config},
         fault::{error, mismatch, of_code, of_kafka},
     },
-    open::KafkaConnection,
 };
 
 /// How long a new topic may take until all brokers know it.

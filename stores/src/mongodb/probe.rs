@@ -1,6 +1,6 @@
 //! Checks whether a server answers.
 
-use crate::{Probe, StoreError, mongodb::MongodbStore, open::MongodbConnection};
+use crate::{Probe, StoreError, contract::MongodbConnection, mongodb::MongodbStore};
 
 /// Connects, logs in and reads the version of the server.
 pub async fn probe(connection: &MongodbConnection) -> Result<Probe, StoreError> {

@@ -1,7 +1,6 @@
 //! Opens what is declared: DataStores with their Secrets, and the source, sinks and dead letters of
 //! a pipeline. Only this module knows which drivers the build contains.
 
-mod connection;
 #[cfg(all(feature = "embedded", any(feature = "kafka", feature = "cassandra", feature = "mongodb")))]
 mod connector;
 #[cfg(feature = "embedded")]
@@ -16,7 +15,6 @@ mod source;
 #[cfg(feature = "embedded")]
 mod stores;
 
-pub use connection::{CassandraConnection, KafkaConnection, Login, MongodbConnection, TlsOptions};
 #[cfg(feature = "embedded")]
 pub use dead_letters::{check_dead_letters, open_dead_letters};
 #[cfg(feature = "embedded")]
@@ -32,6 +30,7 @@ pub use source::{OpenedSource, open_source};
 pub use stores::Stores;
 
 use crate::StoreError;
+pub use crate::contract::{CassandraConnection, KafkaConnection, Login, MongodbConnection, TlsOptions};
 
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use lethe_core::{
     keys::{KeyRing, KeyRingError},
     pipeline::Pipeline,
 };
-use lethe_crds::load::{self, Resources, Secret, SecretPurpose};
+use lethe_crds::load::{self, ALLOW_LABEL, KEYS_SECRET_TYPE, Resources, Secret, SecretPurpose};
 use lethe_stores::{KeyCheck, MasterKeys};
 
 use super::OpenError;
@@ -27,8 +27,8 @@ pub fn find_ring_of(resources: &Resources, namespace: &str, name: &str) -> Resul
     })?;
     if !may_read(secret) {
         return Err(OpenError::Keys(format!(
-            "the Secret {name:?} is of type {:?}; Lethe reads keys from a Secret of type lethe.dev/keys, or with the \
-             label lethe.dev/allow: \"true\"",
+            "the Secret {name:?} is of type {:?}; Lethe reads keys from a Secret of type {KEYS_SECRET_TYPE}, or with \
+             the label {ALLOW_LABEL}: \"true\"",
             secret.secret_type
         )));
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::subschemas;
-use crate::pipeline::{Pointer, Segment};
+use crate::pointer::{Pointer, Segment};
 
 /// How many alternatives (`anyOf`, `oneOf`) are followed before any type is assumed.
 const MOST_ALTERNATIVES: usize = 64;

@@ -23,7 +23,7 @@ use crate::{
         connect::session::Sessions,
         fault::{is_unknown, unexpected},
     },
-    open::CassandraConnection,
+    contract::CassandraConnection,
 };
 
 /// Timeout of a request. A writer's lease depends on it: change both together.

@@ -17,7 +17,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
-use crate::{ErrorKind, Fault, open::TlsOptions};
+use crate::{ErrorKind, Fault, contract::TlsOptions};
 
 /// Returns the client configuration of TLS for nodes that are reached through `contact_points`.
 /// Fails with `Tls` if a certificate or key can't be used.

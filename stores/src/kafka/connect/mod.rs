@@ -22,8 +22,8 @@ use rdkafka::{
 
 use crate::{
     StoreError,
+    contract::KafkaConnection,
     kafka::{connect::native::add_brokers, fault::of_kafka},
-    open::KafkaConnection,
 };
 
 /// How long opening a store may take.

@@ -18,12 +18,12 @@ use std::sync::{
 
 use crate::{
     Access, ErrorKind, StoreError,
+    contract::KafkaConnection,
     kafka::{
         connect::{ErrorRecorder, lasting},
         fault::{error, of_kafka},
         schema::{Need, Topic, ensure},
     },
-    open::KafkaConnection,
 };
 
 /// How long [`Feeder::finish`] waits for the last records.

@@ -19,8 +19,8 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 use crate::{
     Answer, Sink, StoreError,
+    contract::KafkaConnection,
     kafka::sink::producer::{Outbound, Producer},
-    open::KafkaConnection,
 };
 
 /// Name of the header that holds the ID of the event, in the form that this sink may see.

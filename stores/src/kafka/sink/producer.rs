@@ -20,11 +20,11 @@ use tokio::sync::Notify;
 
 use crate::{
     ErrorKind, StoreError,
+    contract::KafkaConnection,
     kafka::{
         connect::{ErrorRecorder, lasting},
         fault::{error, of_code, of_kafka},
     },
-    open::KafkaConnection,
 };
 
 /// How long to wait before a record is queued again after the queue of librdkafka was full.

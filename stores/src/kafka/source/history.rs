@@ -18,12 +18,12 @@ use rdkafka::{
 
 use crate::{
     ErrorKind, StoreError,
+    contract::KafkaConnection,
     kafka::{
         Gathered, Limits,
         connect::{ErrorRecorder, PATIENCE, lasting},
         fault::{error, of_kafka},
     },
-    open::KafkaConnection,
 };
 
 /// How long no record may arrive before the read fails with a timeout.

@@ -32,6 +32,7 @@ use rdkafka::{
 
 use crate::{
     StoreError,
+    contract::KafkaConnection,
     kafka::{
         connect::{CLIENT, ErrorRecorder, asking, lasting},
         fault::{of_code, of_kafka},
@@ -40,7 +41,6 @@ use crate::{
             rebalance::{Group, add},
         },
     },
-    open::KafkaConnection,
 };
 
 /// Interval at which acknowledged offsets are passed to librdkafka to be committed.

@@ -12,11 +12,11 @@ use mongodb::{
 
 use crate::{
     ErrorKind, Fault, StoreError,
+    contract::MongodbConnection,
     mongodb::{
         encode::buffer::Buffer,
         fault::{of_code, of_driver},
     },
-    open::MongodbConnection,
 };
 
 /// Timeout for finding a primary, and for opening a connection to one server.

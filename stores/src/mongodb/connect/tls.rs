@@ -15,7 +15,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mongodb::options::TlsOptions as DriverOptions;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::{ErrorKind, Fault, open::TlsOptions};
+use crate::{ErrorKind, Fault, contract::TlsOptions};
 
 /// The files that the paths of the driver name. The driver reads them again for each server that it
 /// finds, so this must live as long as the client.
