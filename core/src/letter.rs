@@ -5,8 +5,8 @@ use crate::engine::Record;
 /// A record taken out of a dead letter. Its bytes are personal: it has no Debug.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnedRecord {
-    /// The record's own timestamp, milliseconds since 1970.
-    pub timestamp: i64,
+    /// The record's own timestamp, milliseconds since 1970; `None` if it has none.
+    pub timestamp: Option<i64>,
     /// The record's key.
     pub key: Option<Vec<u8>>,
     /// The record's value; `None` is a tombstone.
@@ -15,13 +15,15 @@ pub struct OwnedRecord {
 
 /// The format of a letter's content. Another format gets another number.
 const FORM: u8 = 1;
+/// Encodes that a record has no timestamp. No clock shows this time.
+const NO_TIMESTAMP: i64 = i64::MIN;
 
 /// Encodes a record: format, timestamp, then key and value, each after its length; -1 means absent.
 pub fn encode(record: &Record<'_>) -> Vec<u8> {
     let parts = [record.key, record.value];
     let mut out = Vec::with_capacity(25 + parts.iter().flatten().map(|part| part.len()).sum::<usize>());
     out.push(FORM);
-    out.extend_from_slice(&record.timestamp.to_le_bytes());
+    out.extend_from_slice(&record.timestamp.unwrap_or(NO_TIMESTAMP).to_le_bytes());
     for part in parts {
         let length = part.map_or(-1, |part| i64::try_from(part.len()).unwrap_or(i64::MAX));
         out.extend_from_slice(&length.to_le_bytes());
@@ -36,7 +38,7 @@ pub fn decode(bytes: &[u8]) -> Option<OwnedRecord> {
     if *form != FORM {
         return None;
     }
-    let timestamp = take_i64(&mut rest)?;
+    let timestamp = Some(take_i64(&mut rest)?).filter(|timestamp| *timestamp != NO_TIMESTAMP);
     let key = take_part(&mut rest)?;
     let value = take_part(&mut rest)?;
     rest.is_empty().then_some(OwnedRecord { timestamp, key, value })
@@ -66,7 +68,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_decoded_letter_is_the_encoded_record(
-            timestamp in any::<i64>(),
+            timestamp in option::of(NO_TIMESTAMP + 1..),
             key in option::of(vec(any::<u8>(), 0..20)),
             value in option::of(vec(any::<u8>(), 0..20)),
         ) {

@@ -23,8 +23,8 @@ pub struct Incoming {
     pub key: Option<Range<usize>>,
     /// Offset in the batch's stream.
     pub offset: u64,
-    /// The record's own timestamp, milliseconds since 1970.
-    pub timestamp: i64,
+    /// The record's own timestamp, milliseconds since 1970; `None` if it has none.
+    pub timestamp: Option<i64>,
     /// Why the source itself could not read it (a short CSV row, a line that is too long). The
     /// value is then the raw bytes, cut if they are too long.
     pub unreadable: Option<crate::reason::Reason>,

@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     let record = Record {
         stream: "events|0",
         offset: 7,
-        timestamp,
+        timestamp: Some(timestamp),
         key: tombstone.then_some(value),
         value: (!tombstone).then_some(value),
     };
@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// Returns the documents of each sink, one after the other.
 fn run(engine: &Engine, record: &Record<'_>, scratch: &mut Scratch) -> Option<Vec<Vec<u8>>> {
-    let reading = engine.read(record, scratch);
+    let reading = engine.read(record, NOW, scratch);
     agrees_with_serde(record, &reading);
     let identity = scratch.who().is_some().then(|| engine.identify(record, scratch));
     let Reading::Process(facts) = reading else { return None };

@@ -84,8 +84,8 @@ pub struct Record<'r> {
     pub stream: &'r str,
     /// Its offset in the stream.
     pub offset: u64,
-    /// The record's own timestamp, milliseconds since 1970.
-    pub timestamp: i64,
+    /// The record's own timestamp, milliseconds since 1970; `None` if it has none.
+    pub timestamp: Option<i64>,
     /// The record's key.
     pub key: Option<&'r [u8]>,
     /// The record's value; `None` is a tombstone.

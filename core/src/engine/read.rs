@@ -44,10 +44,12 @@ impl From<Rejection> for Stop {
 
 impl Engine {
     /// Reads one record. What else it found stays in `scratch` until the next record is read.
-    pub fn read(&self, record: &Record<'_>, scratch: &mut Scratch) -> Reading {
+    ///
+    /// `now`, in milliseconds since 1970, only decides whether the event is of the future.
+    pub fn read(&self, record: &Record<'_>, now: i64, scratch: &mut Scratch) -> Reading {
         scratch.forget();
         let facts = match record.value {
-            Some(value) => self.read_event(record, value, scratch).map_err(Stop::from),
+            Some(value) => self.read_event(record, value, now, scratch).map_err(Stop::from),
             None => self.read_tombstone(record, scratch).map_err(Stop::from),
         };
         match facts.and_then(|facts| self.agreed(facts, record, scratch)) {
@@ -57,7 +59,13 @@ impl Engine {
         }
     }
 
-    fn read_event(&self, record: &Record<'_>, value: &[u8], scratch: &mut Scratch) -> Result<Facts, Rejection> {
+    fn read_event(
+        &self,
+        record: &Record<'_>,
+        value: &[u8],
+        now: i64,
+        scratch: &mut Scratch,
+    ) -> Result<Facts, Rejection> {
         if value.len() > MAX_EVENT {
             return Err(Rejection::whole(Reason::TooLarge));
         }
@@ -73,7 +81,7 @@ impl Engine {
         }
         self.read_id(record, text, scratch)?;
         let digest = IdDigest::of(scratch.id.as_bytes());
-        let (time, version) = self.read_time(record, text, &digest, scratch)?;
+        let (time, version) = self.read_time(record, text, &digest, now, scratch)?;
         let intent = self.read_intent(text, scratch);
         Ok(Facts { intent, time, version, digest })
     }
@@ -108,8 +116,9 @@ impl Engine {
         scratch.readable = true;
         push_position(record, &mut scratch.id);
         let digest = IdDigest::of(scratch.id.as_bytes());
-        let version = self.version(record.timestamp, None, &digest)?;
-        Ok(Facts { intent: Intent::Delete, time: record.timestamp, version, digest })
+        let time = own_time(record)?;
+        let version = self.version(time, None, &digest)?;
+        Ok(Facts { intent: Intent::Delete, time, version, digest })
     }
 
     fn read_id(&self, record: &Record<'_>, text: &str, scratch: &mut Scratch) -> Result<(), Rejection> {
@@ -131,10 +140,12 @@ impl Engine {
         record: &Record<'_>,
         text: &str,
         id: &IdDigest,
+        now: i64,
         scratch: &Scratch,
     ) -> Result<(i64, i64), Rejection> {
         let Some(path) = &self.event.time else {
-            return Ok((record.timestamp, self.version(record.timestamp, None, id)?));
+            let time = own_time(record)?;
+            return Ok((time, self.version(time, None, id)?));
         };
         let instant = scratch
             .tape
@@ -143,7 +154,7 @@ impl Engine {
             .and_then(|value| parse_event_time(&value))
             .ok_or_else(|| at(Reason::TimeInvalid, path))?;
         let time = instant.millis;
-        if time > record.timestamp.saturating_add(self.event.max_ahead) {
+        if time > now.saturating_add(self.event.max_ahead) {
             return Err(at(Reason::TimeAhead, path));
         }
         let sequence = match &self.event.sequence {
@@ -255,6 +266,11 @@ fn push_position(record: &Record<'_>, out: &mut String) {
 /// Returns the text of a record, which the walk has found to be UTF-8; empty for a tombstone.
 pub(super) fn text_of<'r>(record: &Record<'r>) -> &'r str {
     record.value.map_or("", |value| simdutf8::basic::from_utf8(value).unwrap_or_default())
+}
+
+/// Returns the time of a record that only its timestamp can tell.
+fn own_time(record: &Record<'_>) -> Result<i64, Rejection> {
+    record.timestamp.ok_or_else(|| Rejection::whole(Reason::TimeInvalid))
 }
 
 /// Returns a rejection at a declared path.

@@ -12,6 +12,7 @@ use lethe_core::{
 
 use crate::{Events, manifest};
 
+const NOW: i64 = i64::MAX;
 /// Records per batch, as in a run.
 const BATCH: usize = 2_000;
 
@@ -23,7 +24,7 @@ pub(crate) struct Ours {
 }
 
 fn record(event: &[u8]) -> Record<'_> {
-    Record { stream: "bench", offset: 0, timestamp: i64::MAX / 4, key: None, value: Some(event) }
+    Record { stream: "bench", offset: 0, timestamp: None, key: None, value: Some(event) }
 }
 
 impl Ours {
@@ -38,7 +39,7 @@ impl Ours {
         let mut scratch = Scratch::default();
         for event in events.iter() {
             let record = record(event);
-            let Reading::Process(_) = engine.read(&record, &mut scratch) else { panic!("an event was rejected") };
+            let Reading::Process(_) = engine.read(&record, NOW, &mut scratch) else { panic!("an event was rejected") };
             if cache.get(scratch.who().unwrap()).is_some() {
                 continue;
             }
@@ -58,7 +59,7 @@ impl Ours {
         let mut bytes = 0;
         for (at, event) in events.iter().enumerate() {
             let record = record(event);
-            let Reading::Process(facts) = self.engine.read(&record, &mut self.scratch) else { panic!("rejected") };
+            let Reading::Process(facts) = self.engine.read(&record, NOW, &mut self.scratch) else { panic!("rejected") };
             let subject = self.cache.get(self.scratch.who().unwrap()).unwrap();
             self.engine.write(&record, facts, &subject, 0, &mut self.scratch, &mut self.outgoing).unwrap();
             if at % BATCH == BATCH - 1 {
@@ -72,7 +73,7 @@ impl Ours {
     pub(crate) fn read(&mut self, events: &Events) -> usize {
         events
             .iter()
-            .filter(|event| matches!(self.engine.read(&record(event), &mut self.scratch), Reading::Process(_)))
+            .filter(|event| matches!(self.engine.read(&record(event), NOW, &mut self.scratch), Reading::Process(_)))
             .count()
     }
 

@@ -250,7 +250,9 @@ impl Completion {
         let now = now();
         let mut took = Tally::default();
         for record in transformed.batches.iter().flat_map(|source| &source.batch.records) {
-            took.add_between(record.timestamp, now);
+            if let Some(timestamp) = record.timestamp {
+                took.add_between(timestamp, now);
+            }
         }
         metrics.end_to_end().merge(&took);
     }

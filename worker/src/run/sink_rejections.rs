@@ -52,7 +52,8 @@ impl SinkRejections {
         for ((batch_index, at), (sinks, rejection)) in &origins {
             let batch = &transformed.batches[*batch_index].batch;
             let record = record(batch, &batch.records[*at]);
-            let reading = self.engine.read(&record, &mut self.scratch);
+            // It was in time when it was read first, whatever the clock shows now.
+            let reading = self.engine.read(&record, i64::MAX, &mut self.scratch);
             if let Reading::Process(facts) = &reading {
                 let mut rejected_ids = self.rejected_ids.lock().unwrap_or_else(PoisonError::into_inner);
                 rejected_ids.push((Arc::clone(&batch.stream), facts.digest));

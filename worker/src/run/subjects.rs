@@ -56,13 +56,14 @@ impl Subjects {
     }
 
     /// Returns the subject of the record at `at`, whose identifier is `who`. On a cache miss, looks
-    /// through the rest of the batch and fetches all new subjects in one call. Pauses the heartbeat
-    /// during that call.
+    /// through the rest of the batch and fetches all new subjects in one call. `now` is what the
+    /// record was read with. Pauses the heartbeat during that call.
     pub(super) fn resolve(
         &mut self,
         who: &[u8],
         batch: &IncomingBatch,
         at: usize,
+        now: i64,
         heartbeat: &Heartbeat,
     ) -> Result<Option<Arc<Subject>>, KeyError> {
         if let Some(subject) = self.cache.get(who) {
@@ -70,7 +71,7 @@ impl Subjects {
             return Ok(Some(subject));
         }
         self.misses += 1;
-        let (keys, wants) = self.uncached(batch, at);
+        let (keys, wants) = self.uncached(batch, at, now);
         heartbeat.pause();
         let engine = &*self.engine;
         let spec = SubjectSpec { engine, classes: engine.classes(), audiences: engine.audiences() };
@@ -83,13 +84,13 @@ impl Subjects {
     }
 
     /// Returns the subjects of the rest of a batch that are not cached.
-    fn uncached(&mut self, batch: &IncomingBatch, from: usize) -> (Vec<Vec<u8>>, Vec<Identity>) {
+    fn uncached(&mut self, batch: &IncomingBatch, from: usize, now: i64) -> (Vec<Vec<u8>>, Vec<Identity>) {
         let mut seen = HashSet::new();
         let mut keys = Vec::new();
         let mut wants = Vec::new();
         for incoming in batch.records[from..].iter().filter(|incoming| incoming.unreadable.is_none()) {
             let record = record(batch, incoming);
-            let Reading::Process(_) = self.engine.read(&record, &mut self.scratch) else { continue };
+            let Reading::Process(_) = self.engine.read(&record, now, &mut self.scratch) else { continue };
             let Some(who) = self.scratch.who() else { continue };
             if seen.contains(who) || self.cache.get(who).is_some() {
                 continue;

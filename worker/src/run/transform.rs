@@ -235,13 +235,13 @@ impl Transformer {
             self.scratch.forget();
             return Ok(Err(Rejection::whole(reason)));
         }
-        let facts = match self.engine.read(record, &mut self.scratch) {
+        let facts = match self.engine.read(record, now, &mut self.scratch) {
             Reading::Process(facts) => facts,
             Reading::Denied => return Ok(Ok(Outcome::Denied)),
             Reading::Rejected(rejection) => return Ok(Err(rejection)),
         };
         let subject = match self.scratch.who() {
-            Some(who) => self.subjects.resolve(who, batch, at, &self.heartbeat)?,
+            Some(who) => self.subjects.resolve(who, batch, at, now, &self.heartbeat)?,
             None => None,
         };
         let Some(subject) = subject else {

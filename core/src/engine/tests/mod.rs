@@ -68,8 +68,10 @@ fn event() -> Value {
     })
 }
 
+const NOW: i64 = 1_793_610_000_000;
+
 fn record(value: &[u8]) -> Record<'_> {
-    Record { stream: "file", offset: 0, timestamp: 1_793_610_000_000, key: None, value: Some(value) }
+    Record { stream: "file", offset: 0, timestamp: Some(NOW), key: None, value: Some(value) }
 }
 
 struct EngineFixture {
@@ -84,7 +86,7 @@ impl EngineFixture {
         let mut scratch = Scratch::default();
         let text = event().to_string();
         let record = record(text.as_bytes());
-        let _ = engine.read(&record, &mut scratch);
+        let _ = engine.read(&record, NOW, &mut scratch);
         let identity = engine.identify(&record, &mut scratch).unwrap();
         let ciphers = engine.classes().iter().map(|class| SubjectCipher::new(&DataKey::new([7; 32]), class).ok());
         let subject =
@@ -94,7 +96,7 @@ impl EngineFixture {
 
     fn run(&mut self, text: &str) -> Result<Vec<OutgoingBatch>, Rejection> {
         let record = record(text.as_bytes());
-        let facts = match self.engine.read(&record, &mut self.scratch) {
+        let facts = match self.engine.read(&record, NOW, &mut self.scratch) {
             Reading::Process(facts) => facts,
             Reading::Denied => panic!("denied"),
             Reading::Rejected(rejection) => return Err(rejection),
@@ -251,7 +253,7 @@ fn consent_decides_and_a_deletion_needs_none() {
         event["consent"] = json!({"marketing": consent});
         event["op"] = json!(op);
         let text = event.to_string();
-        match engine.read(&record(text.as_bytes()), &mut Scratch::default()) {
+        match engine.read(&record(text.as_bytes()), NOW, &mut Scratch::default()) {
             Reading::Process(facts) => format!("{:?}", facts.intent),
             Reading::Denied => "Denied".to_owned(),
             Reading::Rejected(rejection) => rejection.to_string(),
@@ -267,19 +269,19 @@ fn consent_decides_and_a_deletion_needs_none() {
 #[test]
 fn a_tombstone_deletes_only_where_it_was_declared() {
     let mut pipeline = pipeline();
-    let tombstone = Record { stream: "t|0", offset: 7, timestamp: 1, key: Some(b"42"), value: None };
+    let tombstone = Record { stream: "t|0", offset: 7, timestamp: Some(1), key: Some(b"42"), value: None };
     let mut scratch = Scratch::default();
     let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
-    assert!(matches!(engine.read(&tombstone, &mut scratch), Reading::Rejected(_)));
+    assert!(matches!(engine.read(&tombstone, NOW, &mut scratch), Reading::Rejected(_)));
     pipeline.event.delete_tombstone = true;
     let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
-    let Reading::Process(facts) = engine.read(&tombstone, &mut scratch) else { panic!("not read") };
+    let Reading::Process(facts) = engine.read(&tombstone, NOW, &mut scratch) else { panic!("not read") };
     assert_eq!((facts.intent, facts.time, scratch.event_id()), (Intent::Delete, 1, "t|0|7"));
     // The same person as in events with the id 42.
     let by_key = engine.identify(&tombstone, &mut scratch).unwrap();
     let text = event().to_string();
     let event = record(text.as_bytes());
-    let _ = engine.read(&event, &mut scratch);
+    let _ = engine.read(&event, NOW, &mut scratch);
     assert!(by_key.token == engine.identify(&event, &mut scratch).unwrap().token);
 }
 
@@ -343,8 +345,10 @@ fn a_record_whose_time_has_no_four_digit_year_is_rejected() {
     // Microseconds in place of milliseconds; and times before the year 0.
     for timestamp in [1_793_610_000_000_000, 253_402_300_800_000, -62_167_219_200_001, i64::MIN, i64::MAX] {
         for value in [Some(text.as_bytes()), None] {
-            let record = Record { stream: "t|0", offset: 7, timestamp, key: Some(b"42"), value };
-            let Reading::Rejected(rejection) = engine.read(&record, &mut Scratch::default()) else { panic!("taken") };
+            let record = Record { stream: "t|0", offset: 7, timestamp: Some(timestamp), key: Some(b"42"), value };
+            let Reading::Rejected(rejection) = engine.read(&record, NOW, &mut Scratch::default()) else {
+                panic!("taken")
+            };
             assert_eq!(rejection.to_string(), "TimeInvalid");
         }
     }
@@ -388,12 +392,49 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..400, put in any::<u8>()) {
         let mut fixture = EngineFixture::new(&pipeline());
         let mut scratch = Scratch::default();
-        let _ = fixture.engine.read(&record(&bytes), &mut scratch);
+        let _ = fixture.engine.read(&record(&bytes), NOW, &mut scratch);
         let mut text = event().to_string().into_bytes();
         let at = cut % text.len();
         text[at] = put;
         if let Ok(text) = std::str::from_utf8(&text) {
             let _ = fixture.run(text).map(|_| ()).map_err(|rejection| rejection.reason == Reason::NotJson);
         }
+    }
+}
+
+#[test]
+fn an_event_is_held_against_the_clock_and_not_against_its_record() {
+    let fixture = EngineFixture::new(&pipeline());
+    let text = event().to_string();
+    let read = |timestamp, now| {
+        let record = Record { timestamp, ..record(text.as_bytes()) };
+        match fixture.engine.read(&record, now, &mut Scratch::default()) {
+            Reading::Process(facts) => Ok((facts.time, facts.version)),
+            Reading::Denied => panic!("denied"),
+            Reading::Rejected(rejection) => Err(rejection.reason),
+        }
+    };
+    let taken = read(Some(NOW), NOW);
+    assert!(taken.is_ok());
+    // A file of an archive, a record without a timestamp, a clock that is ahead.
+    for timestamp in [None, Some(0), Some(315_532_800_000), Some(i64::MAX)] {
+        assert_eq!(read(timestamp, NOW), taken, "{timestamp:?}");
+        assert_eq!(read(timestamp, NOW - 86_400_000), Err(Reason::TimeAhead), "{timestamp:?}");
+        // A replay gives what the event itself says.
+        assert_eq!(read(timestamp, i64::MAX), taken, "{timestamp:?}");
+    }
+}
+
+#[test]
+fn without_a_timestamp_and_a_path_an_event_has_no_time() {
+    let mut pipeline = pipeline();
+    pipeline.event.time = None;
+    pipeline.event.delete_tombstone = true;
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    let text = event().to_string();
+    for (key, value) in [(None, Some(text.as_bytes())), (Some(&b"42"[..]), None)] {
+        let record = Record { stream: "t|0", offset: 7, timestamp: None, key, value };
+        let Reading::Rejected(rejection) = engine.read(&record, NOW, &mut Scratch::default()) else { panic!("taken") };
+        assert_eq!(rejection.to_string(), "TimeInvalid");
     }
 }

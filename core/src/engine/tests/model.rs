@@ -352,9 +352,9 @@ fn events() -> impl Strategy<Value = Value> {
 /// Returns the documents of each sink; `None` if the event is refused.
 fn by_the_engine(pipeline: &Pipeline, text: &str) -> Option<(Engine, Subject, Vec<Value>)> {
     let engine = Engine::new(pipeline, Arc::new(ring(1))).unwrap();
-    let record = Record { stream: "file", offset: 7, timestamp: NOW, key: None, value: Some(text.as_bytes()) };
+    let record = Record { stream: "file", offset: 7, timestamp: Some(NOW), key: None, value: Some(text.as_bytes()) };
     let mut scratch = Scratch::default();
-    let Reading::Process(facts) = engine.read(&record, &mut scratch) else { return None };
+    let Reading::Process(facts) = engine.read(&record, NOW, &mut scratch) else { return None };
     let identity = engine.identify(&record, &mut scratch).unwrap();
     let ciphers = engine.classes().iter().map(|class| SubjectCipher::new(&DataKey::new([7; 32]), class).ok());
     let audiences = engine.audiences().iter().copied();

@@ -145,7 +145,7 @@ impl Rows {
                 value: Some(start..bytes.len()),
                 key: None,
                 offset,
-                timestamp: self.timestamp,
+                timestamp: Some(self.timestamp),
                 unreadable,
             });
         }

@@ -87,7 +87,7 @@ impl Lines {
             value: Some(at..at + length),
             key: None,
             offset: offset + at as u64,
-            timestamp: self.timestamp,
+            timestamp: Some(self.timestamp),
             unreadable,
         })
     }
@@ -137,7 +137,7 @@ impl Lines {
             value: Some(0..bytes.len()),
             key: None,
             offset,
-            timestamp: self.timestamp,
+            timestamp: Some(self.timestamp),
             unreadable: Some(Reason::TooLarge),
         };
         IncomingBatch {

@@ -83,7 +83,7 @@ impl Gathered {
         let (key, value) = (copy(message.key()), copy(message.payload()));
         let size = key.as_ref().map_or(0, ExactSizeIterator::len) + value.as_ref().map_or(0, ExactSizeIterator::len);
         let offset = message.offset().max(0).unsigned_abs();
-        let timestamp = message.timestamp().to_millis().unwrap_or(0);
+        let timestamp = message.timestamp().to_millis();
         batch.records.push(Incoming { value, key, offset, timestamp, unreadable: None });
         batch.next_offset = offset + 1;
         self.records += 1;
