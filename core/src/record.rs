@@ -10,6 +10,9 @@ use crate::identity::Reference;
 pub struct Position {
     /// `topic|partition`, or the file's name.
     pub stream: Arc<str>,
+    /// What distinguishes the stream from an earlier one of the same name
+    /// ([`IncomingBatch::incarnation`]).
+    pub incarnation: Arc<str>,
     /// Record offset, or the byte offset at which the record begins (uncompressed).
     pub offset: u64,
 }
@@ -21,6 +24,8 @@ pub struct Incoming {
     pub value: Option<Range<usize>>,
     /// The record's key.
     pub key: Option<Range<usize>>,
+    /// The record's headers: their names and values.
+    pub headers: Vec<(Range<usize>, Option<Range<usize>>)>,
     /// Offset in the batch's stream.
     pub offset: u64,
     /// The record's own timestamp, milliseconds since 1970; `None` if it has none.

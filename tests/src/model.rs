@@ -131,6 +131,11 @@ impl Model {
         let Some(event) = value.as_object() else { return rejected("NotAnObject", false) };
         let text_of = |key: &str| event.get(key).and_then(Value::as_str).map(str::to_owned);
         let erased = text_of("user_id").is_some_and(|id| self.erased.contains(&id));
+        let deletes = event.get("deleted") == Some(&Value::Bool(true));
+        let agreed = value.pointer("/consent/marketing") == Some(&Value::Bool(true));
+        if !deletes && !agreed {
+            return Verdict::Denied;
+        }
         if !self.schema.is_valid(&value) {
             return if erased {
                 Verdict::Fenced
@@ -141,11 +146,6 @@ impl Model {
         let time = text_of("timestamp").unwrap().parse::<Timestamp>().unwrap().as_millisecond();
         if time > timestamp.saturating_add(MAX_AHEAD) {
             return if erased { Verdict::Fenced } else { rejected("TimeAhead", true) };
-        }
-        let deletes = event.get("deleted") == Some(&Value::Bool(true));
-        let agreed = value.pointer("/consent/marketing") == Some(&Value::Bool(true));
-        if !deletes && !agreed {
-            return Verdict::Denied;
         }
         if erased {
             return Verdict::Fenced;

@@ -49,40 +49,38 @@ impl Engine {
     pub fn read(&self, record: &Record<'_>, now: i64, scratch: &mut Scratch) -> Reading {
         scratch.forget();
         let facts = match record.value {
-            Some(value) => self.read_event(record, value, now, scratch).map_err(Stop::from),
+            Some(value) => self.read_event(record, value, now, scratch),
             None => self.read_tombstone(record, scratch).map_err(Stop::from),
         };
-        match facts.and_then(|facts| self.agreed(facts, record, scratch)) {
+        match facts {
             Ok(facts) => Reading::Process(facts),
             Err(Stop::Denied) => Reading::Denied,
             Err(Stop::Rejected(rejection)) => Reading::Rejected(rejection),
         }
     }
 
-    fn read_event(
-        &self,
-        record: &Record<'_>,
-        value: &[u8],
-        now: i64,
-        scratch: &mut Scratch,
-    ) -> Result<Facts, Rejection> {
+    fn read_event(&self, record: &Record<'_>, value: &[u8], now: i64, scratch: &mut Scratch) -> Result<Facts, Stop> {
         if value.len() > MAX_EVENT {
-            return Err(Rejection::whole(Reason::TooLarge));
+            return Err(Rejection::whole(Reason::TooLarge).into());
         }
         let text = simdutf8::basic::from_utf8(value).map_err(|_| Rejection::whole(Reason::InvalidUtf8))?;
         walk(&self.plan, text, &mut scratch.tape)?;
+        let intent = self.read_intent(text, scratch);
+        // Before every rule: of an event without consent, nothing is kept, not even a dead letter.
+        if !self.agreed(intent, text, scratch) {
+            return Err(Stop::Denied);
+        }
         read_who(text, scratch);
         if let Some(broken) = scratch.tape.broken.take() {
-            return Err(broken);
+            return Err(broken.into());
         }
         self.check_reserved(text, scratch)?;
         if !scratch.readable {
-            return Err(at(Reason::SubjectInvalid, &self.event.subject));
+            return Err(at(Reason::SubjectInvalid, &self.event.subject).into());
         }
         self.read_id(record, text, scratch)?;
         let digest = IdDigest::of(scratch.id.as_bytes());
         let (time, version) = self.read_time(record, text, &digest, now, scratch)?;
-        let intent = self.read_intent(text, scratch);
         Ok(Facts { intent, time, version, digest })
     }
 
@@ -190,17 +188,17 @@ impl Engine {
         if deletes { Intent::Delete } else { Intent::Write }
     }
 
-    /// A deletion needs no consent.
-    fn agreed(&self, facts: Facts, record: &Record<'_>, scratch: &Scratch) -> Result<Facts, Stop> {
-        let (Some(consent), Intent::Write) = (&self.consent, facts.intent) else { return Ok(facts) };
-        let Some(found) = scratch.tape.find(Slot::Consent) else { return Err(Stop::Denied) };
-        let text = text_of(record);
-        let agreed = match (&consent.granted, scalar(text, found.kind, &found.value)) {
+    /// Returns whether an event may be kept. A deletion needs no consent. Consent that is declared
+    /// twice in one event is granted twice, or not at all.
+    fn agreed(&self, intent: Intent, text: &str, scratch: &Scratch) -> bool {
+        let (Some(consent), Intent::Write) = (&self.consent, intent) else { return true };
+        let granted = |found: &Found| match (&consent.granted, scalar(text, found.kind, &found.value)) {
             (None, Some(Scalar::Bool(agreed))) => agreed,
             (Some(granted), Some(value)) => value.as_text().is_some_and(|text| granted.iter().any(|one| one == text)),
             _ => false,
         };
-        if agreed { Ok(facts) } else { Err(Stop::Denied) }
+        let mut found = scratch.tape.found.iter().filter(|found| found.slot == Slot::Consent).peekable();
+        found.peek().is_some() && found.all(granted)
     }
 
     /// Returns the subject of the event that was read last. It is only needed if a cache does not

@@ -15,7 +15,7 @@ pub(super) struct RootKeys {
     token: MacKey,
     alias: MacKey,
     hash: MacKey,
-    position: MacKey,
+    letter: MacKey,
 }
 
 /// An audience's key, as one subkey for each purpose.
@@ -31,7 +31,7 @@ impl RootKeys {
             token: MacKey::of(key, "token"),
             alias: MacKey::of(key, "alias"),
             hash: MacKey::of(key, "hash"),
-            position: MacKey::of(key, "position"),
+            letter: MacKey::of(key, "letter"),
         }
     }
 }
@@ -59,9 +59,17 @@ impl KeyRing {
         self.root.hash.mac(&[category.as_bytes(), text.as_bytes()])
     }
 
-    /// Returns the row key of the dead letter of a record: the same when the record is read again.
-    pub fn position_key(&self, position: &Position) -> [u8; 32] {
-        self.root.position.mac(&[position.stream.as_bytes(), &position.offset.to_le_bytes()])
+    /// Returns the key of a record's dead letter, for a pipeline and the sinks that lack the record:
+    /// the same when the record is read again. `digest` is that of its content
+    /// ([`crate::letter::digest`]).
+    ///
+    /// Letters of Lethe before layout 2 have keys of another subkey, "position".
+    pub fn letter_key(&self, pipeline: &str, position: &Position, digest: &[u8; 32], sinks: &[String]) -> [u8; 32] {
+        let offset = position.offset.to_le_bytes();
+        let mut parts =
+            vec![pipeline.as_bytes(), position.stream.as_bytes(), position.incarnation.as_bytes(), &offset, digest];
+        parts.extend(sinks.iter().map(String::as_bytes));
+        self.root.letter.mac(&parts)
     }
 
     /// Returns the reference of a subject for an audience.
@@ -98,8 +106,8 @@ mod tests {
     use proptest::prelude::*;
     use std::{collections::BTreeSet, sync::Arc};
 
-    fn position(stream: &str, offset: u64) -> Position {
-        Position { stream: Arc::from(stream), offset }
+    fn position(stream: &str, incarnation: &str, offset: u64) -> Position {
+        Position { stream: Arc::from(stream), incarnation: Arc::from(incarnation), offset }
     }
 
     #[test]
@@ -143,7 +151,7 @@ mod tests {
             ring.alias_token("a", "b", "").0,
             ring.alias_token("a", "", "b").0,
             ring.hash("a", "b"),
-            ring.position_key(&position("a", 98)),
+            ring.letter_key("a", &position("b", "", 98), &[0; 32], &[]),
         ]);
         for audience in AUDIENCES {
             values.insert(ring.reference(audience, &token).unwrap().0);
@@ -175,10 +183,35 @@ mod tests {
         }
 
         #[test]
-        fn two_positions_never_share_a_row_key(a in ("[t|0-9]{0,3}", 0_u64..300), b in ("[t|0-9]{0,3}", 0_u64..300)) {
+        fn two_letters_share_a_key_only_if_all_that_identifies_them_is_equal(
+            a in letter_parts(),
+            b in letter_parts(),
+        ) {
             let ring = ring(1);
-            let key = |at: &(String, u64)| ring.position_key(&position(&at.0, at.1));
+            let key = |(pipeline, stream, incarnation, offset, digest, sinks): &LetterParts| {
+                ring.letter_key(pipeline, &position(stream, incarnation, *offset), &[*digest; 32], sinks)
+            };
             prop_assert_eq!(a == b, key(&a) == key(&b));
         }
+    }
+
+    type LetterParts = (String, String, String, u64, u8, Vec<String>);
+
+    fn letter_parts() -> impl Strategy<Value = LetterParts> {
+        let text = || "[a|]{0,2}";
+        (text(), text(), text(), 0_u64..2, 0_u8..2, prop::collection::vec(text(), 0..3))
+    }
+
+    #[test]
+    fn the_key_of_a_letter_never_changes_between_versions_of_lethe() {
+        // root = 05 x 32: k = HMAC(root, "lethe letter"); HMAC(k, parts, each after its length), by
+        // Python's hmac.
+        let sinks = ["profiles".to_owned(), "clean".to_owned()];
+        let key = ring(1).letter_key("shop.people", &position("users|3", "id-1", 7), &[8; 32], &sinks);
+        assert_eq!(hex_text(&key), "3747f636410db1f4b08848fd0558b830cab042e1f8d7f1efa6d3397d84bc3dd7");
+    }
+
+    fn hex_text(bytes: &[u8; 32]) -> String {
+        String::from_utf8_lossy(&hex(bytes)).into_owned()
     }
 }

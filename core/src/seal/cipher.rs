@@ -54,8 +54,8 @@ pub enum OpenError {
     /// Not a sealed value of this version.
     #[error("not a sealed value: those are written lethe:1:<class>:<base64url>")]
     NotSealed,
-    /// Not a dead letter of this version.
-    #[error("not a dead letter of version {VERSION}; a newer lethe-worker may open it")]
+    /// Not a dead letter of this version or an earlier one.
+    #[error("not a dead letter of version 1 or 2; a newer lethe-worker may open it")]
     NotALetter,
     /// It is sealed for another class.
     #[error("a sealed value of another class than `{0}`; open it with the key of its own class")]

@@ -10,6 +10,7 @@ mod letter;
 mod text;
 
 pub use cipher::{OpenError, Scratch, SealContext, SealError, SubjectCipher};
+pub use letter::LetterContext;
 pub use text::{BadClass, class_of};
 
 /// Class of a subject's key that seals dead letters.

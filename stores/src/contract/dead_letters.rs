@@ -20,8 +20,8 @@ pub enum LetterKey {
 /// A dead letter. Only codes, declared paths and names of sinks are readable.
 #[derive(Clone)]
 pub struct Letter {
-    /// `HMAC(root, position)`. The same record always gets the same key, also when it is read
-    /// again.
+    /// `HMAC(root, pipeline, position, content, sinks)`. The same rejection always gets the same
+    /// key, also when the record is read again.
     pub key: [u8; 32],
     /// `<namespace>.<name>` of the pipeline.
     pub pipeline: String,
@@ -40,11 +40,15 @@ pub struct Letter {
     pub sealed_by: LetterKey,
     /// The sealed original record.
     pub sealed: Vec<u8>,
+    /// The same letter with the start of the record only, for a store that can't take all of it.
+    /// `None` if the record is short, or if the letter was read back.
+    pub cut: Option<Vec<u8>>,
 }
 
 /// A store of dead letters.
 pub trait DeadLetters: Send + Sync {
-    /// Writes the letters whose key is not stored yet. The letters are durable when this returns.
+    /// Writes the letters whose key is not stored. The letters are durable when this returns. A
+    /// letter that was removed may be written again: its record was rejected again.
     fn write(&self, letters: Vec<Letter>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Returns up to `limit` letters of a pipeline that were not redriven yet. `after` is the key
@@ -56,7 +60,8 @@ pub trait DeadLetters: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>>;
 
-    /// Removes letters that were redriven.
+    /// Removes letters that were redriven, as they were listed last. A letter that was written again
+    /// since may stay.
     fn remove(&self, pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Removes the letters that are sealed with day keys of days before `before`. These keys are

@@ -24,7 +24,8 @@ impl DeadLetters for EmbeddedStore {
     ) -> BoxFuture<'_, Result<Vec<Letter>, StoreError>> {
         Box::pin(self.read(move |connection| {
             let sql =
-                "SELECT pipeline, key, stream, position, reason, rule, path, sinks, sealed_by, sealed_with, sealed
+                "SELECT pipeline, key, stream, position, reason, rule, path, sinks, sealed_by, sealed_with, sealed,
+                              incarnation
                        FROM lethe_dead_letter WHERE pipeline = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
             let after = after.as_ref().map_or(&[][..], |key| &key[..]);
             let mut statement = connection.prepare_cached(sql)?;
@@ -68,8 +69,9 @@ fn write(transaction: &Transaction<'_>, letter: &Letter) -> Result<(), Fault> {
     transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO lethe_dead_letter
-                (pipeline, key, stream, position, reason, rule, path, sinks, sealed_by, sealed_with, sealed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                (pipeline, key, stream, position, reason, rule, path, sinks, sealed_by, sealed_with, sealed,
+                 incarnation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             letter.pipeline,
@@ -83,6 +85,7 @@ fn write(transaction: &Transaction<'_>, letter: &Letter) -> Result<(), Fault> {
             by,
             with,
             letter.sealed,
+            &*letter.position.incarnation,
         ])?;
     Ok(())
 }
@@ -99,6 +102,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         key: row.get(1)?,
         position: Position {
             stream: Arc::from(row.get_ref(2)?.as_str()?),
+            incarnation: Arc::from(row.get_ref(11)?.as_str()?),
             offset: row.get::<_, i64>(3)?.unsigned_abs(),
         },
         reason: Cow::Owned(row.get(4)?),
@@ -107,5 +111,6 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         sinks: serde_json::from_str(row.get_ref(7)?.as_str()?).map_err(|_| wrong(7, "sinks"))?,
         sealed_by,
         sealed: row.get(10)?,
+        cut: None,
     })
 }

@@ -3,21 +3,26 @@
 //! headers: for Lethe as one JSON object, for other tools under the header names of Kafka Connect.
 //!
 //! A record of a topic can't be deleted on demand. A redriven letter is therefore followed by a
-//! record that names it and has no value, and readers skip both. The retention of the topic deletes
-//! the letters in the end. Until then a letter can't be opened if its subject was erased or the key
-//! of its day has expired.
+//! record that has no value and names the pipeline, the letter, and the offsets at which the letter
+//! was found. Readers skip both. A letter that is written again later has a higher offset, and is
+//! listed again. The retention of the topic deletes the letters in the end. Until then a letter
+//! can't be opened if its subject was erased or the key of its day has expired.
+//!
+//! Earlier versions of Lethe named the key of a letter alone, for every pipeline and for ever.
+//! Letters have other keys since then, so such a record hides letters of those versions only.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use futures::future::BoxFuture;
 use lethe_core::{
     identity::{Token, hex, unhex},
     record::Position,
 };
-use rdkafka::{
-    Message,
-    message::{BorrowedMessage, Headers},
-};
+use rdkafka::{Message, error::RDKafkaErrorCode as Code, message::BorrowedMessage};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -26,6 +31,7 @@ use crate::{
     contract::KafkaConnection,
     kafka::{
         History,
+        connect::native::headers,
         fault::error,
         sink::producer::{Outbound, Producer},
     },
@@ -43,10 +49,94 @@ pub struct KafkaLetters {
     scan: Mutex<Option<Scan>>,
 }
 
-/// A pass over the topic. All removals are read before the first letter is returned.
+/// A pass over the topic for one pipeline. Everything is read once before the first letter is
+/// returned, because a letter and its removal may be in different partitions.
 struct Scan {
     history: History,
-    gone: HashSet<[u8; 32]>,
+    pipeline: String,
+    /// Where each letter is.
+    copies: HashMap<[u8; 32], Places>,
+    /// Where each removed letter was, in every pipeline if it is `None`.
+    removed: HashMap<[u8; 32], Option<Places>>,
+    /// Letters that were returned.
+    returned: HashSet<[u8; 32]>,
+}
+
+/// The last offset of a letter in each partition. There are several only if the topic got more
+/// partitions.
+type Places = Vec<(i32, i64)>;
+
+fn add(places: &mut Places, partition: i32, offset: i64) {
+    match places.iter_mut().find(|(of, _)| *of == partition) {
+        Some((_, last)) => *last = offset.max(*last),
+        None => places.push((partition, offset)),
+    }
+}
+
+/// What a record of the topic says.
+enum Entry {
+    Letter(Box<Letter>),
+    Removed(Removed),
+}
+
+/// The removal of a letter.
+enum Removed {
+    /// Of the letters with this key, wherever they are.
+    Everywhere([u8; 32]),
+    /// Of the letters of a pipeline with this key, up to these offsets.
+    Until(String, [u8; 32], Places),
+}
+
+impl Scan {
+    fn new(connection: &KafkaConnection, topic: &str, pipeline: String) -> Result<Self, StoreError> {
+        let (mut copies, mut removed) = (HashMap::<_, Places>::new(), HashMap::<_, Option<Places>>::new());
+        let mut history = History::whole(connection, topic)?;
+        while let Some(read) = history.next(|message| Some((entry(message)?, message.partition(), message.offset())))? {
+            match read {
+                Some((Entry::Letter(letter), partition, offset)) if letter.pipeline == pipeline => {
+                    add(copies.entry(letter.key).or_default(), partition, offset);
+                }
+                Some((Entry::Removed(Removed::Until(of, key, places)), ..)) if of == pipeline => {
+                    if let Some(known) = removed.entry(key).or_insert_with(|| Some(Places::new())) {
+                        for (partition, offset) in places {
+                            add(known, partition, offset);
+                        }
+                    }
+                }
+                Some((Entry::Removed(Removed::Everywhere(key)), ..)) => {
+                    removed.insert(key, None);
+                }
+                Some((Entry::Letter(_) | Entry::Removed(Removed::Until(..)), ..)) | None => {}
+            }
+        }
+        let history = History::whole(connection, topic)?;
+        Ok(Self { history, pipeline, copies, removed, returned: HashSet::new() })
+    }
+
+    /// Returns the next letter that was not removed, once.
+    fn next(&mut self) -> Result<Option<Letter>, StoreError> {
+        loop {
+            let read = self.history.next(|message| match entry(message) {
+                Some(Entry::Letter(letter)) => Some((letter, message.partition(), message.offset())),
+                Some(Entry::Removed(_)) | None => None,
+            })?;
+            let Some(read) = read else { return Ok(None) };
+            if let Some((letter, partition, offset)) = read
+                && letter.pipeline == self.pipeline
+                && !self.is_removed(&letter.key, partition, offset)
+                && self.returned.insert(letter.key)
+            {
+                return Ok(Some(*letter));
+            }
+        }
+    }
+
+    fn is_removed(&self, key: &[u8; 32], partition: i32, offset: i64) -> bool {
+        self.removed.get(key).is_some_and(|places| match places {
+            None => true,
+            Some(places) => places.iter().any(|(of, last)| *of == partition && offset <= *last),
+        })
+    }
 }
 
 impl KafkaLetters {
@@ -60,17 +150,9 @@ impl KafkaLetters {
         })
     }
 
-    async fn scan(&self) -> Result<Scan, StoreError> {
+    async fn scan(&self, pipeline: String) -> Result<Scan, StoreError> {
         let (connection, topic) = (self.connection.clone(), self.topic.clone());
-        self.blocking(move || {
-            let mut gone = HashSet::new();
-            let mut history = History::whole(&connection, &topic)?;
-            while let Some(removed) = history.next(removed_key)? {
-                gone.extend(removed);
-            }
-            Ok(Scan { history: History::whole(&connection, &topic)?, gone })
-        })
-        .await
+        self.blocking(move || Scan::new(&connection, &topic, pipeline)).await
     }
 
     /// Returns up to `limit` letters that `wanted` accepts. A letter that was written twice is
@@ -78,16 +160,14 @@ impl KafkaLetters {
     async fn page(
         &self,
         mut scan: Scan,
-        pipeline: String,
         limit: usize,
         wanted: impl Fn(&Letter) -> bool + Send + 'static,
     ) -> Result<(Scan, Vec<Letter>), StoreError> {
         self.blocking(move || {
             let mut letters = Vec::new();
             while letters.len() < limit {
-                let Some(read) = scan.history.next(letter)? else { break };
-                let Some(letter) = read else { continue };
-                if letter.pipeline == pipeline && wanted(&letter) && scan.gone.insert(letter.key) {
+                let Some(letter) = scan.next()? else { break };
+                if wanted(&letter) {
                     letters.push(letter);
                 }
             }
@@ -105,42 +185,82 @@ impl KafkaLetters {
         })?
     }
 
-    async fn forget(&self, letters: &[([u8; 32], Vec<u8>)]) -> Result<(), StoreError> {
-        let named: Vec<_> = letters.iter().map(|(key, of)| (hex(key), of)).collect();
-        let headers: Vec<_> = named.iter().map(|(name, _)| [(REMOVED, name.as_ref())]).collect();
-        let records = named.iter().zip(&headers).map(|((_, of), headers)| Outbound {
-            key: Some(of),
+    /// Writes the removal of letters from where a scan found them.
+    async fn forget(&self, scan: &Scan, keys: &[[u8; 32]]) -> Result<(), StoreError> {
+        let found = keys.iter().filter_map(|key| Some((hex(key), scan.copies.get(key)?)));
+        let named: Vec<_> = found
+            .map(|(key, places)| {
+                let name = String::from_utf8_lossy(&key).into_owned();
+                (key, json!({"key": name, "pipeline": scan.pipeline, "places": places}).to_string())
+            })
+            .collect();
+        let headers: Vec<_> = named.iter().map(|(_, removal)| [(REMOVED, removal.as_bytes())]).collect();
+        let records = named.iter().zip(&headers).map(|((key, _), headers)| Outbound {
+            key: Some(key),
             value: None,
             timestamp: None,
             headers,
         });
-        self.producer.lock().await.write(records).await.map(|_| ())
+        let answers = self.producer.lock().await.write(records).await?;
+        answers.into_iter().find_map(Result::err).map_or(Ok(()), |code| {
+            Err(error(
+                &self.connection,
+                ErrorKind::Refused,
+                format!("the topic {:?} refuses the removal of a dead letter ({code})", self.topic),
+            ))
+        })
+    }
+
+    /// Writes letters, whole or cut. Returns for each whether the topic took it.
+    async fn send(
+        &self,
+        letters: &[&Letter],
+        sealed: fn(&Letter) -> &[u8],
+    ) -> Result<Vec<Result<(), Code>>, StoreError> {
+        let prepared: Vec<_> = letters.iter().map(|letter| (record_key(letter), Described::new(letter))).collect();
+        let headers: Vec<_> = prepared.iter().map(|(_, described)| described.headers()).collect();
+        let records = letters.iter().zip(&prepared).zip(&headers).map(|((letter, (key, _)), headers)| Outbound {
+            key: Some(key),
+            value: Some(sealed(letter)),
+            timestamp: None,
+            headers,
+        });
+        self.producer.lock().await.write(records).await
     }
 }
 
 impl DeadLetters for KafkaLetters {
     fn write(&self, letters: Vec<Letter>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let prepared: Vec<_> = letters.iter().map(|letter| (record_key(letter), Described::new(letter))).collect();
-            let headers: Vec<_> = prepared.iter().map(|(_, described)| described.headers()).collect();
-            let records = letters.iter().zip(&prepared).zip(&headers).map(|((letter, (key, _)), headers)| Outbound {
-                key: Some(key),
-                value: Some(&letter.sealed),
-                timestamp: None,
-                headers,
-            });
-            let answers = self.producer.lock().await.write(records).await?;
-            match answers.iter().find_map(|answer| answer.err()) {
-                None => Ok(()),
-                Some(code) => Err(error(
+            let all: Vec<&Letter> = letters.iter().collect();
+            let answers = self.send(&all, |letter| &letter.sealed).await?;
+            let mut refused: Vec<(&Letter, Code)> =
+                all.iter().zip(answers).filter_map(|(letter, answer)| Some((*letter, answer.err()?))).collect();
+            let too_large = |code: &Code| matches!(code, Code::MessageSizeTooLarge | Code::InvalidMessageSize);
+            let cut: Vec<&Letter> = refused
+                .extract_if(.., |(letter, code)| letter.cut.is_some() && too_large(code))
+                .map(|(letter, _)| letter)
+                .collect();
+            if !cut.is_empty() {
+                let answers = self.send(&cut, |letter| letter.cut.as_deref().unwrap_or_default()).await?;
+                refused.extend(cut.iter().zip(answers).filter_map(|(letter, answer)| Some((*letter, answer.err()?))));
+                for Letter { position, .. } in cut {
+                    tracing::warn!(
+                        topic = self.topic,
+                        stream = &*position.stream,
+                        offset = position.offset,
+                        "the topic of dead letters takes no record of this size: only the start and the digest of \
+                         the record are kept, and redrive can't deliver it; raise its max.message.bytes"
+                    );
+                }
+            }
+            refused.first().map_or(Ok(()), |(_, code)| {
+                Err(error(
                     &self.connection,
                     ErrorKind::Refused,
-                    format!(
-                        "the topic {:?} refuses a dead letter ({code}): raise its max.message.bytes to 17 MiB",
-                        self.topic
-                    ),
-                )),
-            }
+                    format!("the topic {:?} refuses a dead letter ({code}): raise its max.message.bytes", self.topic),
+                ))
+            })
         })
     }
 
@@ -153,30 +273,33 @@ impl DeadLetters for KafkaLetters {
         Box::pin(async move {
             let mut under_way = self.scan.lock().await;
             let scan = match (after, under_way.take()) {
-                (Some(_), Some(scan)) => scan,
-                _ => self.scan().await?,
+                (Some(_), Some(scan)) if scan.pipeline == pipeline => scan,
+                _ => self.scan(pipeline).await?,
             };
-            let (scan, letters) = self.page(scan, pipeline, limit, |_| true).await?;
+            let (scan, letters) = self.page(scan, limit, |_| true).await?;
             *under_way = Some(scan);
             Ok(letters)
         })
     }
 
-    fn remove(&self, _pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn remove(&self, pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            // The record may be in any partition: a reader reads all removals of the topic first.
-            let letters: Vec<_> = keys.into_iter().map(|key| (key, hex(&key).to_vec())).collect();
-            self.forget(&letters).await
+            let under_way = self.scan.lock().await;
+            match &*under_way {
+                Some(scan) if scan.pipeline == pipeline && keys.iter().all(|key| scan.copies.contains_key(key)) => {
+                    self.forget(scan, &keys).await
+                }
+                _ => self.forget(&self.scan(pipeline).await?, &keys).await,
+            }
         })
     }
 
     fn expire(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>> {
         Box::pin(async move {
             let due = move |letter: &Letter| matches!(&letter.sealed_by, LetterKey::Day(day) if *day < before);
-            let scan = self.scan().await?;
-            let (_, letters) = self.page(scan, pipeline, usize::MAX, due).await?;
-            let gone: Vec<_> = letters.iter().map(|letter| (letter.key, hex(&letter.key).to_vec())).collect();
-            self.forget(&gone).await?;
+            let (scan, letters) = self.page(self.scan(pipeline).await?, usize::MAX, due).await?;
+            let gone: Vec<_> = letters.iter().map(|letter| letter.key).collect();
+            self.forget(&scan, &gone).await?;
             Ok(gone.len() as u64)
         })
     }
@@ -211,6 +334,7 @@ impl Described {
             "key": key,
             "pipeline": letter.pipeline,
             "stream": &*letter.position.stream,
+            "incarnation": &*letter.position.incarnation,
             "offset": letter.position.offset,
             "reason": letter.reason,
             "rule": letter.rule,
@@ -247,11 +371,24 @@ impl Described {
 }
 
 fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m [u8]> {
-    message.headers()?.iter().find(|header| header.key == name)?.value
+    headers(message).find(|(of, _)| *of == name.as_bytes())?.1
 }
 
-fn removed_key(message: &BorrowedMessage<'_>) -> Option<[u8; 32]> {
-    header(message, REMOVED).and_then(unhex)
+/// Parses a record of the topic. Returns `None` if another program wrote it.
+fn entry(message: &BorrowedMessage<'_>) -> Option<Entry> {
+    match header(message, REMOVED) {
+        Some(removal) => Some(Entry::Removed(removed(removal)?)),
+        None => letter(message).map(|letter| Entry::Letter(Box::new(letter))),
+    }
+}
+
+fn removed(header: &[u8]) -> Option<Removed> {
+    if let Some(key) = unhex(header) {
+        return Some(Removed::Everywhere(key));
+    }
+    let mut of: Value = serde_json::from_slice(header).ok()?;
+    let places = serde_json::from_value(of["places"].take()).ok()?;
+    Some(Removed::Until(of["pipeline"].as_str()?.to_owned(), unhex(of["key"].as_str()?.as_bytes())?, places))
 }
 
 /// Parses a letter. Returns `None` if the record is not a letter.
@@ -267,12 +404,17 @@ fn letter(message: &BorrowedMessage<'_>) -> Option<Letter> {
     Some(Letter {
         key: unhex(of["key"].as_str()?.as_bytes())?,
         pipeline: text("pipeline")?,
-        position: Position { stream: Arc::from(of["stream"].as_str()?), offset: of["offset"].as_u64()? },
+        position: Position {
+            stream: Arc::from(of["stream"].as_str()?),
+            incarnation: Arc::from(of["incarnation"].as_str().unwrap_or_default()),
+            offset: of["offset"].as_u64()?,
+        },
         reason: Cow::Owned(text("reason")?),
         rule: text("rule").map(Cow::Owned),
         path: text("path"),
         sinks: of["sinks"].as_array()?.iter().filter_map(|sink| sink.as_str().map(str::to_owned)).collect(),
         sealed_by,
         sealed,
+        cut: None,
     })
 }

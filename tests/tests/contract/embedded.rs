@@ -31,7 +31,7 @@ keys_laws!(Embedded);
 masters_laws!(Embedded);
 day_keys_laws!(Embedded);
 bookkeeping_laws!(Embedded);
-dead_letters_laws!(Embedded, removing_letters_of_another_pipeline_leaves_those_of_this_one);
+dead_letters_laws!(Embedded);
 
 struct Embedded {
     _dir: TempDir,

@@ -105,7 +105,7 @@ impl Scene {
         assert_eq!(lines + rare_lines().len() as u64, self.lines.len() as u64);
         assert_eq!(rejected(&["NotJson", "InvalidUtf8"]), not_json);
         assert_eq!(rejected(&["SchemaViolation", "NotAnObject"]), invalid);
-        assert_eq!(self.number(|verdict| *verdict == Verdict::Denied), no_consent + 1);
+        assert_eq!(self.number(|verdict| *verdict == Verdict::Denied), no_consent + 2);
         assert_eq!(self.number(|verdict| *verdict == Verdict::Duplicate), duplicates);
         assert_eq!(self.number(|verdict| *verdict == Verdict::Fenced), 3);
         assert_eq!(self.accepted().count() as u64, events + late + deletes + 5);
@@ -283,7 +283,7 @@ fn erase(folder: &Folder, ring: &KeyRing) {
 }
 
 /// Returns events of sorts that the generator doesn't make: of erased subjects (three fenced, one
-/// denied before that), and old ones (three of 800 days, one of them sent again outside the dedupe
+/// denied before that), one that breaks a rule and has no consent, and old ones (three of 800 days, one of them sent again outside the dedupe
 /// window; two of 1,200 days).
 fn rare_lines() -> Vec<String> {
     let now = jiff::Timestamp::now().as_millisecond();
@@ -302,5 +302,6 @@ fn rare_lines() -> Vec<String> {
         event("r-6", 800, "old-2", r#""deleted":true"#),
         event("r-7", 1200, "old-3", agreed),
         event("r-8", 1200, "old-3", r#""deleted":true"#),
+        event("r-9", 1, "no-1", r#""tier":"unheard of","consent":{"marketing":false}"#),
     ]
 }

@@ -242,7 +242,8 @@ impl LetterReader {
                     | LetterError::NoKey
                     | LetterError::Seal(_)
                     | LetterError::Open(_)
-                    | LetterError::NoRecord),
+                    | LetterError::NoRecord
+                    | LetterError::Cut(_)),
                 ) => {
                     tracing::warn!(%error, "dead letter cannot be opened");
                     done.unopened += 1;

@@ -1,12 +1,12 @@
 //! Processes one page of original records. Apart from the key store it has no side effects.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use lethe_core::{
     engine::{Engine, Written},
     outcome::Outcome,
     reason::Reason,
-    record::{Incoming, IncomingBatch, OutgoingBatch},
+    record::{Incoming, IncomingBatch, OutgoingBatch, Position},
 };
 use tokio::runtime::Handle;
 
@@ -53,14 +53,18 @@ impl Reprocessor {
     /// Processes a page in the order of the source. Blocks.
     pub(super) fn page(&mut self, mut page: Vec<OpenedLetter>) -> Result<PageResult, RunError> {
         page.sort_by(|a, b| {
-            let key = |one: &OpenedLetter| (Arc::clone(&one.letter.position.stream), one.letter.position.offset);
+            let key = |one: &OpenedLetter| {
+                let Position { stream, incarnation, offset } = &one.letter.position;
+                (Arc::clone(stream), Arc::clone(incarnation), *offset)
+            };
             a.lacking.cmp(&b.lacking).then_with(|| key(a).cmp(&key(b)))
         });
         let sinks = self.job.pipeline.sinks.len();
         let mut result =
             PageResult { outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(), ..PageResult::default() };
         let same = |a: &OpenedLetter, b: &OpenedLetter| {
-            a.lacking == b.lacking && a.letter.position.stream == b.letter.position.stream
+            let (a_at, b_at) = (&a.letter.position, &b.letter.position);
+            a.lacking == b.lacking && a_at.stream == b_at.stream && a_at.incarnation == b_at.incarnation
         };
         for chunk in page.chunk_by(same) {
             self.chunk(chunk, &mut result)?;
@@ -134,7 +138,7 @@ fn count(counts: &mut Counts, sink: &str, outcome: Outcome) {
 /// Returns the original records as a batch of the source.
 fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
     let mut bytes = Vec::new();
-    let mut push = |part: &Vec<u8>| {
+    let mut push = |part: &Vec<u8>| -> Range<usize> {
         let start = bytes.len();
         bytes.extend_from_slice(part);
         start..bytes.len()
@@ -144,13 +148,15 @@ fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
         .map(|OpenedLetter { letter, record, .. }| Incoming {
             value: record.value.as_ref().map(&mut push),
             key: record.key.as_ref().map(&mut push),
+            headers: record.headers.iter().map(|(name, value)| (push(name), value.as_ref().map(&mut push))).collect(),
             offset: letter.position.offset,
             timestamp: record.timestamp,
             unreadable: unreadable(&letter.reason),
         })
         .collect();
-    let stream = chunk.first().map_or_else(|| Arc::from(""), |one| Arc::clone(&one.letter.position.stream));
-    IncomingBatch { stream, incarnation: Arc::default(), bytes, records, next_offset: 0 }
+    let position = chunk.first().map(|one| one.letter.position.clone());
+    let (stream, incarnation) = position.map_or_else(Default::default, |at| (at.stream, at.incarnation));
+    IncomingBatch { stream, incarnation, bytes, records, next_offset: 0 }
 }
 
 /// Returns the reason if the source itself could not read the record. Such a letter holds raw

@@ -1,16 +1,16 @@
 //! Dead letters: a rejected record is sealed whole. It is sealed with its subject's key if the
 //! subject can be read, else with the key of the UTC day.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use lethe_core::{
-    engine::{Engine, Identity, Record},
+    engine::{Engine, Identity},
     keys::{DataKey, KeyRing, WrapContext, WrappedKey},
-    letter::{self, OwnedRecord},
+    letter::{self, Content, OwnedRecord},
     pipeline::Pipeline,
     reason::{Reason, Rejection},
-    record::Position,
-    seal::{DAY_CLASS, DEAD_LETTER_CLASS, OpenError, SealError, SubjectCipher},
+    record::{IncomingBatch, Position},
+    seal::{DAY_CLASS, DEAD_LETTER_CLASS, LetterContext, OpenError, SealError, SubjectCipher},
     subject::{Subject, SubjectCache},
 };
 use lethe_stores::{KeyRow, Letter, LetterKey, StoreError, Vault};
@@ -19,6 +19,7 @@ use super::{
     Job, KeyError, RunHandle,
     retry::with_retries,
     subject_keys::{MissingKey, SubjectSpec, fetch_subjects, random},
+    transform::record,
 };
 use crate::{clock::day_of, observe::KEY_STORE};
 
@@ -46,6 +47,12 @@ pub enum LetterError {
     /// What was opened is not a record.
     #[error("a dead letter holds no record: another version of Lethe may have written it")]
     NoRecord,
+    /// It is only the start of a record.
+    #[error(
+        "a dead letter holds only the first 64 KiB of its record of {0} bytes, because its topic took no more: it \
+         can't be redriven; send the event again, and raise the topic's max.message.bytes"
+    )]
+    Cut(u64),
 }
 
 /// A record that was rejected.
@@ -60,13 +67,22 @@ pub(super) struct RejectedRecord {
 }
 
 impl RejectedRecord {
-    pub(super) fn new(record: &Record<'_>, rejection: Rejection, identity: Option<Identity>) -> Self {
+    /// Returns the record at `at` of a batch, which was rejected.
+    pub(super) fn new(batch: &IncomingBatch, at: usize, rejection: Rejection, identity: Option<Identity>) -> Self {
+        let incoming = &batch.records[at];
+        let part = |range: &Range<usize>| &batch.bytes[range.clone()];
+        let headers: Vec<_> =
+            incoming.headers.iter().map(|(name, value)| (part(name), value.as_ref().map(part))).collect();
         Self {
-            position: Position { stream: Arc::from(record.stream), offset: record.offset },
+            position: Position {
+                stream: Arc::clone(&batch.stream),
+                incarnation: Arc::clone(&batch.incarnation),
+                offset: incoming.offset,
+            },
             rejection,
             identity,
             sinks: None,
-            record: letter::encode(record),
+            record: letter::encode(&record(batch, incoming), &headers),
         }
     }
 
@@ -122,31 +138,40 @@ impl LetterSealer {
                 letters.push(None);
                 continue;
             }
-            let of_subject = subject.as_ref().and_then(|subject| Some((subject.token(), subject.cipher(0)?)));
-            let key = self.engine.ring().position_key(&record.position);
-            let mut sealed = Vec::with_capacity(record.record.len() + 32);
-            let sealed_by = if let Some((token, cipher)) = of_subject {
-                cipher.seal_letter(&key, &record.record, &mut sealed)?;
-                LetterKey::Subject(*token)
-            } else {
-                let (day, cipher) = self.day(now).await?;
-                cipher.seal_letter(&key, &record.record, &mut sealed)?;
-                LetterKey::Day(day.clone())
-            };
-            let sinks = match &record.sinks {
+            let sinks: Vec<String> = match &record.sinks {
                 None => self.sinks.clone(),
                 Some(missing) => missing.iter().map(|at| self.sinks[*at].clone()).collect(),
             };
+            let reason = record.rejection.reason.code();
+            let digest = letter::digest(&record.record);
+            let key = self.engine.ring().letter_key(&self.pipeline, &record.position, &digest, &sinks);
+            let day;
+            let (sealed_by, cipher) = match subject.as_ref().and_then(|of| Some((*of.token(), of.cipher(0)?))) {
+                Some((token, cipher)) => (LetterKey::Subject(token), cipher),
+                None => {
+                    day = self.day(now).await?;
+                    (LetterKey::Day(day.0.clone()), &day.1)
+                }
+            };
+            let pipeline = &self.pipeline;
+            let context = LetterContext { key: &key, pipeline, position: &record.position, reason, sinks: &sinks };
+            let seal = |content: &[u8]| {
+                let mut sealed = Vec::with_capacity(content.len() + 32);
+                cipher.seal_letter(&context, content, &mut sealed).map(|()| sealed)
+            };
+            let sealed = seal(&record.record)?;
+            let cut = letter::cut(&record.record).map(|cut| seal(&cut)).transpose()?;
             letters.push(Some(Letter {
                 key,
                 pipeline: self.pipeline.clone(),
                 position: record.position.clone(),
-                reason: Cow::Borrowed(record.rejection.reason.code()),
+                reason: Cow::Borrowed(reason),
                 rule: record.rejection.rule.map(Cow::Borrowed),
                 path: record.rejection.path.as_ref().map(ToString::to_string),
                 sinks,
                 sealed_by,
                 sealed,
+                cut,
             }));
         }
         Ok(letters)
@@ -180,7 +205,7 @@ impl LetterSealer {
     }
 
     /// Returns the cipher of the UTC day. Its key is created for the first letter of the day.
-    async fn day(&mut self, now: i64) -> Result<&(String, SubjectCipher), LetterError> {
+    async fn day(&mut self, now: i64) -> Result<(String, SubjectCipher), LetterError> {
         let today = day_of(now);
         if self.day.as_ref().is_none_or(|(day, _)| *day != today) {
             let ring = self.engine.ring();
@@ -192,7 +217,7 @@ impl LetterSealer {
                 with_retries(KEY_STORE, &self.handle, ask).await?.ok_or_else(|| LetterError::DayGone(today.clone()))?;
             self.day = Some((today.clone(), cipher(ring, &context, &wrapped, DAY_CLASS)?));
         }
-        self.day.as_ref().ok_or(LetterError::DayGone(today))
+        self.day.clone().ok_or(LetterError::DayGone(today))
     }
 }
 
@@ -251,6 +276,11 @@ pub async fn open_letter(
             cipher(ring, &WrapContext::Day { pipeline: &letter.pipeline, day }, &wrapped, DAY_CLASS)?
         }
     };
-    let plain = cipher.open_letter(&letter.key, &letter.sealed)?;
-    letter::decode(plain.expose()).map(Some).ok_or(LetterError::NoRecord)
+    let Letter { key, pipeline, position, reason, sinks, .. } = letter;
+    let plain = cipher.open_letter(&LetterContext { key, pipeline, position, reason, sinks }, &letter.sealed)?;
+    match letter::decode(plain.expose()) {
+        Some(Content::Record(record)) => Ok(Some(record)),
+        Some(Content::Cut { length, .. }) => Err(LetterError::Cut(length)),
+        None => Err(LetterError::NoRecord),
+    }
 }

@@ -59,7 +59,7 @@ impl SinkRejections {
                 rejected_ids.push((Arc::clone(&batch.stream), facts.digest));
             }
             let identity = self.engine.identify(&record, &mut self.scratch).ok();
-            records.push(RejectedRecord::new(&record, (*rejection).clone(), identity).missing_in(sinks.clone()));
+            records.push(RejectedRecord::new(batch, *at, (*rejection).clone(), identity).missing_in(sinks.clone()));
         }
         let sealed = self.sealer.seal(&records, now()).await?;
         let sealed: BTreeMap<_, _> = origins.keys().copied().zip(sealed).collect();

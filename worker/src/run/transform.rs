@@ -156,7 +156,7 @@ impl Transformer {
                         }
                     }
                     Ok(outcome) => counts.everywhere(outcome),
-                    Err(rejection) => rejected.push(self.rejected_record(&record, rejection)),
+                    Err(rejection) => rejected.push(self.rejected_record(batch, at, rejection)),
                 }
             }
             ends.push(outgoing.iter().map(|batch| batch.records.len()).collect());
@@ -276,12 +276,12 @@ impl Transformer {
     }
 
     /// Returns the data for a dead letter of the last record.
-    fn rejected_record(&mut self, record: &Record<'_>, rejection: Rejection) -> RejectedRecord {
+    fn rejected_record(&mut self, batch: &IncomingBatch, at: usize, rejection: Rejection) -> RejectedRecord {
         let identity = match self.scratch.who() {
-            Some(_) => self.engine.identify(record, &mut self.scratch).ok(),
+            Some(_) => self.engine.identify(&record(batch, &batch.records[at]), &mut self.scratch).ok(),
             None => None,
         };
-        RejectedRecord::new(record, rejection, identity)
+        RejectedRecord::new(batch, at, rejection, identity)
     }
 }
 

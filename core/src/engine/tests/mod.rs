@@ -267,6 +267,48 @@ fn consent_decides_and_a_deletion_needs_none() {
 }
 
 #[test]
+fn without_consent_an_event_is_denied_whatever_rule_it_breaks() {
+    let mut pipeline = pipeline();
+    pipeline.consent = Some(ConsentRules {
+        purpose: "marketing".to_owned(),
+        path: "/consent/marketing".parse().unwrap(),
+        granted: None,
+    });
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    let mut scratch = Scratch::default();
+    let mut read = |text: &str| match engine.read(&record(text.as_bytes()), NOW, &mut scratch) {
+        Reading::Process(_) => "Process".to_owned(),
+        Reading::Denied => "Denied".to_owned(),
+        Reading::Rejected(rejection) => format!("{rejection}, {}", scratch.who().is_some()),
+    };
+    let rules: [(&str, Value); 4] = [
+        ("/event_id", json!("")),
+        ("/timestamp", json!("yesterday")),
+        ("/user_id", json!({"no": "scalar"})),
+        ("/email", json!("x".repeat(41))),
+    ];
+    let mut broken = 0;
+    for (path, value) in rules {
+        for (consent, denied) in [(json!(true), false), (json!(false), true), (Value::Null, true)] {
+            let mut event = event();
+            event["consent"] = json!({"marketing": consent});
+            event[&path[1..]] = value.clone();
+            let verdict = read(&event.to_string());
+            assert_eq!(verdict == "Denied", denied, "{path}: {verdict}");
+            broken += u32::from(!denied && verdict != "Process");
+        }
+    }
+    assert_eq!(broken, 4);
+    // Consent that is declared twice is granted only if both are.
+    assert_eq!(read(r#"{"consent":{"marketing":true},"consent":{"marketing":false}}"#), "Denied");
+    assert_eq!(read(r#"{"consent":{"marketing":false},"consent":{"marketing":true}}"#), "Denied");
+    assert!(read(r#"{"consent":{"marketing":true},"consent":{"marketing":true}}"#).starts_with("DuplicateKey"));
+    // Where consent can't be read, no subject is named: the letter is sealed with the key of a day.
+    assert_eq!(read(r#"{"user_id":"42","consent":{"marketing":false}"#), "NotJson, false");
+    assert_eq!(read(r#"[{"user_id":"42","consent":{"marketing":true}}]"#), "NotAnObject, false");
+}
+
+#[test]
 fn a_tombstone_deletes_only_where_it_was_declared() {
     let mut pipeline = pipeline();
     let tombstone = Record { stream: "t|0", offset: 7, timestamp: Some(1), key: Some(b"42"), value: None };

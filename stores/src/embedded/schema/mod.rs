@@ -10,10 +10,16 @@ use crate::Fault;
 /// `LETH`; stored in the file's header.
 const APPLICATION_ID: i64 = 0x4c45_5448;
 
-/// Schema version of the tables below. A change needs a migration step for older files.
-const VERSION: i64 = 1;
+/// Schema version: that of the first tables, and one more for each migration.
+const VERSION: i64 = 1 + MIGRATIONS.len() as i64;
 
-/// No column holds the time of a run, so two runs over the same events store the same rows.
+/// The changes of the tables since their first version, in order. None is ever changed.
+const MIGRATIONS: &[&str] = &[
+    // What distinguishes a topic or file from an earlier one of the same name.
+    "ALTER TABLE lethe_dead_letter ADD COLUMN incarnation TEXT NOT NULL DEFAULT ''",
+];
+
+/// The tables of the first version. No column holds the time of a run, so two runs over the same events store the same rows.
 const TABLES: &str = "
 CREATE TABLE lethe_tables (
     table_name TEXT PRIMARY KEY NOT NULL,
@@ -133,17 +139,22 @@ pub(crate) fn check_owner(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Creates the tables in one transaction, so that two processes that open a new file agree.
+/// Creates the tables, or migrates those of an earlier version, in one transaction, so that two
+/// processes that open the file agree.
 pub(crate) fn build(connection: &mut Connection) -> Result<(), Fault> {
     if version(connection)? == VERSION {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if version(&transaction)? != VERSION {
+    let from = version(&transaction)?;
+    if from == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.execute_batch(TABLES)?;
     }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(from - 1).unwrap_or(0)) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
 }

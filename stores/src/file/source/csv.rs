@@ -142,6 +142,7 @@ impl Rows {
                 Scan::Row { .. } | Scan::Malformed | Scan::More => Some(self.bad_line(window, &mut bytes)),
             };
             records.push(Incoming {
+                headers: Vec::new(),
                 value: Some(start..bytes.len()),
                 key: None,
                 offset,

@@ -84,6 +84,7 @@ impl Lines {
         }
         let (length, unreadable) = if too_large { (self.cut(), Some(Reason::TooLarge)) } else { (line.len(), None) };
         Some(Incoming {
+            headers: Vec::new(),
             value: Some(at..at + length),
             key: None,
             offset: offset + at as u64,
@@ -134,6 +135,7 @@ impl Lines {
         let bytes = window.bytes()[..self.cut()].to_vec();
         skip_line(window);
         let record = Incoming {
+            headers: Vec::new(),
             value: Some(0..bytes.len()),
             key: None,
             offset,

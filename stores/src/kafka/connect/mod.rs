@@ -1,6 +1,6 @@
 //! Creates librdkafka clients and records what they log and report.
 
-mod native;
+pub(crate) mod native;
 
 use std::{
     sync::{

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use lethe_core::record::{Incoming, IncomingBatch};
 use rdkafka::{Message, message::BorrowedMessage};
 
+use crate::kafka::connect::native::headers;
+
 /// How much is gathered at most before it is delivered.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Maximum number of records.
     pub records: usize,
-    /// Bytes of keys and values after which no more records are added.
+    /// Bytes of keys, values and headers after which no more records are added.
     pub bytes: usize,
 }
 
@@ -72,19 +74,18 @@ impl Gathered {
             records: Vec::with_capacity(self.room.1),
             next_offset: 0,
         });
-        let bytes = &mut batch.bytes;
-        let mut copy = |part: Option<&[u8]>| {
-            part.map(|part| {
-                let start = bytes.len();
-                bytes.extend_from_slice(part);
-                start..bytes.len()
-            })
+        let (start, bytes) = (batch.bytes.len(), &mut batch.bytes);
+        let mut copy = |part: &[u8]| {
+            let start = bytes.len();
+            bytes.extend_from_slice(part);
+            start..bytes.len()
         };
-        let (key, value) = (copy(message.key()), copy(message.payload()));
-        let size = key.as_ref().map_or(0, ExactSizeIterator::len) + value.as_ref().map_or(0, ExactSizeIterator::len);
+        let (key, value) = (message.key().map(&mut copy), message.payload().map(&mut copy));
+        let headers = headers(message).map(|(name, value)| (copy(name), value.map(&mut copy))).collect();
+        let size = bytes.len() - start;
         let offset = message.offset().max(0).unsigned_abs();
         let timestamp = message.timestamp().to_millis();
-        batch.records.push(Incoming { value, key, offset, timestamp, unreadable: None });
+        batch.records.push(Incoming { value, key, headers, offset, timestamp, unreadable: None });
         batch.next_offset = offset + 1;
         self.records += 1;
         self.bytes += size;
