@@ -12,7 +12,7 @@ use std::{fs, path::PathBuf, sync::OnceLock};
 use lethe_core::reason::Reason;
 use lethe_crds::profile_pipeline::{CsvCell, CsvColumn, FileFormat};
 use lethe_stores::{
-    Source,
+    FilePosition, Source,
     file::{FileSource, FileSourceOptions},
 };
 use libfuzzer_sys::fuzz_target;
@@ -44,7 +44,7 @@ fn options(choice: u8, longest: u8, resume: u64) -> FileSourceOptions {
         };
         options.columns = vec![column("a", Some("b"), CsvCell::Number), column("c", None, CsvCell::Boolean)];
     }
-    options.resume.insert(name, resume);
+    options.resume.insert(name, FilePosition { offset: resume, fingerprint: None });
     options
 }
 

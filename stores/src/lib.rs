@@ -20,7 +20,7 @@ pub mod open;
 #[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
 pub(crate) use contract::Fault;
 pub use contract::{
-    Access, Answer, Bookkeeping, DayKey, DayKeys, DeadLetters, ErrorKind, KeyCheck, KeyEntry, KeyRow, Letter,
-    LetterKey, MasterKeys, Probe, Progress, Records, Sink, Source, StoreError, StoredRecord, SubjectKeys, SubjectWant,
-    Vault,
+    Access, Answer, Bookkeeping, DayKey, DayKeys, DeadLetters, ErrorKind, FilePosition, KeyCheck, KeyEntry, KeyRow,
+    Letter, LetterKey, MasterKeys, Probe, Progress, Records, Restore, Sink, Source, StoreError, StoredRecord,
+    SubjectKeys, SubjectWant, Vault,
 };

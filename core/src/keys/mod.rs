@@ -12,6 +12,7 @@ mod wrapped;
 
 pub use check::KeyRingMismatch;
 pub use name::{KeyName, NotAKeyName};
+pub use pseudonym::FileKey;
 pub use ring::{KeyRing, KeyRingError};
 pub use wrapped::{DataKey, WrapContext, WrapError, WrappedKey};
 

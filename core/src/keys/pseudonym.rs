@@ -16,6 +16,7 @@ pub(super) struct RootKeys {
     alias: MacKey,
     hash: MacKey,
     letter: MacKey,
+    file: MacKey,
 }
 
 /// An audience's key, as one subkey for each purpose.
@@ -32,7 +33,30 @@ impl RootKeys {
             alias: MacKey::of(key, "alias"),
             hash: MacKey::of(key, "hash"),
             letter: MacKey::of(key, "letter"),
+            file: MacKey::of(key, "file"),
         }
+    }
+}
+
+/// A key for fingerprints of files. Without it, a fingerprint tells nothing about what a file holds.
+#[derive(Clone)]
+pub struct FileKey(MacKey);
+
+impl FileKey {
+    /// Returns a key that anyone knows, for fingerprints that are not stored.
+    pub fn public() -> Self {
+        Self(MacKey::of(&[0; 32], "file"))
+    }
+
+    /// Returns the fingerprint of the parts of a file.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.0.mac(parts)
+    }
+}
+
+impl std::fmt::Debug for FileKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FileKey")
     }
 }
 
@@ -70,6 +94,11 @@ impl KeyRing {
             vec![pipeline.as_bytes(), position.stream.as_bytes(), position.incarnation.as_bytes(), &offset, digest];
         parts.extend(sinks.iter().map(String::as_bytes));
         self.root.letter.mac(&parts)
+    }
+
+    /// Returns the key for fingerprints of the files that a pipeline reads and writes.
+    pub fn file_key(&self) -> FileKey {
+        FileKey(self.root.file.clone())
     }
 
     /// Returns the reference of a subject for an audience.

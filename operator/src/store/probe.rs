@@ -204,9 +204,12 @@ fn store_failure(error: &StoreError) -> ProbeResult {
         ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Busy => {
             (Reason::TimedOut, "something listens there and does not answer as this kind of store does")
         }
-        ErrorKind::Rights | ErrorKind::Mismatch | ErrorKind::TooLarge | ErrorKind::Refused | ErrorKind::Internal => {
-            (Reason::Unusable, "the store answers, and can't be used as it is declared")
-        }
+        ErrorKind::Rights
+        | ErrorKind::Mismatch
+        | ErrorKind::Input
+        | ErrorKind::TooLarge
+        | ErrorKind::Refused
+        | ErrorKind::Internal => (Reason::Unusable, "the store answers, and can't be used as it is declared"),
     };
     ProbeResult::failure(reason, message)
 }

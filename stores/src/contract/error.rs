@@ -65,6 +65,8 @@ pub enum ErrorKind {
     Rights,
     /// What exists in the store differs from what is declared. One of the two must be changed.
     Mismatch,
+    /// The data of a source can't be read at all, such as a file in UTF-16.
+    Input,
     /// A record is larger than the store accepts.
     TooLarge,
     /// The store returned an error that a retry can't fix.
@@ -75,7 +77,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds.
-    pub const ALL: [ErrorKind; 12] = [
+    pub const ALL: [ErrorKind; 13] = [
         ErrorKind::Unreachable,
         ErrorKind::Dns,
         ErrorKind::Handshake,
@@ -85,6 +87,7 @@ impl ErrorKind {
         ErrorKind::Login,
         ErrorKind::Rights,
         ErrorKind::Mismatch,
+        ErrorKind::Input,
         ErrorKind::TooLarge,
         ErrorKind::Refused,
         ErrorKind::Internal,
@@ -98,6 +101,7 @@ impl ErrorKind {
             | Self::Login
             | Self::Rights
             | Self::Mismatch
+            | Self::Input
             | Self::TooLarge
             | Self::Refused
             | Self::Internal => false,
@@ -116,6 +120,7 @@ impl ErrorKind {
             Self::Login => "login",
             Self::Rights => "rights",
             Self::Mismatch => "mismatch",
+            Self::Input => "input",
             Self::TooLarge => "too-large",
             Self::Refused => "refused",
             Self::Internal => "internal",

@@ -17,10 +17,13 @@ pub(crate) use error::Fault;
 pub use error::{ErrorKind, StoreError};
 pub use probe::Probe;
 pub use records::{Records, StoredRecord};
-pub use sink::{Answer, Sink};
+pub use sink::{Answer, Restore, Sink};
 pub use source::Source;
+#[cfg(any(feature = "embedded", feature = "cassandra", feature = "mongodb"))]
+pub(crate) use vault::ProgressKind;
 pub use vault::{
-    Bookkeeping, DayKey, DayKeys, KeyCheck, KeyEntry, KeyRow, MasterKeys, Progress, SubjectKeys, SubjectWant, Vault,
+    Bookkeeping, DayKey, DayKeys, FilePosition, KeyCheck, KeyEntry, KeyRow, MasterKeys, Progress, SubjectKeys,
+    SubjectWant, Vault,
 };
 
 /// Whether an absent table, topic or collection may be created.

@@ -3,12 +3,21 @@
 use futures::future::BoxFuture;
 use lethe_core::{outcome::Outcome, reason::Rejection, record::OutgoingBatch};
 
-use crate::StoreError;
+use crate::{FilePosition, StoreError};
 
 /// The result for one record. `Ok` holds `Delivered`, `Deleted`, `Stale` or `Superseded`. `Err`
 /// means that the store can never accept this record (`SinkRefused`): a retry would fail as well. A
 /// rejection names a rule and a declared path, never a value.
 pub type Answer = Result<Outcome, Rejection>;
+
+/// How a sink begins. Both hold what was committed last; `None` if nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// Continue after what was committed last, and discard what was written later.
+    Continue(Option<FilePosition>),
+    /// Discard everything that was written, also what was committed.
+    StartOver(Option<FilePosition>),
+}
 
 /// A destination of events.
 pub trait Sink: Send {
@@ -30,12 +39,13 @@ pub trait Sink: Send {
     /// Returns a mark that is committed together with the source's offset. A sink needs one if it
     /// can't discard by itself what it wrote after the last commit: for a file, the mark is its
     /// length in bytes. Stores return `None`.
-    fn mark(&self) -> Option<u64> {
+    fn mark(&self) -> Option<FilePosition> {
         None
     }
 
-    /// Discards everything that was written after `mark`. Called once, before the first write.
-    fn restore(&mut self, _mark: Option<u64>) -> Result<(), StoreError> {
+    /// Discards what an earlier run wrote and `from` doesn't keep. Called once, before the first
+    /// write. A sink discards nothing but what is recorded as written by it.
+    fn restore(&mut self, _from: Restore) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -4,15 +4,16 @@
 mod fault;
 mod sink;
 mod source;
+mod trail;
 
 #[cfg(test)]
 mod tests;
 
-pub use sink::{Existing, FileSink, FileSinkOptions};
-pub use source::{FileSource, FileSourceOptions};
+pub use sink::{FileSink, FileSinkOptions};
+pub use source::{FileEnd, FileSource, FileSourceOptions, Timestamps, matches};
 
 /// The name of files as a store, in messages and in the register of places.
 const STORE: &str = "file";
 
 /// How many bytes are kept of a record that is too large, at most.
-const CUT: usize = 64 * 1024;
+pub const CUT: usize = 64 * 1024;

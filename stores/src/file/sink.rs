@@ -1,12 +1,14 @@
 //! A file of JSON lines as a sink.
 //!
-//! The length of the file is committed together with the offset of the source. Bytes beyond that
-//! length were not committed and are cut off at the next start. Two writers would cut off each
-//! other's lines, so the file is locked while it is open.
+//! The length of the file is committed together with the offset of the source, with a fingerprint of
+//! what the file holds up to there. Bytes beyond that length were not committed and are cut off at
+//! the next start. A file with another fingerprint is not the one that was written: it is refused,
+//! and never cut or emptied. Two writers would cut off each other's lines, so the file is locked
+//! while it is open.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,28 +16,28 @@ use std::{
 use futures::future::BoxFuture;
 use lethe_core::{
     json::push_string,
+    keys::FileKey,
     outcome::Outcome,
     record::{Body, OutgoingBatch},
 };
 use lethe_crds::profile_pipeline::Compression;
 
 use crate::{
-    Answer, ErrorKind, Sink, StoreError,
-    file::fault::{error, failed, mismatch},
+    Answer, ErrorKind, FilePosition, Restore, Sink, StoreError,
+    file::{
+        fault::{error, failed, mismatch},
+        trail::Trail,
+    },
     instant::rfc3339,
 };
 
 /// Compression level of zstd: its default.
 const ZSTD_LEVEL: i32 = 3;
 
-/// How to treat a file that is not empty although no run of the pipeline has committed any of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Refuse it: it may belong to another program.
-    Refuse,
-    /// Empty it: the pipeline starts over.
-    Truncate,
-}
+/// How every uncompressed line of a file begins that this sink wrote.
+const LINE_START: &[u8] = b"{\"subject_ref\":\"";
+/// How every compressed batch begins.
+const FRAME_START: &[u8] = b"\x28\xb5\x2f\xfd";
 
 /// Options of the sink.
 #[derive(Clone, Debug)]
@@ -44,8 +46,8 @@ pub struct FileSinkOptions {
     pub path: PathBuf,
     /// No compression, or one zstd frame per batch.
     pub compression: Compression,
-    /// How to treat a file with contents if nothing was committed.
-    pub existing: Existing,
+    /// The key for fingerprints of the file.
+    pub key: FileKey,
 }
 
 /// A sink that writes JSON lines to a file.
@@ -54,7 +56,7 @@ pub struct FileSink {
     /// The open and locked file, until it moves into `output`.
     file: Option<File>,
     output: Option<Arc<Mutex<Output>>>,
-    mark: u64,
+    mark: FilePosition,
 }
 
 /// The open file and its state.
@@ -64,6 +66,8 @@ struct Output {
     compression: Compression,
     /// Length of the file after the last durable batch.
     length: u64,
+    trail: Trail,
+    key: FileKey,
 }
 
 impl FileSink {
@@ -88,11 +92,12 @@ impl FileSink {
             _ => {}
         }
         let file = open_locked(path)?;
-        Ok(Self { options, file: Some(file), output: None, mark: 0 })
+        let mark = Trail::default().position(0, &options.key);
+        Ok(Self { options, file: Some(file), output: None, mark })
     }
 
-    fn open(&mut self, mark: Option<u64>) -> Result<Arc<Mutex<Output>>, StoreError> {
-        let FileSinkOptions { path, compression, existing } = &self.options;
+    fn open(&mut self, from: Restore) -> Result<Arc<Mutex<Output>>, StoreError> {
+        let FileSinkOptions { path, compression, key } = &self.options;
         let shown = path.display();
         let trouble = |error: io::Error| failed(format!("open {shown}"), &error);
         let mut file = match self.file.take() {
@@ -100,29 +105,67 @@ impl FileSink {
             None => open_locked(path)?,
         };
         let length = file.metadata().map_err(trouble)?.len();
-        let keep = match (mark, existing) {
-            (Some(mark), _) if length < mark => {
-                return Err(mismatch(format!(
-                    "{shown} has {length} bytes, but {mark} were committed: it was cut or replaced; put it back, or \
-                     start over (--from-start)"
-                )));
-            }
-            (Some(mark), _) => mark,
-            (None, Existing::Refuse) if length > 0 => {
-                return Err(mismatch(format!(
-                    "{shown} is there already, and this pipeline has written nothing of it; name another path, move \
-                     the file away, or start over (--from-start), which empties it"
-                )));
-            }
-            (None, _) => 0,
+        let (Restore::Continue(mark) | Restore::StartOver(mark)) = from;
+        let trail = if length == 0 && matches!(from, Restore::StartOver(_)) {
+            Trail::default()
+        } else {
+            self.written(&mut file, length, mark)?
+        };
+        let (keep, trail) = match (from, mark) {
+            (Restore::Continue(_), Some(mark)) => (mark.offset, trail),
+            (Restore::Continue(_), None) | (Restore::StartOver(_), _) => (0, Trail::default()),
         };
         file.set_len(keep).map_err(trouble)?;
         file.seek(SeekFrom::Start(keep)).map_err(trouble)?;
         file.sync_all().map_err(trouble)?;
         sync_parent(path).map_err(trouble)?;
-        self.mark = keep;
-        let output = Output { file, path: path.clone(), compression: *compression, length: keep };
+        self.mark = trail.position(keep, key);
+        let (path, key) = (path.clone(), key.clone());
+        let output = Output { file, path, compression: *compression, length: keep, trail, key };
         Ok(Arc::new(Mutex::new(output)))
+    }
+
+    /// Reads what lies before the committed mark. Fails unless the file is recorded as written by
+    /// this sink.
+    fn written(&self, file: &mut File, length: u64, mark: Option<FilePosition>) -> Result<Trail, StoreError> {
+        let FileSinkOptions { path, compression, key } = &self.options;
+        let shown = path.display();
+        let trouble = |error: io::Error| failed(format!("read {shown}"), &error);
+        let Some(mark) = mark else {
+            if length == 0 {
+                return Ok(Trail::default());
+            }
+            return Err(mismatch(format!(
+                "{shown} is there already, and this pipeline has written nothing of it; name another path, or move the \
+                 file away"
+            )));
+        };
+        let skip = |file: &mut File, count: u64| file.seek_relative(i64::try_from(count).map_err(io::Error::other)?);
+        file.seek(SeekFrom::Start(0)).map_err(trouble)?;
+        let Some(trail) = Trail::read(file, mark.offset, skip).map_err(trouble)? else {
+            return Err(mismatch(format!(
+                "{shown} has {length} bytes, but {} were committed: it was cut or replaced; put it back, or move it \
+                 away and start over (--from-start)",
+                mark.offset
+            )));
+        };
+        // Of a file without committed bytes, only its beginning tells who wrote it.
+        let starts = match compression {
+            Compression::None => LINE_START,
+            Compression::Zstd => FRAME_START,
+        };
+        let mut first = Vec::new();
+        if mark.offset == 0 {
+            file.seek(SeekFrom::Start(0)).map_err(trouble)?;
+            Read::by_ref(file).take(starts.len() as u64).read_to_end(&mut first).map_err(trouble)?;
+        }
+        if !trail.fits(mark, key) || !starts.starts_with(&first) {
+            return Err(mismatch(format!(
+                "{shown} holds something else than what this pipeline wrote to it: it was replaced; put it back, name \
+                 another path, or move the file away and start over (--from-start)"
+            )));
+        }
+        Ok(trail)
     }
 }
 
@@ -132,7 +175,7 @@ impl Sink for FileSink {
             let output = match &self.output {
                 Some(output) => Arc::clone(output),
                 None => {
-                    let output = self.open(None)?;
+                    let output = self.open(Restore::Continue(None))?;
                     Arc::clone(self.output.insert(output))
                 }
             };
@@ -148,21 +191,21 @@ impl Sink for FileSink {
         })
     }
 
-    fn mark(&self) -> Option<u64> {
+    fn mark(&self) -> Option<FilePosition> {
         Some(self.mark)
     }
 
-    fn restore(&mut self, mark: Option<u64>) -> Result<(), StoreError> {
-        let output = self.open(mark)?;
+    fn restore(&mut self, from: Restore) -> Result<(), StoreError> {
+        let output = self.open(from)?;
         self.output = Some(output);
         Ok(())
     }
 }
 
 impl Output {
-    /// Writes lines after the last durable ones. Returns the length of the file once they are
-    /// durable. After a failure the next call overwrites what this one has written.
-    fn append(&mut self, lines: Vec<u8>) -> Result<u64, StoreError> {
+    /// Writes lines after the last durable ones. Returns the end of the file once they are durable.
+    /// After a failure the next call overwrites what this one has written.
+    fn append(&mut self, lines: Vec<u8>) -> Result<FilePosition, StoreError> {
         let shown = self.path.display();
         let trouble = |error: io::Error| failed(format!("write {shown}"), &error);
         let bytes = match self.compression {
@@ -180,7 +223,8 @@ impl Output {
         };
         write().map_err(trouble)?;
         self.length += bytes.len() as u64;
-        Ok(self.length)
+        self.trail.push(&bytes);
+        Ok(self.trail.position(self.length, &self.key))
     }
 }
 
@@ -265,8 +309,8 @@ mod tests {
 
     use super::*;
 
-    fn options(dir: &Path, compression: Compression, existing: Existing) -> FileSinkOptions {
-        FileSinkOptions { path: dir.join("out.ndjson"), compression, existing }
+    fn options(dir: &Path, compression: Compression) -> FileSinkOptions {
+        FileSinkOptions { path: dir.join("out.ndjson"), compression, key: FileKey::public() }
     }
 
     fn batch(ids: &[&str]) -> OutgoingBatch {
@@ -276,7 +320,7 @@ mod tests {
             batch.bytes.extend_from_slice(id.as_bytes());
             let event_id = start..batch.bytes.len();
             let start = batch.bytes.len();
-            batch.bytes.extend_from_slice(format!("{{\"event_id\":\"{id}\"}}").as_bytes());
+            batch.bytes.extend_from_slice(format!("{{\"subject_ref\":\"{id}\"}}").as_bytes());
             let body = Body::Document(start..batch.bytes.len());
             let subject = Reference([1; 32]);
             batch.records.push(Outgoing { subject, event_id, version: 1, time: 0, offset: 0, expires: None, body });
@@ -300,9 +344,9 @@ mod tests {
     #[test]
     fn documents_and_deletions_become_lines() {
         let dir = tempfile::tempdir().unwrap();
-        let options = options(dir.path(), Compression::None, Existing::Refuse);
+        let options = options(dir.path(), Compression::None);
         let mut sink = FileSink::new(options.clone()).unwrap();
-        sink.restore(None).unwrap();
+        sink.restore(Restore::Continue(None)).unwrap();
         let mut batch = batch(&["a", "b\"c"]);
         batch.records[1].body = Body::Delete;
         let start = batch.bytes.len();
@@ -312,12 +356,12 @@ mod tests {
         let outcomes = block_on(sink.write(&batch)).unwrap();
         assert_eq!(outcomes, [Ok(Outcome::Delivered), Ok(Outcome::Deleted), Ok(Outcome::Delivered)]);
         let lines = format!(
-            "{{\"event_id\":\"a\"}}\n{{\"subject_ref\":\"{}\",\"event_id\":\"b\\\"c\",\
+            "{{\"subject_ref\":\"a\"}}\n{{\"subject_ref\":\"{}\",\"event_id\":\"b\\\"c\",\
              \"event_time\":\"1970-01-01T00:00:00.000Z\",\"deleted\":true}}\n{{   \"x\": \"\\n\" }}\n",
             "01".repeat(32)
         );
         assert_eq!(text(&options.path, Compression::None), lines);
-        assert_eq!(sink.mark(), Some(lines.len() as u64));
+        assert_eq!(sink.mark().unwrap().offset, lines.len() as u64);
     }
 
     proptest! {
@@ -333,28 +377,28 @@ mod tests {
         ) {
             let compression = if zstd { Compression::Zstd } else { Compression::None };
             let dir = tempfile::tempdir().unwrap();
-            let options = options(dir.path(), compression, Existing::Refuse);
+            let options = options(dir.path(), compression);
             let mut sink = FileSink::new(options.clone()).unwrap();
-            sink.restore(None).unwrap();
+            sink.restore(Restore::Continue(None)).unwrap();
             block_on(sink.write(&batch(&["a", "b"]))).unwrap();
-            let mark = sink.mark();
+            let mark = sink.mark().unwrap();
             block_on(sink.write(&batch(&["lost"]))).unwrap();
-            let end = sink.mark().unwrap();
+            let end = sink.mark().unwrap().offset;
             drop(sink);
 
-            let kept = mark.unwrap() + ((end - mark.unwrap()) as f64 * cut) as u64;
+            let kept = mark.offset + ((end - mark.offset) as f64 * cut) as u64;
             let mut file = OpenOptions::new().write(true).open(&options.path).unwrap();
             file.set_len(kept).unwrap();
             file.seek(SeekFrom::End(0)).unwrap();
             file.write_all(&junk).unwrap();
 
             let mut sink = FileSink::new(options.clone()).unwrap();
-            sink.restore(mark).unwrap();
-            prop_assert_eq!(sink.mark(), mark);
+            sink.restore(Restore::Continue(Some(mark))).unwrap();
+            prop_assert_eq!(sink.mark(), Some(mark));
             block_on(sink.write(&batch(&["c"]))).unwrap();
             prop_assert_eq!(
                 text(&options.path, compression),
-                "{\"event_id\":\"a\"}\n{\"event_id\":\"b\"}\n{\"event_id\":\"c\"}\n"
+                "{\"subject_ref\":\"a\"}\n{\"subject_ref\":\"b\"}\n{\"subject_ref\":\"c\"}\n"
             );
         }
     }
@@ -362,38 +406,81 @@ mod tests {
     #[test]
     fn a_write_that_failed_half_way_is_written_over() {
         let dir = tempfile::tempdir().unwrap();
-        let options = options(dir.path(), Compression::None, Existing::Refuse);
+        let options = options(dir.path(), Compression::None);
         let mut sink = FileSink::new(options.clone()).unwrap();
-        sink.restore(None).unwrap();
+        sink.restore(Restore::Continue(None)).unwrap();
         block_on(sink.write(&batch(&["a"]))).unwrap();
         sink.output.as_ref().unwrap().lock().unwrap().file.write_all(b"{\"half\":").unwrap();
         block_on(sink.write(&batch(&["b"]))).unwrap();
-        assert_eq!(text(&options.path, Compression::None), "{\"event_id\":\"a\"}\n{\"event_id\":\"b\"}\n");
+        assert_eq!(text(&options.path, Compression::None), "{\"subject_ref\":\"a\"}\n{\"subject_ref\":\"b\"}\n");
+    }
+
+    /// Returns the error of a sink that begins with `from`. The file must be unchanged.
+    fn refusal(options: &FileSinkOptions, from: Restore) -> String {
+        let before = fs::read(&options.path).unwrap();
+        let error = FileSink::new(options.clone()).unwrap().restore(from).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Mismatch);
+        assert_eq!(fs::read(&options.path).unwrap(), before);
+        error.to_string()
     }
 
     #[test]
-    fn a_file_without_a_commit_is_refused_or_emptied_as_asked() {
+    fn a_file_that_is_not_recorded_as_written_is_never_emptied() {
         let dir = tempfile::tempdir().unwrap();
-        let refuse = options(dir.path(), Compression::None, Existing::Refuse);
-        fs::write(&refuse.path, "mine\n").unwrap();
-        let error = FileSink::new(refuse.clone()).unwrap().restore(None).unwrap_err();
-        assert!(error.to_string().contains("name another path"), "{error}");
-        assert_eq!(fs::read_to_string(&refuse.path).unwrap(), "mine\n");
-        let mut sink = FileSink::new(FileSinkOptions { existing: Existing::Truncate, ..refuse.clone() }).unwrap();
-        sink.restore(None).unwrap();
-        assert_eq!((sink.mark(), fs::read(&refuse.path).unwrap().len()), (Some(0), 0));
+        let options = options(dir.path(), Compression::None);
+        fs::write(&options.path, "mine\n").unwrap();
+        for from in [Restore::Continue(None), Restore::StartOver(None)] {
+            let error = refusal(&options, from);
+            assert!(error.contains("name another path") && !error.contains("--from-start"), "{error}");
+        }
+        // The sink has opened a file at this path before, and committed no line of it.
+        let nothing = Trail::default().position(0, &options.key);
+        // It has committed other lines. A version without fingerprints recorded the length alone.
+        let mut trail = Trail::default();
+        trail.push(b"ours\n");
+        let lines = trail.position(5, &options.key);
+        for mark in [nothing, lines, FilePosition { offset: 6, fingerprint: None }] {
+            for from in [Restore::Continue(Some(mark)), Restore::StartOver(Some(mark))] {
+                assert!(refusal(&options, from).contains("put it back"));
+            }
+        }
+    }
+
+    #[test]
+    fn starting_over_empties_what_the_sink_wrote() {
+        for compression in [Compression::None, Compression::Zstd] {
+            let dir = tempfile::tempdir().unwrap();
+            let options = options(dir.path(), compression);
+            let mut sink = FileSink::new(options.clone()).unwrap();
+            sink.restore(Restore::Continue(None)).unwrap();
+            let opened = sink.mark();
+            block_on(sink.write(&batch(&["a"]))).unwrap();
+            let written = sink.mark();
+            block_on(sink.write(&batch(&["not committed"]))).unwrap();
+            drop(sink);
+            let bytes = fs::read(&options.path).unwrap();
+            let old = written.map(|mark| FilePosition { fingerprint: None, ..mark });
+            for mark in [opened, written, old] {
+                fs::write(&options.path, &bytes).unwrap();
+                let mut sink = FileSink::new(options.clone()).unwrap();
+                sink.restore(Restore::StartOver(mark)).unwrap();
+                assert_eq!((sink.mark(), fs::read(&options.path).unwrap().len()), (opened, 0));
+            }
+            // The file is empty already.
+            FileSink::new(options).unwrap().restore(Restore::StartOver(written)).unwrap();
+        }
     }
 
     #[test]
     fn a_second_writer_is_refused_and_cuts_nothing_off() {
         let dir = tempfile::tempdir().unwrap();
-        let options = options(dir.path(), Compression::None, Existing::Truncate);
+        let options = options(dir.path(), Compression::None);
         let mut sink = FileSink::new(options.clone()).unwrap();
-        sink.restore(None).unwrap();
+        sink.restore(Restore::Continue(None)).unwrap();
         block_on(sink.write(&batch(&["a"]))).unwrap();
         let error = FileSink::new(options.clone()).err().unwrap();
         assert!(error.is_transient() && error.to_string().contains("one writer"), "{error}");
-        assert_eq!(text(&options.path, Compression::None), "{\"event_id\":\"a\"}\n");
+        assert_eq!(text(&options.path, Compression::None), "{\"subject_ref\":\"a\"}\n");
         drop(sink);
         FileSink::new(options).unwrap();
     }
@@ -401,15 +488,17 @@ mod tests {
     #[test]
     fn a_file_shorter_than_its_mark_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sink = FileSink::new(options(dir.path(), Compression::None, Existing::Truncate)).unwrap();
-        assert!(matches!(sink.restore(Some(5)), Err(StoreError { kind: ErrorKind::Mismatch, .. })));
+        let mut sink = FileSink::new(options(dir.path(), Compression::None)).unwrap();
+        let mark = FilePosition { offset: 5, fingerprint: None };
+        let error = sink.restore(Restore::Continue(Some(mark))).unwrap_err();
+        assert!(error.kind == ErrorKind::Mismatch && error.to_string().contains("has 0 bytes"), "{error}");
     }
 
     #[test]
     fn what_can_t_be_a_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: PathBuf| {
-            let options = FileSinkOptions { path, compression: Compression::None, existing: Existing::Refuse };
+            let options = FileSinkOptions { path, compression: Compression::None, key: FileKey::public() };
             FileSink::new(options).err().unwrap().to_string()
         };
         assert!(at(dir.path().to_owned()).contains("is no regular file"));

@@ -2,25 +2,27 @@
 
 use std::path::PathBuf;
 
-use lethe_core::pipeline::{Pipeline, SinkRules, SinkTarget};
+use lethe_core::{
+    keys::FileKey,
+    pipeline::{Pipeline, SinkRules, SinkTarget},
+};
 
 use super::{OpenError, Stores};
 use crate::{
     Sink,
     embedded::{TableOptions, TableSink, ViewColumn},
-    file::{Existing, FileSink, FileSinkOptions},
+    file::{FileSink, FileSinkOptions},
 };
 
-/// Opens the sinks of a pipeline, in their declared order. `existing` decides what happens to a
-/// file that already exists.
+/// Opens the sinks of a pipeline, in their declared order. `key` is for the fingerprints of files.
 pub async fn open_sinks(
     pipeline: &Pipeline,
     stores: &mut Stores<'_>,
-    existing: Existing,
+    key: &FileKey,
 ) -> Result<Vec<Box<dyn Sink>>, OpenError> {
     let mut sinks = Vec::with_capacity(pipeline.sinks.len());
     for sink in &pipeline.sinks {
-        sinks.push(open_one(pipeline, sink, stores, existing).await?);
+        sinks.push(open_one(pipeline, sink, stores, key).await?);
     }
     Ok(sinks)
 }
@@ -29,7 +31,7 @@ async fn open_one(
     pipeline: &Pipeline,
     sink: &SinkRules,
     stores: &mut Stores<'_>,
-    existing: Existing,
+    key: &FileKey,
 ) -> Result<Box<dyn Sink>, OpenError> {
     let what = what(sink);
     match &sink.target {
@@ -39,8 +41,8 @@ async fn open_one(
             Ok(Box::new(TableSink::open(stores.embedded(store, &what)?, &table)?))
         }
         SinkTarget::File { path, compression } => {
-            let path = PathBuf::from(path);
-            Ok(Box::new(FileSink::new(FileSinkOptions { path, compression: *compression, existing })?))
+            let options = FileSinkOptions { path: PathBuf::from(path), compression: *compression, key: key.clone() };
+            Ok(Box::new(FileSink::new(options)?))
         }
         #[cfg(feature = "cassandra")]
         SinkTarget::Cassandra(to) => {

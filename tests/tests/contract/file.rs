@@ -3,8 +3,9 @@
 
 use std::{fs, path::PathBuf};
 
+use lethe_core::keys::FileKey;
 use lethe_crds::profile_pipeline::Compression;
-use lethe_stores::file::{Existing, FileSink, FileSinkOptions};
+use lethe_stores::file::{FileSink, FileSinkOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -36,7 +37,7 @@ impl SinkStore for File {
     async fn open(&self, shape: Shape) -> FileSink {
         assert_eq!(shape, Shape::Append, "a file holds every event");
         let options =
-            FileSinkOptions { path: self.path.clone(), compression: Compression::None, existing: Existing::Refuse };
+            FileSinkOptions { path: self.path.clone(), compression: Compression::None, key: FileKey::public() };
         FileSink::new(options).unwrap()
     }
 

@@ -137,7 +137,7 @@ fn every_bad_event_has_its_reason() {
             format!(r#","email":"a{}@b.ch""#, "\u{301}".repeat(400_000)),
             Rejected("CleanFailed"),
         ),
-        ("more than a mebibyte", format!(r#","name":"{}""#, "x".repeat(1_048_576)), Rejected("TooLarge")),
+        ("more than a mebibyte", format!(r#","name":"{}""#, "x".repeat(1_048_576)), Delivered),
         ("lists 10,000 deep", format!(r#","x":{}"#, deep("[", "]", 10_000)), Rejected("TooDeep")),
         ("objects 10,000 deep", format!(r#","x":{}"#, deep(r#"{"a":"#, "}", 10_000)), Rejected("TooDeep")),
         ("lists 10,000 deep that never end", format!(r#","x":{}"#, "[".repeat(10_000)), Rejected("TooDeep")),
@@ -282,8 +282,88 @@ fn a_line_of_fifty_megabytes_is_one_rejected_event() {
     write!(file, "\"}}\n{}\n", event(2, "")).unwrap();
     let counts = run(&folder).counts();
     assert_eq!((counts.seen("events"), counts.reasons()), ("delivered 2, rejected 1".into(), "TooLarge 1".into()));
-    // The start of the line is kept.
+    // The start of the line is kept, which is no event.
     assert!(fs::metadata(folder.database()).unwrap().len() < 2_000_000);
+    let redriven = finish_within(&mut folder.worker(&["redrive", "-f", ".", "--quiet"]), BOUND).success().out();
+    assert!(redriven.contains("1 kept: only the start of a record"), "{redriven}");
+    assert_eq!(stored(&folder).0.len(), 1);
+}
+
+#[test]
+fn a_byte_order_mark_before_every_line_is_ignored() {
+    let folder = Folder::of_pipeline(PIPELINE);
+    let lines: String = (1..=3).map(|number| format!("\u{feff}{}\r\n", event(number, ""))).collect();
+    folder.write("events.ndjson", lines);
+    assert_eq!(run(&folder).counts().seen("events"), "delivered 3");
+    let folder = csv_folder();
+    let row = |number: usize| format!("\u{feff}{number},2026-11-01T00:00:00Z,p-{number},Anna,1\n");
+    folder.write("people.csv", format!("\u{feff}Number,When,Who,Full name,Score\n{}{}", row(1), row(2)));
+    assert_eq!(run(&folder).counts().seen("events"), "delivered 2");
+    assert_eq!(stored(&folder).0, BTreeMap::new());
+}
+
+#[test]
+fn a_file_in_utf_16_or_with_lone_carriage_returns_is_refused_at_once() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let lines = format!("{}\n{}\n", event(1, ""), event(2, ""));
+    let folder = Folder::of_pipeline(PIPELINE);
+    for (bytes, fix) in [
+        (utf16(&format!("\u{feff}{lines}")), "iconv -f UTF-16 -t UTF-8"),
+        (utf16(&lines), "iconv -f UTF-16LE -t UTF-8"),
+        (lines.replace('\n', "\r").into_bytes(), "tr '\\r' '\\n'"),
+    ] {
+        folder.write("events.ndjson", bytes);
+        let ended = run(&folder);
+        assert_eq!(ended.code, Some(3), "{}", ended.err());
+        assert!(ended.err().contains("events.ndjson") && ended.err().contains(fix), "{}", ended.err());
+    }
+    let rows = "Number,When,Who,Full name,Score\n1,2026-11-01T00:00:00Z,p-1,Anna,1\n";
+    let folder = csv_folder();
+    for (bytes, fix) in [
+        (utf16(&format!("\u{feff}{rows}")), "iconv -f UTF-16 -t UTF-8"),
+        (rows.replace('\n', "\r").into_bytes(), "tr '\\r' '\\n'"),
+        (rows.replace("Anna", "\"Anna\"").replace('\n', "\r").into_bytes(), "tr '\\r' '\\n'"),
+    ] {
+        folder.write("people.csv", bytes);
+        let ended = run(&folder);
+        assert_eq!(ended.code, Some(3), "{}", ended.err());
+        assert!(ended.err().contains("people.csv") && ended.err().contains(fix), "{}", ended.err());
+    }
+}
+
+#[test]
+fn blanks_around_the_names_of_columns_are_ignored() {
+    let folder = csv_folder();
+    folder.write("people.csv", "Number , When,\tWho,Full name ,\"Score\"\n1,2026-11-01T00:00:00Z,p-1,Anna,1.5\n");
+    assert_eq!(run(&folder).counts().seen("events"), "delivered 1");
+    let document: String =
+        dump::open(&folder.database()).query_row("SELECT document FROM events", [], |row| row.get(0)).unwrap();
+    assert!(document.contains("\"name\":\"lethe:") && document.contains("\"score\":"), "{document}");
+}
+
+/// Half of a surrogate pair is no text in any encoding.
+#[test]
+fn half_an_emoji_waits_in_the_dead_letter_and_numbers_keep_their_digits() {
+    let folder = Folder::of_pipeline(&PIPELINE.replace(
+        "    - {path: /note,",
+        "    - {path: /number, category: user.behavior, protect: {keep: {}}}\n    - {path: /note,",
+    ));
+    let digits = [r#","number":1234567890123456789"#, r#","number":9007199254740991.0"#, r#","number":0.10"#];
+    let mut lines: Vec<(&str, Vec<u8>, Answer)> = vec![
+        ("half an emoji", event(1, r#","name":"Ada \ud83d""#).into_bytes(), Rejected("NotJson")),
+        ("the other half", event(2, r#","name":"\ude00""#).into_bytes(), Rejected("NotJson")),
+        ("a whole one", event(3, r#","name":"\ud83d\ude00""#).into_bytes(), Delivered),
+        ("NaN", event(4, r#","number":NaN"#).into_bytes(), Rejected("NotJson")),
+        ("a number beyond floats", event(5, r#","number":1e400"#).into_bytes(), Rejected("NumberOutOfRange")),
+    ];
+    lines.extend(digits.iter().enumerate().map(|(at, more)| ("digits", event(6 + at, more).into_bytes(), Delivered)));
+    answers(&folder, "events.ndjson", b"", &lines);
+    let connection = dump::open(&folder.database());
+    let mut statement = connection.prepare("SELECT document FROM events").unwrap();
+    let documents: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for more in digits {
+        assert!(documents.iter().any(|document| document.contains(&more[1..])), "{more}: {documents:?}");
+    }
 }
 
 #[test]
@@ -359,7 +439,7 @@ fn every_bad_row_has_its_reason() {
         (
             "a cell of two megabytes",
             row(&format!("13,2026-11-01T00:00:00Z,p-13,{},1", "x".repeat(2_000_000))),
-            Rejected("TooLarge"),
+            Delivered,
         ),
         ("a formula", row("14,2026-11-01T00:00:00Z,p-14,=1+1,1"), Delivered),
         ("text after a closing quote", row("15,2026-11-01T00:00:00Z,p-15,\"Anna\"x,1"), Rejected("NotCsv")),

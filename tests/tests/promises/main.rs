@@ -11,5 +11,6 @@ mod canary;
 mod crash;
 mod dump;
 mod examples;
+mod growing;
 mod real_data;
 mod replay;

@@ -5,7 +5,7 @@ use std::{fmt::Display, process::ExitCode};
 use lethe_cli::{Output, output};
 use lethe_core::pipeline::Mistake;
 use lethe_crds::load::LoadError;
-use lethe_stores::{StoreError, open};
+use lethe_stores::{ErrorKind, StoreError, open};
 
 use crate::{
     open::OpenError,
@@ -82,6 +82,9 @@ impl From<LoadError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if error.kind == ErrorKind::Input {
+            return Failure::InvalidInput(error.message);
+        }
         Failure::Store(error)
     }
 }
@@ -89,7 +92,7 @@ impl From<StoreError> for Failure {
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Store(error) => Failure::Store(error),
+            KeyError::Store(error) => error.into(),
             other => Failure::Key(other.to_string()),
         }
     }
@@ -109,7 +112,7 @@ impl From<OpenError> for Failure {
 impl From<open::OpenError> for Failure {
     fn from(error: open::OpenError) -> Self {
         match error {
-            open::OpenError::Store(error) => Failure::Store(error),
+            open::OpenError::Store(error) => error.into(),
             open::OpenError::Undeclared(_) => Failure::Usage(error.to_string()),
             open::OpenError::Secret { .. } | open::OpenError::NotLive { .. } => {
                 Failure::InvalidInput(error.to_string())
@@ -122,7 +125,7 @@ impl From<open::OpenError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Store(error) => Failure::Store(error),
+            RunError::Store(error) => error.into(),
             RunError::Key(error) => error.into(),
             RunError::Undelivered { .. } => Failure::Undelivered(error.to_string()),
             other => Failure::other(other),

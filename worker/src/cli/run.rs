@@ -40,7 +40,7 @@ pub(super) struct Run {
     until_end: bool,
 
     /// Discard the committed position and read from the start. Stores are not emptied: an event
-    /// that they hold already changes nothing. Output files are emptied.
+    /// that they hold already changes nothing. Output files are emptied, if the pipeline wrote them.
     #[arg(long)]
     from_start: bool,
 
@@ -132,6 +132,7 @@ impl Run {
                     "seconds": report.took.as_secs_f64(),
                     "expiredRecords": expired.records,
                     "deadletterExpired": expired.letters,
+                    "replacedFiles": report.replaced,
                 })
             ),
         }
@@ -179,6 +180,9 @@ fn text(name: &str, report: &Report) -> String {
     let mut out = format!("{name}: {} events in {seconds:.1} s, {}/s\n\n", number(counts.events), number(rate));
     out.push_str(&outcomes(&counts.sinks));
     out.push_str(&reasons(&counts.rejected));
+    for file in &report.replaced {
+        out.push_str(&format!("\n{file} is another file than before: it was read from its start\n"));
+    }
     out
 }
 

@@ -2,6 +2,7 @@
 
 mod housekeeper;
 mod keys;
+mod same_file;
 mod surroundings;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ pub use housekeeper::{Expired, Housekeeper};
 pub(crate) use keys::may_read;
 pub use keys::{find_ring, find_ring_of, read_ring};
 use lethe_core::{
-    keys::{KeyRing, KeyRingError, KeyRingMismatch},
+    keys::{FileKey, KeyRing, KeyRingError, KeyRingMismatch},
     pipeline::{Checked, Mistake, Pipeline},
 };
 use lethe_crds::{
@@ -19,8 +20,8 @@ use lethe_crds::{
 };
 pub use lethe_stores::open::Stores;
 use lethe_stores::{
-    Access, Progress, StoreError, Vault,
-    file::{Existing, FileSource},
+    Access, StoreError, Vault,
+    file::{FileSource, FileSourceOptions, Timestamps},
     open::{OpenedSource, check_dead_letters, check_sink, open_dead_letters, open_sinks, open_source},
 };
 use sha2::{Digest, Sha256};
@@ -29,7 +30,7 @@ pub use surroundings::NamespaceObjects;
 use crate::{
     clock::now,
     observe::{PipelineInfo, SourceInfo},
-    run::{EventSource, Job},
+    run::{EventSource, FileRange, Job},
 };
 
 /// Why a pipeline can't be opened.
@@ -147,7 +148,9 @@ pub fn find<'r>(resources: &'r Resources, name: Option<&str>) -> Result<&'r Prof
 /// Checks a pipeline and its references.
 pub fn check(resources: &Resources, pipeline: &ProfilePipeline) -> Result<Checked, OpenError> {
     let namespace = pipeline.metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-    Pipeline::check(pipeline, &NamespaceObjects { resources, namespace }).map_err(OpenError::Mistakes)
+    let checked = Pipeline::check(pipeline, &NamespaceObjects { resources, namespace }).map_err(OpenError::Mistakes)?;
+    let mistakes = same_file::check(resources, &checked.pipeline);
+    if mistakes.is_empty() { Ok(checked) } else { Err(OpenError::Mistakes(mistakes)) }
 }
 
 /// Opens the keys and stores of a pipeline for reading what it has written. Creates and records
@@ -189,9 +192,8 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
         pipeline_access
     };
     let PipelineAccess { pipeline, warnings, ring, vault, mut stores } = pipeline_access;
-    let id = pipeline.id();
     // The source first, so that no table is created if it can't be read.
-    let source = event_source(&pipeline, &stores, options).await?;
+    let source = event_source(&pipeline, &stores, ring.file_key(), options).await?;
     let Some(dead_letter) = &pipeline.dead_letter else {
         return Err(OpenError::Undeclared(
             "the pipeline has no deadLetter, and an event that breaks a rule must not be lost".to_owned(),
@@ -201,16 +203,11 @@ pub async fn open(resources: &Resources, name: Option<&str>, options: &OpenOptio
     let sinks = if options.dry_run {
         Vec::new()
     } else {
-        vault.register(id.clone(), pipeline.places()).await?;
-        let existing = if options.from_start { Existing::Truncate } else { Existing::Refuse };
-        open_sinks(&pipeline, &mut stores, existing).await?
+        vault.register(pipeline.id(), pipeline.places()).await?;
+        open_sinks(&pipeline, &mut stores, &ring.file_key()).await?
     };
-    if options.from_start {
-        // Only now, since the sinks hold locks on their files and no other run is active.
-        vault.forget(id).await?;
-    }
     let housekeeper = Housekeeper::new(&pipeline, stores.opened(), Arc::clone(&vault), Arc::clone(&letters));
-    let job = Job { ring: Arc::new(ring), vault, letters, sinks, pipeline };
+    let job = Job { ring: Arc::new(ring), vault, letters, sinks, pipeline, from_start: options.from_start };
     Ok(Opened { job, source, housekeeper, warnings })
 }
 
@@ -247,7 +244,7 @@ pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Res
         Ok(None) => {}
         Err(error) => wrong.push(error.into()),
     }
-    wrong.extend(event_source(&pipeline, &stores, &OpenOptions::default()).await.err());
+    wrong.extend(event_source(&pipeline, &stores, FileKey::public(), &OpenOptions::default()).await.err());
     if let Some(rules) = &pipeline.dead_letter {
         wrong.extend(check_dead_letters(&rules.target, &mut stores).await.err().map(OpenError::from));
     }
@@ -267,16 +264,27 @@ pub fn in_cluster() -> bool {
 async fn event_source(
     pipeline: &Pipeline,
     stores: &Stores<'_>,
+    key: FileKey,
     options: &OpenOptions,
 ) -> Result<EventSource, OpenError> {
     #[cfg(not(feature = "kafka"))]
     let _ = options;
     Ok(match open_source(&pipeline.source, stores, now()).await? {
-        OpenedSource::Files(options) => EventSource::Files(Box::new(move |progress: &Progress| {
-            let mut options = options.clone();
-            options.resume.clone_from(&progress.offsets);
-            Ok(Box::new(FileSource::open(options)?))
-        })),
+        OpenedSource::Files(options) => {
+            let timestamps = if pipeline.event.time.is_some() { Timestamps::Absent } else { Timestamps::Modified };
+            let options = FileSourceOptions { key, timestamps, ..options };
+            EventSource::Files(Box::new(move |range: FileRange<'_>| {
+                let options = options.clone();
+                Ok(Box::new(match range {
+                    FileRange::After { positions, end } => {
+                        FileSource::open(FileSourceOptions { resume: positions.clone(), end, ..options })?
+                    }
+                    FileRange::Before { name, offset, records } => {
+                        FileSource::open_before(options, name, offset, records)?
+                    }
+                }))
+            }))
+        }
         #[cfg(feature = "kafka")]
         OpenedSource::Topic { connection, topic, group, from_earliest } => {
             let options = lethe_stores::kafka::ConsumerOptions {

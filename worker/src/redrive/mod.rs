@@ -57,6 +57,8 @@ pub struct Redriven {
     /// Kept because they can't be opened: they are damaged, or their key is missing without an
     /// erasure.
     pub unopened: u64,
+    /// Kept because they hold only the start of a record that was too large to be read.
+    pub cut: u64,
     /// Kept because no sink that lacks them is declared any more.
     pub without_sink: u64,
     /// Outcomes of the processed letters, at the sinks that lacked them. In a dry run `delivered`
@@ -67,7 +69,7 @@ pub struct Redriven {
 impl Redriven {
     /// Returns the number of letters that were kept.
     pub fn kept(&self) -> u64 {
-        self.rejected.values().sum::<u64>() + self.unopened + self.without_sink
+        self.rejected.values().sum::<u64>() + self.unopened + self.cut + self.without_sink
     }
 }
 
@@ -191,6 +193,7 @@ fn with_sinks(job: &Job, sinks: Vec<Box<dyn Sink>>) -> Job {
         vault: Arc::clone(&job.vault),
         letters: Arc::clone(&job.letters),
         sinks,
+        from_start: false,
     }
 }
 
@@ -227,6 +230,7 @@ impl LetterReader {
             let record = open_letter(&letter, self.engine.ring(), space, &*self.vault).await;
             match record {
                 Ok(Some(_)) if !lacking.contains(&true) => done.without_sink += 1,
+                Ok(Some(record)) if reprocess::is_cut(&letter, &record) => done.cut += 1,
                 Ok(Some(record)) => opened.push(OpenedLetter { letter, lacking, record }),
                 Ok(None) => {
                     done.fenced += 1;

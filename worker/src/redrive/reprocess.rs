@@ -4,17 +4,19 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use lethe_core::{
     engine::{Engine, Written},
+    letter::OwnedRecord,
     outcome::Outcome,
     reason::Reason,
     record::{Incoming, IncomingBatch, OutgoingBatch, Position},
 };
+use lethe_stores::{Letter, file::CUT};
 use tokio::runtime::Handle;
 
 use super::OpenedLetter;
 use crate::{
     clock::now,
     counts::{Counts, SinkCounts},
-    run::{Job, RunError, RunHandle, Transformer},
+    run::{CUT_RULE, Job, RunError, RunHandle, Transformer},
 };
 
 /// Processes original records again.
@@ -151,7 +153,7 @@ fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
             headers: record.headers.iter().map(|(name, value)| (push(name), value.as_ref().map(&mut push))).collect(),
             offset: letter.position.offset,
             timestamp: record.timestamp,
-            unreadable: unreadable(&letter.reason),
+            unreadable: unreadable(letter),
         })
         .collect();
     let position = chunk.first().map(|one| one.letter.position.clone());
@@ -160,7 +162,18 @@ fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
 }
 
 /// Returns the reason if the source itself could not read the record. Such a letter holds raw
-/// bytes, possibly truncated, and no event. No change of the manifest makes them readable.
-fn unreadable(reason: &str) -> Option<Reason> {
-    [Reason::RowLength, Reason::NotCsv, Reason::TooLarge].into_iter().find(|known| known.code() == reason)
+/// bytes and no event. No change of the manifest makes them readable.
+fn unreadable(letter: &Letter) -> Option<Reason> {
+    [Reason::RowLength, Reason::NotCsv].into_iter().find(|known| known.code() == letter.reason)
+}
+
+/// Returns whether a letter holds only the start of its record. A record that was too large to be
+/// written is whole, and may be redriven. Earlier versions recorded no rule.
+pub(super) fn is_cut(letter: &Letter, record: &OwnedRecord) -> bool {
+    let is_short = || record.value.as_ref().is_some_and(|value| value.len() <= CUT);
+    letter.reason == Reason::TooLarge.code()
+        && match letter.rule.as_deref() {
+            Some(rule) => rule == CUT_RULE,
+            None => is_short(),
+        }
 }

@@ -9,12 +9,12 @@ use std::{
 
 use futures::future::try_join_all;
 use lethe_core::{outcome::Outcome, reason::Rejection, record::OutgoingBatch};
-use lethe_stores::{Answer, DeadLetters, Progress, Sink, StoreError, Vault};
+use lethe_stores::{Answer, DeadLetters, FilePosition, Progress, Restore, Sink, StoreError, Vault};
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use super::{
     Job, RunError, RunHandle, Transformed,
-    message::CommitTarget,
+    message::{CommitTarget, SourceBatch},
     retry::with_retries,
     sink_rejections::SinkRejections,
     sink_task::{self, SinkReply, write},
@@ -55,8 +55,22 @@ impl Deliverer {
     /// a run that is killed before its first batch then knows which part of a file it wrote itself.
     pub(crate) async fn restore(&mut self, progress: &Progress) -> Result<(), StoreError> {
         for (name, sink) in &mut self.sinks {
-            sink.restore(progress.marks.get(name).copied())?;
+            sink.restore(Restore::Continue(progress.marks.get(name).copied()))?;
         }
+        self.commit_restored().await
+    }
+
+    /// Discards what the sinks wrote and the progress. The record of what they wrote goes last, so
+    /// that a run that is killed can be started over again.
+    pub(crate) async fn start_over(&mut self, progress: &Progress) -> Result<(), StoreError> {
+        for (name, sink) in &mut self.sinks {
+            sink.restore(Restore::StartOver(progress.marks.get(name).copied()))?;
+        }
+        self.vault.forget(self.id.clone()).await?;
+        self.commit_restored().await
+    }
+
+    async fn commit_restored(&self) -> Result<(), StoreError> {
         let marks = self.marks();
         if marks.is_empty() {
             return Ok(());
@@ -64,7 +78,7 @@ impl Deliverer {
         self.vault.commit(self.id.clone(), Progress { marks, ..Progress::default() }).await
     }
 
-    fn marks(&self) -> BTreeMap<String, u64> {
+    fn marks(&self) -> BTreeMap<String, FilePosition> {
         self.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), sink.mark()?))).collect()
     }
 
@@ -260,12 +274,16 @@ impl Completion {
     /// Commits marks together with the offsets that the key store holds, and before a group's
     /// offsets. A file that is truncated too little repeats lines; one that is truncated too much
     /// would lose them.
-    async fn commit(&self, transformed: &Transformed, marks: &[Option<u64>]) -> Result<(), StoreError> {
-        let marks: BTreeMap<String, u64> =
+    async fn commit(&self, transformed: &Transformed, marks: &[Option<FilePosition>]) -> Result<(), StoreError> {
+        let marks: BTreeMap<String, FilePosition> =
             self.names.iter().zip(marks).filter_map(|(name, mark)| Some((name.clone(), (*mark)?))).collect();
-        let in_vault = transformed.batches.iter().filter(|source| matches!(source.commit_to, CommitTarget::Vault));
-        let offsets: BTreeMap<String, u64> =
-            in_vault.map(|source| (source.batch.stream.to_string(), source.batch.next_offset)).collect();
+        let position = |source: &SourceBatch| match source.commit_to {
+            CommitTarget::Vault(position) => Some((source.batch.stream.to_string(), position)),
+            CommitTarget::Nowhere => None,
+            #[cfg(feature = "kafka")]
+            CommitTarget::Group(_) => None,
+        };
+        let offsets: BTreeMap<String, FilePosition> = transformed.batches.iter().filter_map(position).collect();
         if offsets.is_empty() && marks.is_empty() {
             return Ok(());
         }

@@ -1,12 +1,12 @@
 //! The thread that reads files.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lethe_stores::Progress;
+use lethe_stores::{FilePosition, file::FileEnd};
 use tokio::sync::mpsc;
 
 use super::{
-    BATCH, OpenSource, RunError, RunHandle,
+    BATCH, FileRange, OpenSource, RunError, RunHandle,
     message::{CommitTarget, Message, SourceBatch},
     refill,
 };
@@ -17,30 +17,42 @@ const POLL_INTERVAL: Duration = Duration::from_millis(300);
 /// Reads files from the committed offsets.
 pub(super) struct FileReader {
     pub(super) open: OpenSource,
-    pub(super) progress: Progress,
-    pub(super) dedupes: bool,
-    pub(super) follow: bool,
+    /// Positions of files that an earlier run read, and this one did not read from yet.
+    pub(super) resumed: BTreeMap<String, FilePosition>,
+    /// Ids that dedupe remembers, at most. `None` without dedupe.
+    pub(super) dedupe_ids: Option<usize>,
+    pub(super) end: FileEnd,
     pub(super) handle: Arc<RunHandle>,
 }
 
 impl FileReader {
     pub(super) fn read(&mut self, batches: &mpsc::Sender<Message>) -> Result<(), RunError> {
-        if self.dedupes {
-            refill::refill(&mut self.open, &self.progress, &self.handle, batches)?;
-        }
+        let mut source = (self.open)(FileRange::After { positions: &self.resumed, end: self.end })?;
         loop {
-            let mut source = (self.open)(&self.progress)?;
-            let total = source.total_bytes().unwrap_or(0);
             while !self.handle.is_stopping() {
-                let Some(batch) = source.next_batch(BATCH)? else { break };
+                let batch = source.next_batch(BATCH)?;
+                let replaced = source.take_replaced();
+                self.resumed.retain(|name, _| !replaced.contains(name));
+                self.handle.files_replaced(replaced);
+                let Some(batch) = batch else { break };
+                let total = source.total_bytes().unwrap_or(0);
                 self.handle.instruments.run_state.set_file_progress(source.bytes_read(), total);
-                self.progress.offsets.insert(batch.stream.to_string(), batch.next_offset);
-                let batch = SourceBatch { batch, commit_to: CommitTarget::Vault };
+                if let Some(position) = self.resumed.remove(&*batch.stream)
+                    && let Some(records) = self.dedupe_ids
+                    && let Some(first) = batch.records.first()
+                {
+                    // A line that grew since an earlier run took it is not known as a whole.
+                    let offset = position.offset.min(first.offset);
+                    let range = FileRange::Before { name: &batch.stream, offset, records };
+                    refill::refill(&mut self.open, range, &self.handle, batches)?;
+                }
+                let commit_to = source.position().map_or(CommitTarget::Nowhere, CommitTarget::Vault);
+                let batch = SourceBatch { batch, commit_to };
                 if batches.blocking_send(Message::Batches(vec![batch])).is_err() {
                     return Ok(());
                 }
             }
-            if !self.follow || self.handle.is_stopping() {
+            if self.end == FileEnd::Final || self.handle.is_stopping() {
                 return Ok(());
             }
             std::thread::sleep(POLL_INTERVAL);

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use lethe_core::record::IncomingBatch;
+use lethe_stores::FilePosition;
 
 /// Where the offset of a batch is committed once every sink and the dead letter have acknowledged
 /// it.
 #[derive(Clone, Debug)]
 pub enum CommitTarget {
-    /// In the key store's bookkeeping, as the batch's next offset.
-    Vault,
+    /// In the key store's bookkeeping, as the position after the batch.
+    Vault(FilePosition),
+    /// Nowhere: a later run can't continue the stream (standard input, a pipe).
+    Nowhere,
     /// In the consumer group of a topic.
     #[cfg(feature = "kafka")]
     Group(lethe_core::ack::Ticket),

@@ -20,7 +20,11 @@ mod topic;
 mod transform;
 mod window;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 pub(crate) use deliver::Deliverer;
 use files::FileReader;
@@ -29,7 +33,7 @@ use lethe_core::{
     keys::KeyRing,
     pipeline::Pipeline,
 };
-use lethe_stores::{DeadLetters, Progress, Sink, Source, StoreError, Vault};
+use lethe_stores::{DeadLetters, FilePosition, Progress, Sink, Source, StoreError, Vault, file::FileEnd};
 use letters::LetterSealer;
 pub(crate) use letters::expire_before;
 pub use letters::{LetterError, open_letter};
@@ -41,6 +45,7 @@ pub use subject_keys::KeyError;
 use tokio::{runtime::Handle, sync::mpsc};
 #[cfg(feature = "kafka")]
 pub use topic::TopicSource;
+pub(crate) use transform::CUT_RULE;
 pub use transform::{Transformed, Transformer};
 
 use crate::{counts::Counts, observe::Phase};
@@ -64,6 +69,8 @@ pub struct Job {
     pub letters: Arc<dyn DeadLetters>,
     /// Its sinks, in the order of the pipeline.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Whether a run discards the committed progress, and what the sinks hold of it.
+    pub from_start: bool,
 }
 
 /// A source that is not open yet.
@@ -113,24 +120,53 @@ pub struct Report {
     pub counts: Counts,
     /// How long it took.
     pub took: std::time::Duration,
+    /// Files that were other ones than before, and were read from their start.
+    pub replaced: BTreeSet<String>,
 }
 
-/// Opens a source at the given offsets. Called on the thread that reads it.
-pub type OpenSource = Box<dyn FnMut(&Progress) -> Result<Box<dyn Source>, StoreError> + Send>;
+/// What to read of the files.
+#[derive(Clone, Copy, Debug)]
+pub enum FileRange<'p> {
+    /// Everything after these positions, and of other files everything.
+    After {
+        /// Positions by file name.
+        positions: &'p BTreeMap<String, FilePosition>,
+        /// What follows the end of a file.
+        end: FileEnd,
+    },
+    /// Records of one file before an offset: the last ones, at least so many.
+    Before {
+        /// Name of the file.
+        name: &'p str,
+        /// The offset.
+        offset: u64,
+        /// The number of records.
+        records: usize,
+    },
+}
+
+/// Opens files as a source. Called on the thread that reads them.
+pub type OpenSource = Box<dyn FnMut(FileRange<'_>) -> Result<Box<dyn Source>, StoreError> + Send>;
 
 /// Runs a pipeline until its source ends, or until [`RunHandle::stop`] is called. With `follow`,
 /// waits for more records at the end of the source.
 pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHandle>) -> Result<Report, RunError> {
     let started = Instant::now();
     let id = job.pipeline.id();
-    let progress = job.vault.progress(id.clone()).await?;
+    let mut progress = job.vault.progress(id.clone()).await?;
+    let from_start = job.from_start;
     let engine = Arc::new(Engine::new(&job.pipeline, Arc::clone(&job.ring))?);
     let dedupe = job.pipeline.dedupe;
     let mut transformer = Transformer::new(&job, Arc::clone(&engine), Handle::current(), Arc::clone(&handle));
     let sealer = LetterSealer::new(&job, Arc::clone(&engine), Arc::clone(&handle));
     let sink_rejections = SinkRejections::new(engine, sealer, transformer.rejected_ids());
     let mut deliverer = Deliverer::new(job, Arc::clone(&handle));
-    deliverer.restore(&progress).await?;
+    if from_start {
+        deliverer.start_over(&progress).await?;
+        progress = Progress::default();
+    } else {
+        deliverer.restore(&progress).await?;
+    }
     handle.instruments.run_state.stores_opened();
     handle.instruments.run_state.set_phase(Phase::Running);
 
@@ -143,7 +179,9 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
         EventSource::Files(open) => {
             drop(known);
             let handle = Arc::clone(&handle);
-            let mut reader = FileReader { open, progress, dedupes: dedupe.is_some(), follow, handle };
+            let dedupe_ids = dedupe.map(|rules| rules.max_ids);
+            let end = if follow { FileEnd::Grows } else { FileEnd::Final };
+            let mut reader = FileReader { open, resumed: progress.offsets, dedupe_ids, end, handle };
             tokio::task::spawn_blocking(move || reader.read(&batches))
         }
         #[cfg(feature = "kafka")]
@@ -155,8 +193,8 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
                 dedupe_ids: dedupe.map(|rules| rules.max_ids),
                 known,
                 handle: Arc::clone(&handle),
-                ends: std::collections::BTreeMap::new(),
-                positions: std::collections::BTreeMap::new(),
+                ends: BTreeMap::new(),
+                positions: BTreeMap::new(),
                 last_report: Instant::now(),
             };
             tokio::task::spawn_blocking(move || reader.read(&batches))
@@ -187,7 +225,7 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
     });
     let mut counts = Counts::default();
     let acknowledge = |commit_to: &CommitTarget| match commit_to {
-        CommitTarget::Vault => {}
+        CommitTarget::Vault(_) | CommitTarget::Nowhere => {}
         #[cfg(feature = "kafka")]
         CommitTarget::Group(ticket) => flow.acknowledge(ticket),
     };
@@ -202,5 +240,5 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
     transform_task?;
     reader_task?;
     handle.instruments.run_state.set_phase(Phase::Stopped);
-    Ok(Report { counts, took: started.elapsed() })
+    Ok(Report { counts, took: started.elapsed(), replaced: handle.replaced_files() })
 }

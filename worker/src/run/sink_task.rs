@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use lethe_core::record::{Body, OutgoingBatch};
-use lethe_stores::{Answer, Sink, StoreError};
+use lethe_stores::{Answer, FilePosition, Sink, StoreError};
 use tokio::sync::mpsc;
 
 use super::{RunHandle, Transformed, retry::Backoff};
@@ -21,7 +21,7 @@ pub(super) struct SinkReply {
     pub(super) sink: usize,
     pub(super) answers: Result<Vec<Answer>, StoreError>,
     /// The sink's mark after the batch.
-    pub(super) mark: Option<u64>,
+    pub(super) mark: Option<FilePosition>,
 }
 
 /// Writes to one sink until there are no more batches, or until an error that is not transient.

@@ -34,6 +34,9 @@ use crate::{
 /// The thread is stuck if a batch takes longer, not counting waits for stores.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The rule of a record that the source has cut because it is too large.
+pub(crate) const CUT_RULE: &str = "cut";
+
 /// Streams and ids of events that a sink rejected after they were sent.
 pub(super) type RejectedIds = Arc<Mutex<Vec<(Arc<str>, IdDigest)>>>;
 
@@ -233,7 +236,8 @@ impl Transformer {
     ) -> Result<Result<Outcome, Rejection>, RunError> {
         if let Some(reason) = batch.records[at].unreadable {
             self.scratch.forget();
-            return Ok(Err(Rejection::whole(reason)));
+            let rule = (reason == Reason::TooLarge).then_some(CUT_RULE);
+            return Ok(Err(Rejection { rule, ..Rejection::whole(reason) }));
         }
         let facts = match self.engine.read(record, now, &mut self.scratch) {
             Reading::Process(facts) => facts,

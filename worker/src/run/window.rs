@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use lethe_stores::Answer;
+use lethe_stores::{Answer, FilePosition};
 
 use super::{Transformed, message::CommitTarget};
 
@@ -18,7 +18,7 @@ pub(super) struct InFlightBatch {
     /// The answers of each sink.
     pub answers: Vec<Option<Vec<Answer>>>,
     /// The mark of each sink after the batch, for sinks that have marks.
-    pub marks: Vec<Option<u64>>,
+    pub marks: Vec<Option<FilePosition>>,
     /// Whether its dead letters are written.
     pub dead_letters_written: bool,
 }
@@ -41,7 +41,7 @@ impl InFlightBatch {
     /// Returns whether it may be committed before earlier batches. The offsets of a group are
     /// ordered when they are acknowledged; marks and the offsets of files are not.
     fn may_commit_out_of_order(&self) -> bool {
-        let in_vault = self.transformed.batches.iter().any(|part| matches!(part.commit_to, CommitTarget::Vault));
+        let in_vault = self.transformed.batches.iter().any(|part| matches!(part.commit_to, CommitTarget::Vault(_)));
         !in_vault && self.marks.iter().all(Option::is_none)
     }
 }
@@ -99,7 +99,8 @@ mod tests {
             records: vec![],
             next_offset: 1,
         };
-        let batches = if in_vault { vec![SourceBatch { batch, commit_to: CommitTarget::Vault }] } else { vec![] };
+        let commit_to = CommitTarget::Vault(FilePosition { offset: 1, fingerprint: None });
+        let batches = if in_vault { vec![SourceBatch { batch, commit_to }] } else { vec![] };
         let counts = Counts { events, ..Counts::default() };
         let transformed = Transformed { batches, outgoing: vec![], ends: vec![], letters: vec![], counts };
         InFlightBatch {
@@ -133,7 +134,8 @@ mod tests {
     fn a_batch_with_a_mark_is_committed_in_order() {
         let mut window = Window::default();
         window.insert(1, in_flight(1, false, false));
-        window.insert(2, InFlightBatch { marks: vec![Some(40)], ..in_flight(1, false, true) });
+        let mark = FilePosition { offset: 40, fingerprint: None };
+        window.insert(2, InFlightBatch { marks: vec![Some(mark)], ..in_flight(1, false, true) });
         assert!(window.take_written().is_none());
     }
 

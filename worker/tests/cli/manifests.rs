@@ -48,3 +48,29 @@ fn plan_shows_every_field_in_every_sink() {
     assert_eq!(folder.fails(&["plan", "-f", LAPTOP, "absent"]).0, 2);
     assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was made");
 }
+
+#[test]
+fn what_kubectl_gives_back_and_files_of_other_systems_are_read() {
+    let folder = Folder::new();
+    let read = |name: &str| fs::read_to_string(format!("{LAPTOP}/{name}")).unwrap();
+    let (pipeline, store) = (read("pipeline.yaml"), read("store.yaml"));
+    let server =
+        "metadata:\n  uid: 0b5f\n  generation: 3\n  managedFields: [{manager: kubectl, fieldsV1: {\"f:spec\": {}}}]\n";
+    let item = |text: &str| {
+        let text = text.replace("metadata:\n", server);
+        let lines: String = text.lines().map(|line| format!("  {line}\n")).collect();
+        format!("-\n{lines}  status: {{observedGeneration: 3}}\n")
+    };
+    assert!(pipeline.contains("\nmetadata:\n") && !item(&pipeline).contains("metadata:\n    name"));
+    let got = format!(
+        "apiVersion: v1\nkind: List\nmetadata: {{resourceVersion: \"\"}}\nitems:\n{}{}",
+        item(&pipeline),
+        item(&store)
+    );
+    let odd = format!("\u{feff}# only a comment\n---\n---\n{store}\n...\n---\n{pipeline}").replace('\n', "\r\n");
+    for (name, text) in [("got.yaml", got), ("odd.yaml", odd)] {
+        fs::write(folder.path().join(name), text).unwrap();
+        let answer = folder.ok(&["lint", "-f", name]);
+        assert!(answer.contains("0 errors") && answer.contains("1 pipeline, 1 store"), "{name}: {answer}");
+    }
+}

@@ -10,11 +10,11 @@ use std::{
 
 use lethe_core::{keys::KeyRing, outcome::Outcome, record::IncomingBatch};
 use lethe_crds::load::{Resources, read_paths};
-use lethe_stores::{ErrorKind, Source, StoreError};
+use lethe_stores::{ErrorKind, FilePosition, Source, StoreError};
 use lethe_worker::{
     open::{OpenOptions, Opened, open, pipeline_info},
     redrive::{RedriveOptions, Redriven, redrive},
-    run::{EventSource, OpenSource, Report, RunError, RunHandle, run},
+    run::{EventSource, FileRange, OpenSource, Report, RunError, RunHandle, run},
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
@@ -191,9 +191,8 @@ impl PipelineFixture {
         then: impl FnMut() -> Result<(), StoreError> + Clone + Send + 'static,
     ) -> Result<Report, RunError> {
         let Opened { job, source, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
-        let progress = job.vault.progress("default.profiles".to_owned()).await.unwrap();
         let EventSource::Files(files) = source else { panic!("the source is a file") };
-        let files = small_batches(files, size, batches, !progress.offsets.is_empty(), then);
+        let files = small_batches(files, size, batches, then);
         run(job, EventSource::Files(files), false, watch).await
     }
 
@@ -325,23 +324,30 @@ impl<F: FnMut() -> Result<(), StoreError> + Send> Source for SmallBatches<F> {
         batch
     }
 
+    fn position(&self) -> Option<FilePosition> {
+        self.inner.position()
+    }
+
+    fn take_replaced(&mut self) -> Vec<String> {
+        self.inner.take_replaced()
+    }
+
     fn bytes_read(&self) -> u64 {
         self.inner.bytes_read()
     }
 }
 
-/// Wraps a source: batches of `size` events, and `then` once so many were given. Of a run that goes
-/// on, the first opening reads what is known already, and is left alone.
-pub fn small_batches<F>(mut open: OpenSource, size: usize, batches: usize, goes_on: bool, then: F) -> OpenSource
+/// Wraps a source: batches of `size` events, and `then` once so many were given. Reads of what is
+/// known already are left alone.
+pub fn small_batches<F>(mut open: OpenSource, size: usize, batches: usize, then: F) -> OpenSource
 where
     F: FnMut() -> Result<(), StoreError> + Clone + Send + 'static,
 {
-    let mut refills = goes_on;
-    Box::new(move |progress| {
-        let inner = open(progress)?;
-        if std::mem::take(&mut refills) {
-            return Ok(inner);
+    Box::new(move |range| {
+        let inner = open(range)?;
+        match range {
+            FileRange::After { .. } => Ok(Box::new(SmallBatches { inner, size, left: batches, then: then.clone() })),
+            FileRange::Before { .. } => Ok(inner),
         }
-        Ok(Box::new(SmallBatches { inner, size, left: batches, then: then.clone() }))
     })
 }

@@ -3,7 +3,7 @@
 use std::{fs, process::Output};
 
 use lethe_crds::profile_pipeline::Compression;
-use lethe_stores::file::{Existing, FileSink, FileSinkOptions};
+use lethe_stores::file::{FileSink, FileSinkOptions};
 
 use crate::fixture::{PipelineFixture, event, long_plan, ring};
 
@@ -85,7 +85,7 @@ async fn a_locked_output_file_stops_a_run_and_a_redrive_before_they_change_anyth
     let fixture = with_more_events().await;
     let before = fixture.dump();
     let path = fixture.path("clean.ndjson");
-    let options = FileSinkOptions { path, compression: Compression::None, existing: Existing::Refuse };
+    let options = FileSinkOptions { path, compression: Compression::None, key: ring(1).file_key() };
     let other = FileSink::new(options).unwrap();
     for command in [RUN, &["run", "--until-end", "--from-start"], &["redrive", "--quiet"]] {
         refused(&fixture.program(command, ""), 4, "one writer");
@@ -103,4 +103,68 @@ fn commands_that_read_create_no_store() {
         refused(&fixture.program(command, ""), 4, "does not exist");
     }
     assert!(!fixture.path("lethe.sqlite").exists() && !fixture.path("clean.ndjson").exists());
+}
+
+/// Files that a sink's path leads to, each with a word of its refusal.
+const OTHERS: [(&str, &str); 4] = [
+    ("events.ndjson", "a file of the source"),
+    ("lethe.sqlite", "the database of the DataStore store"),
+    ("keys.yaml", "the file of the keys Secret"),
+    ("pipeline.yaml", "the manifest of the pipeline"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_a_link_to_another_file_of_the_pipeline_is_refused() {
+    let fixture = with_more_events().await;
+    for (name, text) in OTHERS {
+        for symbolic in [true, false] {
+            fs::remove_file(fixture.path("clean.ndjson")).unwrap();
+            if symbolic {
+                std::os::unix::fs::symlink(name, fixture.path("clean.ndjson")).unwrap();
+            } else {
+                fs::hard_link(fixture.path(name), fixture.path("clean.ndjson")).unwrap();
+            }
+            let before = fs::read(fixture.path(name)).unwrap();
+            for command in [RUN, &["run", "--until-end", "--from-start"], &["redrive", "--quiet"]] {
+                refused(&fixture.program(command, ""), 3, text);
+            }
+            let lint = fixture.program(&["lint"], "");
+            assert_eq!(lint.status.code(), Some(3));
+            assert!(String::from_utf8(lint.stdout).unwrap().contains(text), "{name}");
+            assert!(fs::read(fixture.path(name)).unwrap() == before, "{name}");
+        }
+    }
+    // Nothing is there yet, and the source will be.
+    fs::remove_file(fixture.path("clean.ndjson")).unwrap();
+    fs::remove_file(fixture.path("events.ndjson")).unwrap();
+    std::os::unix::fs::symlink("events.ndjson", fixture.path("clean.ndjson")).unwrap();
+    refused(&fixture.program(RUN, ""), 3, "a file of the source");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starting_over_empties_only_what_the_pipeline_wrote() {
+    let foreign = (0..1000).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>();
+    let start_over = &["run", "--until-end", "--quiet", "--from-start"];
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[event("e-1", "u-1", 1)]);
+    fixture.write("clean.ndjson", &foreign);
+    for command in [RUN, start_over] {
+        refused(&fixture.program(command, ""), 4, "name another path, or move the file away");
+        assert_eq!(fs::read_to_string(fixture.path("clean.ndjson")).unwrap(), foreign);
+    }
+    // A run whose sink has no line yet, and one with lines.
+    for written in [0, 1] {
+        fs::remove_file(fixture.path("clean.ndjson")).unwrap();
+        fixture.write("events.ndjson", "");
+        fixture.feed(&vec![event("e-1", "u-1", 1); written]);
+        assert_eq!(fixture.program(start_over, "").status.code(), Some(0));
+        assert_eq!(fixture.lines().len(), written);
+        assert_eq!(fixture.program(start_over, "").status.code(), Some(0));
+        assert_eq!(fixture.lines().len(), written);
+        fixture.write("clean.ndjson", &foreign);
+        for command in [RUN, start_over] {
+            refused(&fixture.program(command, ""), 4, "holds something else");
+            assert_eq!(fs::read_to_string(fixture.path("clean.ndjson")).unwrap(), foreign);
+        }
+    }
 }

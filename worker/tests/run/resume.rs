@@ -97,3 +97,65 @@ async fn an_event_rejected_before_the_restart_is_no_duplicate() {
         assert_eq!(outcomes(&fixture.run().await, "clean"), [(Outcome::Delivered, 1)]);
     }
 }
+
+#[test]
+fn standard_input_has_no_position() {
+    let fixture = PipelineFixture::new();
+    let path = fixture.path("pipeline.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let source = format!("path: {}", fixture.path("events.ndjson").display());
+    assert!(text.contains(&source));
+    std::fs::write(path, text.replace(&source, "path: \"-\"")).unwrap();
+    let inputs = [vec![event("e-1", "u-1", 1)], vec![event("e-2", "u-2", 2), event("e-3", "u-3", 3)]];
+    for (run, input) in inputs.iter().chain(&inputs).enumerate() {
+        let before = if run == 0 { 0 } else { fixture.lines().len() };
+        let ended = fixture.program(&["run", "--until-end", "--quiet"], &(input.join("\n") + "\n"));
+        assert_eq!(ended.status.code(), Some(0));
+        assert_eq!(fixture.lines().len() - before, input.len(), "run {run}");
+        let stored = "SELECT count(*) FROM lethe_progress WHERE kind = 'offset'";
+        let offsets: i64 = fixture.sql().query_row(stored, [], |row| row.get(0)).unwrap();
+        assert_eq!(offsets, i64::from(run > 0), "run {run}");
+        // An earlier version of Lethe stored one.
+        let old = "INSERT OR REPLACE INTO lethe_progress VALUES ('default.profiles', 'offset', '-', 1000)";
+        fixture.sql().execute(old, []).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_cut_in_two_by_the_end_of_the_file_is_delivered_whole() {
+    let fixture = PipelineFixture::new();
+    let (first, last) = (event("e-1", "u-1", 1), event("e-2", "u-2", 2));
+    let half = format!("{first}\n{}", &last[..last.len() / 2]);
+    fixture.write("events.ndjson", &half);
+    assert_eq!(outcomes(&fixture.run().await, "clean"), [(Outcome::Delivered, 1), (Outcome::Rejected, 1)]);
+    fixture.write("events.ndjson", &format!("{first}\n{last}\n{first}\n"));
+    let report = fixture.run().await;
+    assert_eq!(outcomes(&report, "clean"), [(Outcome::Delivered, 1), (Outcome::Duplicate, 1)]);
+    assert!(report.replaced.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_file_is_read_from_its_start_and_reported() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[event("e-1", "u-1", 1), event("e-2", "u-2", 2)]);
+    fixture.run().await;
+    fixture.write("events.ndjson", "");
+    fixture.feed(&[event("n-1", "u-1", 3), event("n-2", "u-2", 4), event("n-3", "u-3", 5)]);
+    let report = fixture.run().await;
+    assert_eq!(outcomes(&report, "clean"), [(Outcome::Delivered, 3)]);
+    assert_eq!(report.replaced.len(), 1);
+    assert_eq!(fixture.run().await.replaced.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dedupe_reads_again_is_bounded_by_its_ids() {
+    let fixture = PipelineFixture::new();
+    let text = std::fs::read_to_string(fixture.path("pipeline.yaml")).unwrap();
+    fixture.write("pipeline.yaml", &text.replace("maxIds: 1000000", "maxIds: 3"));
+    fixture.feed(&(0..20).map(|n| event(&format!("e-{n}"), "u-1", n)).collect::<Vec<_>>());
+    fixture.run().await;
+    // Of these, only the last three ids before the restart are known.
+    fixture.feed(&[event("e-19", "u-1", 19), event("e-17", "u-1", 17), event("e-16", "u-1", 16)]);
+    let report = fixture.run().await;
+    assert_eq!(outcomes(&report, "clean"), [(Outcome::Delivered, 1), (Outcome::Duplicate, 2)]);
+}

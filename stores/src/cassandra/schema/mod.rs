@@ -82,6 +82,6 @@ const fn may_succeed_later(kind: ErrorKind) -> bool {
         | ErrorKind::Tls
         | ErrorKind::Login
         | ErrorKind::Mismatch => true,
-        ErrorKind::Rights | ErrorKind::TooLarge | ErrorKind::Refused | ErrorKind::Internal => false,
+        ErrorKind::Rights | ErrorKind::Input | ErrorKind::TooLarge | ErrorKind::Refused | ErrorKind::Internal => false,
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         fault::unexpected,
         vault::{CassandraVault, Inner},
     },
+    contract::ProgressKind,
 };
 
 impl Bookkeeping for CassandraVault {
@@ -47,26 +48,20 @@ impl Bookkeeping for CassandraVault {
 
 impl Inner {
     async fn progress(&self, pipeline: String) -> Result<Progress, Fault> {
-        let mut progress = Progress::default();
         let rows = self.rows(&self.cql.progress, (pipeline,)).await?;
+        let mut entries = Vec::new();
         for row in rows.rows::<(String, String, i64)>().map_err(|_| unexpected())? {
             let (kind, name, value) = row.map_err(|_| unexpected())?;
-            let map = if kind == "offset" { &mut progress.offsets } else { &mut progress.marks };
-            map.insert(name, value.unsigned_abs());
+            let kind = ProgressKind::ALL.into_iter().find(|known| known.name() == kind).ok_or_else(unexpected)?;
+            entries.push((kind, name, value));
         }
-        Ok(progress)
+        Ok(Progress::of_entries(entries))
     }
 
     /// All rows share one partition and are one mutation, so all are written or none.
     async fn commit(&self, pipeline: String, progress: Progress) -> Result<(), Fault> {
-        let mut values = Vec::new();
-        for (kind, map) in [("offset", &progress.offsets), ("mark", &progress.marks)] {
-            for (name, value) in map {
-                let value = i64::try_from(*value)
-                    .map_err(|_| Fault::internal(format!("an {kind} of 2^63 bytes or more can't be kept")))?;
-                values.push((&pipeline, kind, name, value));
-            }
-        }
+        let entries = progress.entries()?.into_iter();
+        let values: Vec<_> = entries.map(|(kind, name, value)| (&pipeline, kind.name(), name, value)).collect();
         if values.is_empty() {
             return Ok(());
         }

@@ -6,7 +6,8 @@ mod day_keys;
 mod keys;
 mod masters;
 
-pub use bookkeeping::{Bookkeeping, Progress};
+pub(crate) use bookkeeping::ProgressKind;
+pub use bookkeeping::{Bookkeeping, FilePosition, Progress};
 pub use day_keys::{DayKey, DayKeys};
 use futures::future::BoxFuture;
 pub use keys::{KeyEntry, KeyRow, SubjectKeys, SubjectWant};

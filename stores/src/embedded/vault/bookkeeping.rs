@@ -6,23 +6,21 @@ use futures::future::BoxFuture;
 use lethe_core::place::Place;
 use rusqlite::params;
 
-use crate::{Bookkeeping, Fault, Progress, StoreError, embedded::EmbeddedStore};
+use crate::{Bookkeeping, Progress, StoreError, contract::ProgressKind, embedded::EmbeddedStore};
 
 impl Bookkeeping for EmbeddedStore {
     fn progress(&self, pipeline: String) -> BoxFuture<'_, Result<Progress, StoreError>> {
         Box::pin(self.read(move |connection| {
-            let mut progress = Progress::default();
-            let mut statement =
-                connection.prepare_cached("SELECT kind, name, value FROM lethe_progress WHERE pipeline = ?1")?;
-            let mut rows = statement.query([&pipeline])?;
-            while let Some(row) = rows.next()? {
-                let map = match row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? {
-                    "offset" => &mut progress.offsets,
-                    _ => &mut progress.marks,
-                };
-                map.insert(row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs());
+            let sql = "SELECT name, value FROM lethe_progress WHERE pipeline = ?1 AND kind = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut entries = Vec::new();
+            for kind in ProgressKind::ALL {
+                let mut rows = statement.query([&pipeline, kind.name()])?;
+                while let Some(row) = rows.next()? {
+                    entries.push((kind, row.get(0)?, row.get(1)?));
+                }
             }
-            Ok(progress)
+            Ok(Progress::of_entries(entries))
         }))
     }
 
@@ -32,12 +30,8 @@ impl Bookkeeping for EmbeddedStore {
                 "INSERT INTO lethe_progress (pipeline, kind, name, value) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (pipeline, kind, name) DO UPDATE SET value = ?4 WHERE value <> ?4",
             )?;
-            for (kind, values) in [("offset", &progress.offsets), ("mark", &progress.marks)] {
-                for (name, value) in values {
-                    let value = i64::try_from(*value)
-                        .map_err(|_| Fault::internal(format!("an {kind} of 2^63 bytes or more can't be kept")))?;
-                    upsert.execute(params![pipeline, kind, name, value])?;
-                }
+            for (kind, name, value) in progress.entries()? {
+                upsert.execute(params![pipeline, kind.name(), name, value])?;
             }
             Ok(())
         }))

@@ -21,6 +21,16 @@ impl Cell {
         if self.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) }
     }
 
+    /// Returns the bytes of the cell. `row` is the bytes of its row.
+    pub(crate) fn bytes<'a>(&self, row: &'a [u8]) -> &'a [u8] {
+        row.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// Returns true if the cell is in quotes. `row` is the bytes of its row.
+    pub(crate) fn is_quoted(&self, row: &[u8]) -> bool {
+        self.range.start.checked_sub(1).is_some_and(|at| row.get(at) == Some(&b'"'))
+    }
+
     /// Returns true if the cell has no text.
     pub(crate) fn is_empty(&self) -> bool {
         self.range.is_empty()

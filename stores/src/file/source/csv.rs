@@ -10,12 +10,13 @@ use lethe_core::{
 use lethe_crds::profile_pipeline::{CsvCell, CsvColumn};
 
 use crate::{
-    StoreError,
+    ErrorKind, StoreError,
     file::{
         CUT,
-        fault::mismatch,
+        fault::{error, mismatch},
         source::{
             cells::{Cell, Scan, scan},
+            encoding,
             ndjson::{BOM, skip_line},
             window::Window,
         },
@@ -36,7 +37,7 @@ struct Column {
 pub(crate) struct Rows {
     pub stream: Arc<str>,
     /// Timestamp of every record, in milliseconds since 1970.
-    pub timestamp: i64,
+    pub timestamp: Option<i64>,
     /// Maximum size of a row in bytes.
     pub max_bytes: usize,
     pub delimiter: u8,
@@ -46,18 +47,18 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Creates a reader of rows. Its header is not read yet.
-    pub(crate) fn new(stream: Arc<str>, timestamp: i64, max_bytes: usize, delimiter: u8) -> Self {
+    pub(crate) fn new(stream: Arc<str>, timestamp: Option<i64>, max_bytes: usize, delimiter: u8) -> Self {
         Self { stream, timestamp, max_bytes, delimiter, columns: Vec::new(), cells: Vec::new() }
     }
 
-    /// Reads the header at the start of a file. An empty file has no header and no rows. Errors do
-    /// not quote the header, because it may be a row of data.
+    /// Reads the header at the start of a file. A file that is empty, or that grows and holds no
+    /// whole header yet, has no rows. Errors do not quote the header, because it may be a row of
+    /// data.
     pub(crate) fn read_header(&mut self, window: &mut Window, declared: &[CsvColumn]) -> Result<(), StoreError> {
         let name = Arc::clone(&self.stream);
         let wrong = |what: &str| mismatch(format!("the header of {name} {what}"));
         window.refill();
-        while window.bytes().len() < BOM.len() && window.extend() {}
-        if window.bytes().starts_with(BOM) {
+        if window.peek(BOM.len()) == BOM {
             window.consume(BOM.len());
         }
         let (length, next) = loop {
@@ -66,6 +67,9 @@ impl Rows {
                 Scan::Blank { next: 0 } => return Ok(()),
                 Scan::Blank { next } => window.consume(next),
                 Scan::Malformed => return Err(wrong("can't be read: a quote in it has no other")),
+                Scan::More if memchr::memchr(b'\n', window.bytes()).is_none() && has_rows(window.bytes()) => {
+                    return Err(encoding::lone_returns(&name));
+                }
                 Scan::More if window.bytes().len() > self.max_bytes => {
                     return Err(wrong("is longer than any event may be; is this a CSV file?"));
                 }
@@ -74,8 +78,18 @@ impl Rows {
                 Scan::More => {}
             }
         };
-        let row = std::str::from_utf8(&window.bytes()[..length]).map_err(|_| wrong("is no UTF-8; convert the file"))?;
-        let headers: Vec<String> = self.cells.iter().map(|cell| cell.text(row).into_owned()).collect();
+        let row = &window.bytes()[..length];
+        if self.cells.iter().any(|cell| !cell.is_quoted(row) && cell.bytes(row).contains(&b'\r')) {
+            return Err(encoding::lone_returns(&name));
+        }
+        let row = std::str::from_utf8(row)
+            .map_err(|_| error(ErrorKind::Input, format!("the header of {name} is no UTF-8; convert the file")))?;
+        let written: Vec<String> = self.cells.iter().map(|cell| cell.text(row).into_owned()).collect();
+        // Blanks around a name are invisible in a table and in a manifest. In quotes they are meant.
+        let names = self.cells.iter().zip(&written).map(|(cell, written)| {
+            if cell.is_quoted(row.as_bytes()) { written.as_str() } else { written.trim_matches([' ', '\t']) }
+        });
+        let headers: Vec<String> = names.map(str::to_owned).collect();
         window.consume(next);
         if let Some(empty) = headers.iter().position(String::is_empty) {
             return Err(wrong(&format!("gives column {} no name", empty + 1)));
@@ -84,12 +98,14 @@ impl Rows {
             return Err(wrong(&format!("gives columns {first} and {second} the same name")));
         }
         for column in declared {
-            if !headers.contains(&column.header) {
+            if !headers.contains(&column.header) && !written.contains(&column.header) {
                 return Err(wrong(&format!("lacks the declared column {}", column.header)));
             }
         }
-        let rules: Vec<Option<&CsvColumn>> =
-            headers.iter().map(|header| declared.iter().find(|column| column.header == *header)).collect();
+        let rule = |(header, written): (&String, &String)| {
+            declared.iter().find(|column| column.header == *header || column.header == *written)
+        };
+        let rules: Vec<Option<&CsvColumn>> = headers.iter().zip(&written).map(rule).collect();
         let keys: Vec<&str> = headers
             .iter()
             .zip(&rules)
@@ -117,6 +133,13 @@ impl Rows {
         let mut bytes = Vec::new();
         let mut records: Vec<Incoming> = Vec::new();
         while records.len() < max && bytes.len() < BATCH {
+            // Files that were appended to each other have marks in the middle.
+            if window.bytes().first() == BOM.first()
+                && (records.is_empty() || window.bytes().len() >= BOM.len())
+                && window.peek(BOM.len()) == BOM
+            {
+                window.consume(BOM.len());
+            }
             let scanned = scan(window.bytes(), window.at_end(), self.delimiter, &mut self.cells);
             // Whether a row is too long is decided by its first bytes, so the result does not
             // depend on where the window ends.
@@ -139,14 +162,19 @@ impl Rows {
                     }
                     continue;
                 }
-                Scan::Row { .. } | Scan::Malformed | Scan::More => Some(self.bad_line(window, &mut bytes)),
+                // The line may be incomplete, so it is taken only as the first record of a batch.
+                Scan::Row { .. } | Scan::Malformed | Scan::More if !records.is_empty() => break,
+                Scan::Row { .. } | Scan::Malformed | Scan::More => match self.bad_line(window, &mut bytes) {
+                    Some(reason) => Some(reason),
+                    None => break,
+                },
             };
             records.push(Incoming {
                 headers: Vec::new(),
                 value: Some(start..bytes.len()),
                 key: None,
                 offset,
-                timestamp: Some(self.timestamp),
+                timestamp: self.timestamp,
                 unreadable,
             });
         }
@@ -192,7 +220,8 @@ impl Rows {
     }
 
     /// Takes one line unchanged if no row can be read, because the following rows may be valid.
-    fn bad_line(&self, window: &mut Window, out: &mut Vec<u8>) -> Reason {
+    /// Returns `None` if the line may be incomplete.
+    fn bad_line(&self, window: &mut Window, out: &mut Vec<u8>) -> Option<Reason> {
         let bytes = window.bytes();
         let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
         let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
@@ -202,9 +231,13 @@ impl Rows {
             (line.len(), Reason::NotCsv)
         };
         out.extend_from_slice(&line[..kept]);
-        skip_line(window);
-        reason
+        skip_line(window).then_some(reason)
     }
+}
+
+/// Returns whether bytes without a newline hold a carriage return between other bytes.
+fn has_rows(bytes: &[u8]) -> bool {
+    memchr::memchr(b'\r', bytes).is_some_and(|at| at + 1 < bytes.len()) && !bytes.contains(&b'"')
 }
 
 /// Returns the positions, counted from 1, of two equal texts.

@@ -14,10 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::{
     StoreError,
-    file::{
-        fault::{failed, mismatch},
-        source::pattern::Found,
-    },
+    file::{fault::failed, source::pattern::Found, trail::Trail},
 };
 
 /// Size of one read of a compressed file, in bytes.
@@ -25,45 +22,58 @@ const CHUNK: usize = 128 * 1024;
 
 /// A file that is being read.
 pub(crate) struct Input {
-    reader: Box<dyn Read + Send>,
+    reader: Reader,
     /// Whether bytes may arrive late (standard input, a pipe). Available bytes are then returned at
     /// once and do not wait for a full buffer.
     pub live: bool,
 }
 
+enum Reader {
+    /// A file that is not compressed.
+    Plain(Counted<File>),
+    Other(Box<dyn Read + Send>),
+}
+
 impl Input {
-    /// Opens a file at `offset`, which counts uncompressed bytes. `raw` counts the bytes read from
-    /// the disk.
-    pub(crate) fn open(found: &Found, offset: u64, raw: &Arc<AtomicU64>) -> Result<Self, StoreError> {
+    /// Opens a file at its start. `raw` counts the bytes read from the disk.
+    pub(crate) fn open(found: &Found, raw: &Arc<AtomicU64>) -> Result<Self, StoreError> {
         let name = &found.name;
         let trouble = |error: io::Error| failed(format!("open {name}"), &error);
         if name == "-" {
             return Self::stream(Counted { reader: io::stdin(), raw: Arc::clone(raw) }, name);
         }
         let mut file = File::open(name).map_err(trouble)?;
-        let Some(_) = found.bytes else {
+        let Some(_) = found.stamp else {
             return Self::stream(Counted { reader: file, raw: Arc::clone(raw) }, name);
         };
         let magic = first_bytes(&mut file).map_err(trouble)?;
         file.seek(SeekFrom::Start(0)).map_err(trouble)?;
-        if Packing::of(name, &magic) == Packing::Plain {
-            let length = file.metadata().map_err(trouble)?.len();
-            if offset > length {
-                return Err(shrunk(name, offset, length));
-            }
-            file.seek(SeekFrom::Start(offset)).map_err(trouble)?;
-            raw.fetch_add(offset, Ordering::Relaxed);
-            return Ok(Self { reader: Box::new(Counted { reader: file, raw: Arc::clone(raw) }), live: false });
-        }
         let counted = Counted { reader: file, raw: Arc::clone(raw) };
-        let mut reader =
-            unpack(Packing::of(name, &magic), BufReader::with_capacity(CHUNK, counted)).map_err(trouble)?;
-        let skipped = io::copy(&mut reader.by_ref().take(offset), &mut io::sink())
-            .map_err(|error| failed(format!("read {name} up to offset {offset}"), &error))?;
-        if skipped < offset {
-            return Err(shrunk(name, offset, skipped));
-        }
+        let reader = match Packing::of(name, &magic) {
+            Packing::Plain => Reader::Plain(counted),
+            packing => Reader::Other(unpack(packing, BufReader::with_capacity(CHUNK, counted)).map_err(trouble)?),
+        };
         Ok(Self { reader, live: false })
+    }
+
+    /// Returns the file if it is not compressed, so that it can be read from any offset.
+    pub(crate) fn into_plain(self) -> Option<File> {
+        match self.reader {
+            Reader::Plain(counted) => Some(counted.reader),
+            Reader::Other(_) => None,
+        }
+    }
+
+    /// Reads what lies before `offset`, which counts uncompressed bytes, and moves there. Returns
+    /// `None` if the file ends before it.
+    pub(crate) fn move_to(&mut self, offset: u64) -> io::Result<Option<Trail>> {
+        Trail::read(self, offset, |input, count| match &mut input.reader {
+            Reader::Plain(counted) => {
+                counted.raw.fetch_add(count, Ordering::Relaxed);
+                counted.reader.seek_relative(i64::try_from(count).map_err(io::Error::other)?)
+            }
+            Reader::Other(reader) => io::copy(&mut reader.take(count), &mut io::sink()).map(|_| ()),
+        })
     }
 
     /// Opens a stream that can't be sought, at its first byte. The first bytes show its compression
@@ -77,31 +87,29 @@ impl Input {
             Packing::Plain => Box::new(whole),
             _ => unpack(packing, BufReader::with_capacity(CHUNK, whole)).map_err(trouble)?,
         };
-        Ok(Self { reader, live: true })
-    }
-
-    /// Reads some bytes. Returns 0 at the end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.reader.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        Ok(Self { reader: Reader::Other(reader), live: true })
     }
 
     /// Creates an input from a reader, for tests.
     #[cfg(test)]
     pub(crate) fn of(reader: impl Read + Send + 'static) -> Self {
-        Self { reader: Box::new(reader), live: false }
+        Self { reader: Reader::Other(Box::new(reader)), live: false }
     }
 }
 
-fn shrunk(name: &str, offset: u64, length: u64) -> StoreError {
-    mismatch(format!(
-        "{name} ends at byte {length}, but was read up to byte {offset} before: it was cut or replaced; put it back, \
-         give the new file a new name, or start over (--from-start)"
-    ))
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = match &mut self.reader {
+                Reader::Plain(file) => file.read(buffer),
+                Reader::Other(reader) => reader.read(buffer),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
 }
 
 /// Compression of a file.

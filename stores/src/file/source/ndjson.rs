@@ -9,14 +9,15 @@ use lethe_core::{
 
 use crate::file::{CUT, source::window::Window};
 
-/// The byte order mark at the start of some files.
+/// The byte order mark at the start of some files, and of each line in files that were appended to
+/// each other.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Splits a window into lines.
 pub(crate) struct Lines {
     pub stream: Arc<str>,
     /// Timestamp of every record, in milliseconds since 1970.
-    pub timestamp: i64,
+    pub timestamp: Option<i64>,
     /// Maximum size of a line in bytes.
     pub max_bytes: usize,
 }
@@ -25,11 +26,8 @@ impl Lines {
     /// Returns the next lines; `None` at the end, or if the input fails.
     pub(crate) fn next(&self, window: &mut Window, max: usize) -> Option<IncomingBatch> {
         window.refill();
-        if window.offset() == 0 {
-            while window.bytes().len() < BOM.len() && window.extend() {}
-            if window.bytes().starts_with(BOM) {
-                window.consume(BOM.len());
-            }
+        if window.offset() == 0 && window.peek(BOM.len()) == BOM {
+            window.consume(BOM.len());
         }
         // How many bytes at the start of the window are known to hold no newline.
         let mut searched = 0;
@@ -42,7 +40,7 @@ impl Lines {
             searched = window.bytes().len();
             // One byte more than the longest line, for a carriage return before the newline.
             if searched > self.max_bytes + 1 {
-                return Some(self.giant(window));
+                return self.giant(window);
             }
             if !window.extend() {
                 return self.last_line(window);
@@ -75,8 +73,11 @@ impl Lines {
     /// Returns a line as a record; `None` if it is blank. `at` is its position in a batch that
     /// starts at `offset`.
     fn line(&self, line: &[u8], at: usize, offset: u64) -> Option<Incoming> {
+        let offset = offset + at as u64;
+        let too_large = line.strip_suffix(b"\r").unwrap_or(line).len() > self.max_bytes;
+        let marked = if line.starts_with(BOM) { BOM.len() } else { 0 };
+        let (line, at) = (&line[marked..], at + marked);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let too_large = line.len() > self.max_bytes;
         // The first byte of a record is a brace, so this check is enough for nearly all lines.
         let blank = line.first().is_none_or(u8::is_ascii_whitespace) && !too_large && line.trim_ascii().is_empty();
         if blank {
@@ -87,8 +88,8 @@ impl Lines {
             headers: Vec::new(),
             value: Some(at..at + length),
             key: None,
-            offset: offset + at as u64,
-            timestamp: Some(self.timestamp),
+            offset,
+            timestamp: self.timestamp,
             unreadable,
         })
     }
@@ -111,8 +112,8 @@ impl Lines {
         }
     }
 
-    /// Returns the last line of the input, which has no newline. After a read error it may be
-    /// incomplete, so nothing is returned.
+    /// Returns the last line of the input, which has no newline. After a read error, and in a file
+    /// that grows, it may be incomplete, so nothing is returned.
     fn last_line(&self, window: &mut Window) -> Option<IncomingBatch> {
         if !window.at_end() {
             return None;
@@ -129,39 +130,42 @@ impl Lines {
     }
 
     /// Returns the start of a line that exceeds the maximum as a record. The rest of the line is
-    /// skipped.
-    fn giant(&self, window: &mut Window) -> IncomingBatch {
+    /// skipped. Returns `None` if the line may be incomplete.
+    fn giant(&self, window: &mut Window) -> Option<IncomingBatch> {
         let offset = window.offset();
         let bytes = window.bytes()[..self.cut()].to_vec();
-        skip_line(window);
+        if !skip_line(window) {
+            return None;
+        }
         let record = Incoming {
             headers: Vec::new(),
             value: Some(0..bytes.len()),
             key: None,
             offset,
-            timestamp: Some(self.timestamp),
+            timestamp: self.timestamp,
             unreadable: Some(Reason::TooLarge),
         };
-        IncomingBatch {
+        Some(IncomingBatch {
             stream: Arc::clone(&self.stream),
             incarnation: Arc::default(),
             bytes,
             records: vec![record],
             next_offset: window.offset(),
-        }
+        })
     }
 }
 
-/// Skips all bytes up to and including the next newline, or up to the end.
-pub(crate) fn skip_line(window: &mut Window) {
+/// Skips all bytes up to and including the next newline, or up to the end. Returns false if the line
+/// may be incomplete: a read failed, or the file grows.
+pub(crate) fn skip_line(window: &mut Window) -> bool {
     loop {
         if let Some(newline) = memchr::memchr(b'\n', window.bytes()) {
             window.consume(newline + 1);
-            return;
+            return true;
         }
         window.consume(window.bytes().len());
         if !window.extend() {
-            return;
+            return window.at_end();
         }
     }
 }

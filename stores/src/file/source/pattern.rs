@@ -1,9 +1,10 @@
 //! Finds the files that a declared path matches.
 
 use std::{
-    fs::{self, File},
+    fs::{self, Metadata},
+    io,
     path::Path,
-    time::UNIX_EPOCH,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use glob::MatchOptions;
@@ -18,17 +19,40 @@ use crate::{
 pub(crate) struct Found {
     /// Its name as it matched; `-` is standard input.
     pub name: String,
-    /// Its size on disk in bytes; `None` for standard input, pipes and devices.
-    pub bytes: Option<u64>,
+    /// Its state on disk; `None` for standard input, pipes and devices.
+    pub stamp: Option<Stamp>,
     /// Time of its last change, in milliseconds since 1970.
     pub modified: i64,
+}
+
+/// The state of a regular file. A file with the same one was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// Its size on disk in bytes.
+    pub bytes: u64,
+    modified: SystemTime,
+    /// Numbers of its device and inode.
+    id: (u64, u64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> io::Result<Self> {
+        #[cfg(unix)]
+        let id = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let id = (0, 0);
+        Ok(Self { bytes: metadata.len(), modified: metadata.modified()?, id })
+    }
 }
 
 /// Returns the files that `path` matches, in the order of their names. Files without a modification
 /// time get `now`, in milliseconds since 1970.
 pub(crate) fn find(path: &str, now: i64) -> Result<Vec<Found>, StoreError> {
     if path == "-" {
-        return Ok(vec![Found { name: path.to_owned(), bytes: None, modified: now }]);
+        return Ok(vec![Found { name: path.to_owned(), stamp: None, modified: now }]);
     }
     // The name of a file may hold brackets: an existing file takes precedence over the pattern.
     if !path.contains(['*', '?', '[']) || Path::new(path).exists() {
@@ -72,16 +96,14 @@ fn look(name: &str, now: i64) -> Result<Found, StoreError> {
     }
     if !metadata.is_file() {
         // Opening a pipe as a check would consume its data.
-        return Ok(Found { name: name.to_owned(), bytes: None, modified: now });
+        return Ok(Found { name: name.to_owned(), stamp: None, modified: now });
     }
-    // Check this now and not after an hour of reading the files before it.
-    File::open(name).map_err(|error| failed(format!("open {name}"), &error))?;
-    let modified = metadata.modified().map_err(|error| failed(format!("read the time of {name}"), &error))?;
-    let modified = match modified.duration_since(UNIX_EPOCH) {
+    let stamp = Stamp::of(&metadata).map_err(|error| failed(format!("read the time of {name}"), &error))?;
+    let modified = match stamp.modified.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_millis() as i64,
         Err(before) => -(before.duration().as_millis() as i64),
     };
-    Ok(Found { name: name.to_owned(), bytes: Some(metadata.len()), modified })
+    Ok(Found { name: name.to_owned(), stamp: Some(stamp), modified })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A sliding window over an input: the bytes that were read and not yet consumed.
 
-use std::io;
+use std::io::{self, Read};
 
-use crate::file::source::input::Input;
+use crate::file::{source::input::Input, trail::Trail};
 
 /// Initial size of a window in bytes.
 const SIZE: usize = 1024 * 1024;
@@ -14,14 +14,43 @@ pub(crate) struct Window {
     start: usize,
     end: usize,
     offset: u64,
+    trail: Trail,
+    /// Whether the input may grow after its end, so that its last line may be incomplete.
+    grows: bool,
     end_of_input: bool,
     failure: Option<io::Error>,
 }
 
 impl Window {
-    /// Creates a window. `offset` is the current position of `input`.
-    pub(crate) fn new(input: Input, offset: u64) -> Self {
-        Self { input, buffer: vec![0; SIZE], start: 0, end: 0, offset, end_of_input: false, failure: None }
+    /// Creates a window at the start of an input.
+    pub(crate) fn new(input: Input) -> Self {
+        Self {
+            input,
+            buffer: vec![0; SIZE],
+            start: 0,
+            end: 0,
+            offset: 0,
+            trail: Trail::default(),
+            grows: false,
+            end_of_input: false,
+            failure: None,
+        }
+    }
+
+    /// Creates a window at `offset`. Returns `None` if the input ends before it.
+    pub(crate) fn at(mut input: Input, offset: u64) -> io::Result<Option<Self>> {
+        let Some(trail) = input.move_to(offset)? else { return Ok(None) };
+        Ok(Some(Self { offset, trail, ..Self::new(input) }))
+    }
+
+    /// Sets whether the input may grow after its end.
+    pub(crate) fn growing(self, grows: bool) -> Self {
+        Self { grows, ..self }
+    }
+
+    /// Returns what lies before the window.
+    pub(crate) const fn trail(&self) -> &Trail {
+        &self.trail
     }
 
     /// Returns the bytes in the window.
@@ -34,9 +63,16 @@ impl Window {
         self.offset
     }
 
-    /// Returns true if the input has ended, so that no more bytes follow the window.
+    /// Returns the first bytes in the window, fewer than `count` only if no more follow.
+    pub(crate) fn peek(&mut self, count: usize) -> &[u8] {
+        while self.bytes().len() < count && self.extend() {}
+        let bytes = self.bytes();
+        &bytes[..bytes.len().min(count)]
+    }
+
+    /// Returns true if the input has ended, so that no bytes will ever follow the window.
     pub(crate) const fn at_end(&self) -> bool {
-        self.end_of_input
+        self.end_of_input && !self.grows
     }
 
     /// Returns the read error and clears it. No bytes follow after it.
@@ -46,6 +82,7 @@ impl Window {
 
     /// Removes `count` bytes from the front.
     pub(crate) fn consume(&mut self, count: usize) {
+        self.trail.push(&self.buffer[self.start..self.start + count]);
         self.start += count;
         self.offset += count as u64;
         debug_assert!(self.start <= self.end);

@@ -9,6 +9,7 @@ use mongodb::bson::{Document, doc};
 
 use crate::{
     Bookkeeping, Fault, Progress, StoreError,
+    contract::ProgressKind,
     mongodb::{
         sink::writes::whole,
         vault::{MongodbVault, PLACES, PROGRESS, escaped, id, unescaped},
@@ -18,18 +19,18 @@ use crate::{
 impl MongodbVault {
     async fn read_progress(&self, pipeline: &str) -> Result<Progress, Fault> {
         let Some(row) = self.one(PROGRESS, pipeline).await? else { return Ok(Progress::default()) };
-        let part = |name| numbers(&row, name).ok_or_else(|| self.strange(PROGRESS));
-        Ok(Progress { offsets: part("offsets")?, marks: part("marks")? })
+        let mut entries = Vec::new();
+        for kind in ProgressKind::ALL {
+            let numbers = numbers(&row, part(kind)).ok_or_else(|| self.strange(PROGRESS))?;
+            entries.extend(numbers.into_iter().map(|(name, number)| (kind, name, number)));
+        }
+        Ok(Progress::of_entries(entries))
     }
 
     async fn write_progress(&self, pipeline: &str, progress: &Progress) -> Result<(), Fault> {
         let mut set = Document::new();
-        for (part, numbers) in [("offsets", &progress.offsets), ("marks", &progress.marks)] {
-            for (name, number) in numbers {
-                let number = i64::try_from(*number)
-                    .map_err(|_| Fault::internal(format!("{part} of 2^63 or more can't be kept")))?;
-                set.insert(format!("{part}.{}", escaped(name)), number);
-            }
+        for (kind, name, number) in progress.entries()? {
+            set.insert(format!("{}.{}", part(kind), escaped(&name)), number);
         }
         if set.is_empty() {
             return Ok(());
@@ -75,13 +76,19 @@ impl MongodbVault {
 }
 
 /// Returns the numbers in a part of a progress document, by name.
-fn numbers(row: &Document, part: &str) -> Option<BTreeMap<String, u64>> {
-    let Ok(part) = row.get_document(part) else { return Some(BTreeMap::new()) };
+fn numbers(row: &Document, part: &str) -> Option<Vec<(String, i64)>> {
+    let Ok(part) = row.get_document(part) else { return Some(Vec::new()) };
     part.iter()
-        .map(|(field, number)| {
-            Some((unescaped(field)?, whole(Some(number)).and_then(|number| u64::try_from(number).ok())?))
-        })
+        .map(|(field, number)| Some((unescaped(field)?, whole(Some(number)).filter(|number| *number >= 0)?)))
         .collect()
+}
+
+/// Returns the part of a progress document that holds numbers of a kind.
+const fn part(kind: ProgressKind) -> &'static str {
+    match kind {
+        ProgressKind::Offset => "offsets",
+        ProgressKind::Mark => "marks",
+    }
 }
 
 impl Bookkeeping for MongodbVault {

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use lethe_core::place::Place;
-use lethe_stores::Progress;
+use lethe_stores::{FilePosition, Progress};
 use proptest::prelude::*;
 
 use super::names::Names;
 use crate::{fixture::VaultStore, for_all};
 
-fn map(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+/// Returns positions. Every other offset has a fingerprint.
+fn map(pairs: &[(&str, u64)]) -> BTreeMap<String, FilePosition> {
+    let position = |offset: u64| FilePosition { offset, fingerprint: (offset % 2 == 1).then_some(offset / 2) };
+    pairs.iter().map(|(name, offset)| ((*name).to_owned(), position(*offset))).collect()
 }
 
 pub async fn progress_is_kept_by_pipeline_and_what_is_not_named_stays<S: VaultStore>(store: &S) {
@@ -20,7 +22,7 @@ pub async fn progress_is_kept_by_pipeline_and_what_is_not_named_stays<S: VaultSt
         vault.commit(pipeline.to_owned(), Progress { offsets: map(offsets), marks: map(marks) })
     };
     assert_eq!(vault.progress(a.clone()).await.unwrap(), Progress::default());
-    commit(&a, &[("data/a.ndjson", 10), ("$b", 20)], &[("dump", 5)]).await.unwrap();
+    commit(&a, &[("data/a.ndjson", 11), ("$b", 20)], &[("dump", 5)]).await.unwrap();
     commit(&b, &[("data/a.ndjson", 99)], &[]).await.unwrap();
     commit(&a, &[("data/a.ndjson", 15)], &[]).await.unwrap();
     commit(&a, &[], &[]).await.unwrap();
@@ -39,7 +41,9 @@ pub async fn progress_is_kept_by_pipeline_and_what_is_not_named_stays<S: VaultSt
 pub async fn progress_is_the_last_value_of_each_name<S: VaultStore>(store: &S) {
     let vault = store.vault().await;
     let name = prop_oneof!["[ab]", Just("$x.y".to_owned()), Just("data/1.ndjson".to_owned()), Just(String::from("é_"))];
-    let values = prop::collection::btree_map(name, 0u64..1 << 60, 0..3);
+    let position =
+        (0u64..1 << 60, 0u64..1 << 63).prop_map(|(offset, print)| FilePosition { offset, fingerprint: Some(print) });
+    let values = prop::collection::btree_map(name, position, 0..3);
     let commits = prop::collection::vec((values.clone(), values), 1..6);
     for_all(S::CASES, commits, async |commits| {
         let names = Names::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lethe_core::outcome::Outcome::{Deleted, Delivered};
-use lethe_stores::Sink;
+use lethe_stores::{Restore, Sink};
 
 use crate::{
     event::{batch, deletion, event, write},
@@ -13,7 +13,7 @@ use crate::{
 pub async fn each_record_is_answered_in_order_and_can_be_read_back<S: SinkStore>(store: &S) {
     let of = Subjects::new();
     let mut sink = store.open(Append).await;
-    sink.restore(None).unwrap();
+    sink.restore(Restore::Continue(None)).unwrap();
     let events = [event(1, "a", 1000), event(1, "b", 2000), event(2, "c", 3000)];
     assert_eq!(write(&mut sink, &of, &events).await, [Ok(Delivered), Ok(Delivered), Ok(Delivered)]);
     let shown = |row: &crate::fixture::Seen| (row.subject, row.id.clone(), row.plan.clone(), row.city.clone());
@@ -31,7 +31,7 @@ pub async fn each_record_is_answered_in_order_and_can_be_read_back<S: SinkStore>
 pub async fn a_batch_of_nothing_is_answered_with_nothing<S: SinkStore>(store: &S) {
     let of = Subjects::new();
     let mut sink = store.open(Append).await;
-    sink.restore(None).unwrap();
+    sink.restore(Restore::Continue(None)).unwrap();
     assert!(sink.write(&batch(&of, &[])).await.unwrap().is_empty());
     assert!(store.rows(Append, &of).await.is_empty());
 }
@@ -42,7 +42,7 @@ pub async fn a_batch_that_is_written_again_is_known_as_the_same<S: SinkStore>(st
     let first = [event(1, "a", 1000), event(2, "b", 2000)];
     let again = [event(1, "c", 3000), event(3, "d", 1000)];
     let mut sink = store.open(Append).await;
-    sink.restore(None).unwrap();
+    sink.restore(Restore::Continue(None)).unwrap();
     write(&mut sink, &of, &first).await;
     let mark = sink.mark();
     write(&mut sink, &of, &again).await;
@@ -52,7 +52,7 @@ pub async fn a_batch_that_is_written_again_is_known_as_the_same<S: SinkStore>(st
 
     // Another worker: the first one ended before its progress was committed.
     let mut sink = store.open(Append).await;
-    sink.restore(mark).unwrap();
+    sink.restore(Restore::Continue(mark)).unwrap();
     write(&mut sink, &of, &again).await;
     drop(sink);
     let after = store.rows(Append, &of).await;
@@ -67,7 +67,7 @@ pub async fn a_batch_that_is_written_again_is_known_as_the_same<S: SinkStore>(st
 pub async fn an_id_that_a_source_gives_to_two_subjects_keeps_both<S: SinkStore>(store: &S) {
     let of = Subjects::new();
     let mut sink = store.open(Append).await;
-    sink.restore(None).unwrap();
+    sink.restore(Restore::Continue(None)).unwrap();
     write(&mut sink, &of, &[event(1, "same", 1000), event(2, "same", 1000)]).await;
     let subjects: Vec<u8> = store.rows(Append, &of).await.iter().map(|row| row.seen.subject).collect();
     assert_eq!(subjects, [1, 2]);
