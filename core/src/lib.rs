@@ -10,6 +10,7 @@ pub mod dedupe;
 pub mod detect;
 pub mod engine;
 pub mod identity;
+mod invisible;
 pub mod json;
 pub mod keys;
 pub mod latest;

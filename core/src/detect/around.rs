@@ -48,3 +48,12 @@ pub(super) fn dash(bytes: &[u8], at: usize) -> usize {
         _ => 0,
     }
 }
+
+/// Returns the length of the gap between two groups of one number at a position: up to two blanks,
+/// or a dash or one of the marks with a blank on each side at most. 0 if there is none.
+pub(super) fn gap(bytes: &[u8], at: usize, marks: &[u8]) -> usize {
+    let before = blank(bytes, at);
+    let mark =
+        dash(bytes, at + before).max(usize::from(bytes.get(at + before).is_some_and(|byte| marks.contains(byte))));
+    before + mark + blank(bytes, at + before + mark)
+}

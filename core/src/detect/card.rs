@@ -32,8 +32,7 @@ pub(super) fn at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
             longest = Some(at..end);
         }
         // Only the last group may be shorter than four, down to the check digit alone.
-        let gap =
-            around::blank(bytes, end).max(around::dash(bytes, end)).max(usize::from(bytes.get(end) == Some(&b'.')));
+        let gap = around::gap(bytes, end, b"./");
         if gap == 0 || group < 4 {
             break;
         }

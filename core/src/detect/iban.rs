@@ -26,8 +26,7 @@ pub(super) fn at_check_digits(bytes: &[u8], at: usize) -> Option<Range<usize>> {
             end += 1;
             continue;
         }
-        // Between groups there is at most one mark.
-        let gap = around::blank(bytes, end).max(around::dash(bytes, end));
+        let gap = around::gap(bytes, end, b"");
         if gap == 0 || !bytes.get(end + gap)?.is_ascii_alphanumeric() {
             return None;
         }

@@ -6,6 +6,10 @@
 //! only in the rest. Every examination is bounded, so that the whole is linear in the length of the
 //! text.
 //!
+//! A text that is not ASCII is searched twice: as it is, and as a copy in which full-width letters,
+//! digits of other scripts and characters that nobody sees count as what a reader takes them for
+//! (`folded`). ASCII texts pay one check for that.
+//!
 //! What is found of one kind does not depend on which other kinds are requested: an IPv4 address is
 //! never a phone number, even if only phone numbers are redacted.
 
@@ -13,13 +17,19 @@ mod around;
 mod card;
 mod context;
 mod email;
+mod folded;
 mod iban;
 mod ip;
+mod names;
 mod phone;
 
 use std::{borrow::Cow, ops::Range};
 
 pub use lethe_crds::profile_pipeline::DetectKind;
+
+use self::folded::Folded;
+pub use self::names::{TellingName, telling_name};
+use crate::json::{Decimal, Spelling};
 
 /// Personal data in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +58,14 @@ impl Detector {
     /// overlaps. The finding that begins first counts, then the longest, then by kind: IBAN, card,
     /// e-mail, IPv6, IPv4.
     pub fn find(&self, text: &str, found: &mut Vec<Finding>) {
-        found.clear();
-        let digits = certain(text, found);
-        if found.len() > 1 {
-            keep_leftmost_longest(found);
-        }
-        if digits >= phone::FEWEST_DIGITS {
-            uncertain(text, found);
+        scan(text, found);
+        if let Some(folded) = Folded::of(text) {
+            let mut more = Vec::new();
+            scan(&folded.text, &mut more);
+            for finding in &mut more {
+                finding.range = folded.original(&finding.range);
+            }
+            unite(found, more);
         }
         found.retain(|finding| self.kinds & bit(finding.kind) != 0);
     }
@@ -79,12 +90,36 @@ impl Detector {
         }
     }
 
+    /// Returns a JSON number with every finding replaced; borrowed if there is none. A number in
+    /// exponent form is searched as it would be written out: `4.111111111111111e15` is a card.
+    pub fn redact_number<'a>(&self, number: &'a str) -> Cow<'a, str> {
+        if let Some(plain) = written_out(number)
+            && let Cow::Owned(redacted) = self.redact(&plain)
+        {
+            return Cow::Owned(redacted);
+        }
+        self.redact(number)
+    }
+
     /// Returns whether the text holds no finding.
     pub fn is_clean(&self, text: &str) -> bool {
         let mut found = Vec::new();
         self.find(text, &mut found);
         found.is_empty()
     }
+}
+
+/// The most digits of a number that is written out to be searched. Nothing that is found has more.
+const MAX_DIGITS: usize = 64;
+
+/// Returns a number with a fraction or an exponent as digits alone, if it is not too long.
+fn written_out(number: &str) -> Option<String> {
+    if number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        return None;
+    }
+    let mut plain = String::new();
+    Decimal::parse_as(number, Spelling::Padded)?.push_plain(MAX_DIGITS, &mut plain)?;
+    Some(plain)
 }
 
 /// Returns the text that replaces a finding.
@@ -144,6 +179,46 @@ static CLASSES: [u8; 256] = {
     classes[b':' as usize] = COLON;
     classes
 };
+
+/// Replaces the content of `found` by what a text holds, read as it is.
+fn scan(text: &str, found: &mut Vec<Finding>) {
+    found.clear();
+    let digits = certain(text, found);
+    if found.len() > 1 {
+        keep_leftmost_longest(found);
+    }
+    if digits >= phone::FEWEST_DIGITS {
+        uncertain(text, found);
+    }
+}
+
+/// Adds the findings of a second reading. Where the two overlap, everything that either found is
+/// one finding, of the kind of the second.
+fn unite(found: &mut Vec<Finding>, second: Vec<Finding>) {
+    if second.is_empty() {
+        return;
+    }
+    let first = std::mem::take(found);
+    let mut all: Vec<(Finding, bool)> = first.into_iter().map(|finding| (finding, false)).collect();
+    all.extend(second.into_iter().map(|finding| (finding, true)));
+    all.sort_by_key(|(finding, second)| (finding.range.start, !second));
+    let mut last_is_second = false;
+    for (finding, is_second) in all {
+        match found.last_mut() {
+            Some(last) if finding.range.start < last.range.end => {
+                last.range.end = last.range.end.max(finding.range.end);
+                if is_second && !last_is_second {
+                    last.kind = finding.kind;
+                    last_is_second = true;
+                }
+            }
+            _ => {
+                last_is_second = is_second;
+                found.push(finding);
+            }
+        }
+    }
+}
 
 /// Finds everything with a checksum or a grammar. Returns how many digits the text has.
 fn certain(text: &str, found: &mut Vec<Finding>) -> usize {

@@ -106,7 +106,13 @@ impl Changer<'_> {
                     push_quoted_hex(&reference.0, self.arena);
                 }
             }
-            Rule::RedactDetected(detector) => push_string(&detector.redact(shown), self.arena),
+            Rule::RedactDetected(detector) => {
+                let redacted = match value {
+                    Scalar::Number(_) => detector.redact_number(shown),
+                    Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) => detector.redact(shown),
+                };
+                push_string(&redacted, self.arena);
+            }
         }
         Ok(())
     }

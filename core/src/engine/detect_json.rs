@@ -22,7 +22,7 @@ fn push_value(detector: Detector, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) ->
     match cursor.value()? {
         Value::Text(text) => push_string(&detector.redact(&text.unescaped()), out),
         // A card number is personal data with or without quotes.
-        Value::Number(number) => match detector.redact(number) {
+        Value::Number(number) => match detector.redact_number(number) {
             Cow::Borrowed(number) => out.extend_from_slice(number.as_bytes()),
             Cow::Owned(redacted) => push_string(&redacted, out),
         },

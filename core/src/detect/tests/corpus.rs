@@ -76,6 +76,22 @@ const POSITIVES: &[&str] = &[
     "⟦phone|(+49) 171 / 23 45 67 8⟧ or ⟦phone|+380 44 123 45 67⟧",
     "price 1.299.000,00 and ⟦phone|0800 123 4567⟧",
     "Tel:⟦phone|+49(30)901820⟧",
+    // Characters that nobody sees.
+    "mail \u{200f}⟦email|ada@example.com⟧",
+    "mail ⟦email|ada@exam\u{ad}ple.com⟧",
+    "⟦email|ada\u{200b}@example.com⟧\u{200b}",
+    "card ⟦card|4111\u{200b}1111\u{200b}1111\u{200b}1111⟧",
+    "call \u{202a}⟦phone|+44 20 7946 0042⟧\u{202c} \u{1f600}",
+    "auf \u{feff}⟦iban|DE89\u{2060}3704 0044 0532 0130 00⟧",
+    // Full-width and other digits, blanks and marks.
+    "card ⟦card|４１１１ １１１１ １１１１ １１１１⟧",
+    "mail ⟦email|ａｄａ@example.com⟧ or ⟦email|ada＠example.com⟧",
+    "هاتف: ⟦phone|+٤٤٢٠٧٩٤٦٠٠٤٢⟧",
+    "電話　⟦phone|０９０－１２３４－５６７８⟧ まで",
+    "from ⟦ipv4|１９２．０．２．７７⟧",
+    "⟦card|4111–1111–1111–1111⟧, ⟦card|4111/1111/1111/1111⟧, ⟦card|4111  1111  1111  1111⟧",
+    "⟦card|4111\u{2212}1111\u{2212}1111\u{2212}1111⟧ ⟦iban|GB82  WEST  1234  5698  7654  32⟧",
+    "paid with ⟦card|4111 1111 1111 1111⟧² by card",
     // Card.
     "paid with ⟦card|4111 1111 1111 1111⟧",
     "⟦card|5555-5555-5555-4444⟧ exp 12/29",
