@@ -7,7 +7,7 @@ use lethe_crds::{
 };
 
 use super::{
-    DedupeRules, Pipeline, dead_letter, event, fields,
+    DedupeRules, Pipeline, dead_letter, detection, event, fields,
     mistake::{Mistake, Notes, code},
     protection::within,
     references, schema, separation, shapes, sinks, source,
@@ -70,6 +70,8 @@ fn compile(object: &ProfilePipeline, around: &dyn Surroundings, notes: &mut Note
     let sinks: Vec<_> = numbered.into_iter().map(|(_, sink)| sink).collect();
     separation::check(&declared, &types, event.as_ref(), &sinks, notes);
     separation::undeclared(undeclared, &sinks, notes);
+    detection::check(&declared, &types, view.as_ref(), notes);
+    detection::kept_subtrees(&declared, &types, &sinks, notes);
 
     Some(Pipeline {
         namespace: namespace.to_owned(),

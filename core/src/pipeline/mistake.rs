@@ -197,6 +197,8 @@ pub mod code {
         UNDECLARED_DETECTED = "UndeclaredDetected",
         /// Detection finds patterns, not persons (warning).
         DETECTION_NO_GUARANTEE = "DetectionNoGuarantee",
+        /// `redactDetected` on a field that holds no free text (warning).
+        DETECTION_OF_VALUES = "DetectionOfValues",
         /// A hash is the same for every audience (warning).
         HASH_JOINS = "HashJoins",
         /// A mask or prefix leaves much of an identifier (warning).

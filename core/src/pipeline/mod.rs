@@ -5,6 +5,7 @@ mod categories;
 mod check;
 mod columns;
 mod dead_letter;
+mod detection;
 mod event;
 mod fields;
 mod mistake;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdin};
 
 use clap::{Args, ValueEnum};
-use lethe_core::record::IncomingBatch;
+use lethe_core::{reason::Reason, record::IncomingBatch};
 use lethe_crds::profile_pipeline::FileFormat;
 use lethe_stores::{
     Source,
@@ -18,16 +18,17 @@ use super::{
 };
 use crate::{
     clock::now,
-    survey::{Location, Report, Suggestion, Survey},
+    survey::{BY_NAME, Location, Report, Suggestion, Survey},
 };
 
 /// Find the fields of your data that hold personal data, and suggest how to declare them.
 ///
 /// Searches every text of every event for e-mail addresses, phone numbers, payment cards, IBANs and
-/// IP addresses. Shows paths, which consist of your field names, and never a value. Keys that are
-/// data themselves (a map by e-mail address, by number) are shown as *. Only data with a
-/// recognisable form is found. Names, dates and street addresses have none: go through the other
-/// fields yourself.
+/// IP addresses, and every name of a field for words such as ssn, password, dob and telefon. Shows
+/// paths, which consist of your field names, and never a value. Keys that are data themselves (a
+/// map by e-mail address, by number) are shown as *. Names, dates and street addresses have no
+/// form: go through the other fields yourself. Exits with code 3 if a part of the data could not be
+/// read: it was not searched.
 #[derive(Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Detect {
@@ -70,10 +71,14 @@ impl Detect {
         }
         let report = self.survey()?.report();
         match (output, self.suggest) {
-            (Output::Text, false) => answer::text(&text(&report)),
-            (Output::Text, true) => answer::text(&manifest(&report)),
-            (Output::Json, false) => answer::json(&document(&report)),
-            (Output::Json, true) => answer::json(&json!({"fields": fields(&report.fields)})),
+            (Output::Text, false) => answer::text(&text(&report))?,
+            (Output::Text, true) => answer::text(&manifest(&report))?,
+            (Output::Json, false) => answer::json(&document(&report))?,
+            (Output::Json, true) => answer::json(&json!({"fields": fields(&report.fields)}))?,
+        }
+        match unread(&report) {
+            Some(unread) => Err(Failure::InvalidInput(unread)),
+            None => Ok(()),
         }
     }
 
@@ -107,9 +112,31 @@ fn read(survey: &mut Survey, batch: &IncomingBatch) {
     for record in &batch.records {
         match &record.value {
             Some(range) if record.unreadable.is_none() => survey.read(&batch.bytes[range.clone()]),
-            _ => survey.skip(),
+            _ => survey.skip(record.unreadable.unwrap_or(Reason::NotJson)),
         }
     }
+}
+
+/// Returns what was not searched, and why; `None` if all was.
+fn unread(report: &Report) -> Option<String> {
+    if report.unreadable.is_empty() {
+        return None;
+    }
+    let reasons: Vec<String> = report
+        .unreadable
+        .iter()
+        .map(|(code, events)| {
+            let reason = Reason::ALL.into_iter().find(|reason| reason.code() == *code);
+            let meaning = reason.map_or("", Reason::meaning).trim_end_matches('.');
+            format!("{} {code} ({meaning})", number(*events))
+        })
+        .collect();
+    Some(format!(
+        "{} of {} events could not be read and were not searched: {}; mend them, or correct --format, and run it again",
+        number(report.counts.unreadable),
+        number(report.counts.events),
+        reasons.join(", ")
+    ))
 }
 
 fn document(report: &Report) -> Value {
@@ -123,7 +150,7 @@ fn document(report: &Report) -> Value {
             row
         })
         .collect();
-    json!({"counts": report.counts, "found": found, "fields": fields(&report.fields)})
+    json!({"counts": report.counts, "unreadable": report.unreadable, "found": found, "fields": fields(&report.fields)})
 }
 
 fn fields(fields: &[Suggestion]) -> Vec<Value> {
@@ -145,7 +172,7 @@ fn text(report: &Report) -> String {
     let mut out = format!("{} events", number(counts.events));
     for (count, what) in [
         (counts.text, "no JSON object: searched as text"),
-        (counts.unreadable, "not UTF-8 or too long: not searched"),
+        (counts.unreadable, "not read and not searched"),
         (counts.crowded, "with more paths than are kept apart"),
     ] {
         if count > 0 {
@@ -154,7 +181,10 @@ fn text(report: &Report) -> String {
     }
     out.push_str("\n\n");
     if report.found.is_empty() {
-        out.push_str("Nothing with the form of personal data was found.\n");
+        out.push_str(match counts.unreadable {
+            0 => "Nothing with the form or the name of personal data was found.\n",
+            _ => "Nothing was found in what could be read. The rest was not searched and is not clean.\n",
+        });
     } else {
         let headers = ["PATH", "KIND", "CATEGORY", "PROTECT", "EVENTS", "SHARE"].map(str::to_owned);
         let rows: Vec<Vec<String>> = report
@@ -172,7 +202,10 @@ fn text(report: &Report) -> String {
                     |what: fn(&Suggestion) -> String| found.suggestion.as_ref().map_or_else(|| "-".to_owned(), what);
                 vec![
                     place,
-                    found.kind.to_owned(),
+                    match found.kind {
+                        BY_NAME => "(by its name)".to_owned(),
+                        kind => kind.to_owned(),
+                    },
                     suggested(|field| field.category.to_owned()),
                     suggested(|field| field.protect.name().to_owned()),
                     number(found.events),
@@ -202,8 +235,11 @@ fn share(share: f64) -> String {
 
 /// Returns `fields:` of a manifest.
 fn manifest(report: &Report) -> String {
-    let mut out = format!("# By the form of the data in {} events. ", number(report.counts.events));
+    let mut out = format!("# By the form and the names of the data in {} events. ", number(report.counts.events));
     out.push_str("Names, dates and street addresses have no form:\n# go through the other fields yourself.\n");
+    if let Some(unread) = unread(report) {
+        out.push_str(&format!("# INCOMPLETE: {unread}\n"));
+    }
     if report.fields.is_empty() {
         out.push_str("fields: []\n");
         return out;
@@ -242,12 +278,12 @@ mod tests {
         survey.report()
     }
 
-    /// Returns events with one field per protection, and keys that need quotes in YAML.
+    /// Returns events with a field for each protection, and keys that need quotes in YAML.
     fn varied_events() -> Vec<Value> {
         let events = (0..10).map(|_| {
             json!({
                 "e-mail": "ann@example.com", "a: b": "ann@example.com", "#x": "ann@example.com", "größe": "ann@example.com",
-                "q\"\\": "ann@example.com", "a/b~c": ["ann@example.com"], "x, y": "call +44 20 7946 0042", "ip": "192.0.2.7",
+                "q\"\\": "ann@example.com", "a/b~c": ["ann@example.com"], "x, y": "please call me back on +44 20 7946 0042 after five", "ip": "192.0.2.7", "password": "x",
                 "cards": {"4111 1111 1111 1111": "used"},
             })
         });

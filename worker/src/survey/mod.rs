@@ -6,6 +6,7 @@
 
 mod names;
 mod path_tree;
+mod prose;
 mod report;
 mod suggest;
 mod walk;
@@ -13,10 +14,15 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use lethe_core::detect::{DetectKind, Detector, Finding};
+use std::collections::BTreeMap;
+
+use lethe_core::{
+    detect::{DetectKind, Detector, Finding},
+    reason::Reason,
+};
 use serde::Serialize;
 
-pub use report::{Detection, Location, Report};
+pub use report::{BY_NAME, Detection, Location, Report};
 pub use suggest::{Protection, Suggestion};
 
 use path_tree::{PathTree, ROOT};
@@ -47,7 +53,7 @@ pub struct Counts {
     pub json: u64,
     /// Other UTF-8, which is searched as one text.
     pub text: u64,
-    /// Events that are not UTF-8 or too long. They are not searched.
+    /// Events that could not be read. They are not searched.
     pub unreadable: u64,
     /// Events with more paths than are tracked. Findings at the other paths are counted without
     /// their path.
@@ -61,18 +67,26 @@ pub struct Survey {
     found: Vec<Finding>,
     tree: PathTree,
     counts: Counts,
+    /// Events that could not be read, by reason.
+    unreadable: BTreeMap<Reason, u64>,
 }
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { detector: Detector::new(&[]), found: Vec::new(), tree: PathTree::default(), counts: Counts::default() }
+        Self {
+            detector: Detector::new(&[]),
+            found: Vec::new(),
+            tree: PathTree::default(),
+            counts: Counts::default(),
+            unreadable: BTreeMap::new(),
+        }
     }
 }
 
 impl Survey {
     /// Searches an event: a JSON object or array, or else one text.
     pub fn read(&mut self, bytes: &[u8]) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return self.skip() };
+        let Ok(text) = std::str::from_utf8(bytes) else { return self.skip(Reason::InvalidUtf8) };
         self.begin();
         if is_document(text) {
             self.counts.json += 1;
@@ -87,14 +101,15 @@ impl Survey {
     }
 
     /// Counts an event that can't be read.
-    pub fn skip(&mut self) {
+    pub fn skip(&mut self, reason: Reason) {
         self.begin();
         self.counts.unreadable += 1;
+        *self.unreadable.entry(reason).or_default() += 1;
     }
 
     /// Returns the findings so far.
     pub fn report(&self) -> Report {
-        Report::new(self.counts, &self.tree)
+        Report::new(self.counts, &self.unreadable, &self.tree)
     }
 
     fn begin(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use lethe_core::detect::Finding;
 
-use super::KINDS;
+use super::{KINDS, prose::is_prose};
 
 /// The event itself.
 pub(super) const ROOT: usize = 0;
@@ -62,6 +62,8 @@ pub(super) struct Node {
     pub(super) texts: u64,
     pub(super) events: u64,
     last: u64,
+    /// Texts that are sentences.
+    pub(super) prose: u64,
     /// Findings by kind: in texts, and in the key that leads to the node.
     pub(super) found: [Tally; 6],
     pub(super) in_key: [Tally; 6],
@@ -79,6 +81,7 @@ impl Node {
             texts: 0,
             events: 0,
             last: 0,
+            prose: 0,
             found: [Tally::default(); 6],
             in_key: [Tally::default(); 6],
         }
@@ -208,12 +211,13 @@ impl PathTree {
     /// twice, since it is no longer known which events had both.
     fn merge(&mut self, from: usize, into: usize) {
         let parent = self.all[into].parent;
-        let Node { members, element, member, texts, events, last, found, in_key, map, .. } =
+        let Node { members, element, member, texts, events, last, prose, found, in_key, map, .. } =
             std::mem::replace(&mut self.all[from], Node::new(parent, Step::None));
         self.free.push(from);
         let target = &mut self.all[into];
         target.texts += texts;
         target.events += events;
+        target.prose += prose;
         target.last = target.last.max(last);
         for (tallies, added) in [(&mut target.found, found), (&mut target.in_key, in_key)] {
             for (tally, added) in tallies.iter_mut().zip(added) {
@@ -276,6 +280,7 @@ impl PathTree {
         node.texts += 1;
         node.events += u64::from(node.last != event);
         node.last = event;
+        node.prose += u64::from(is_prose(text));
         let trimmed = text.trim();
         for finding in found {
             let tally = &mut node.found[kind(finding)];

@@ -1,11 +1,14 @@
 //! The result of a survey, by path and kind.
 
+use std::collections::BTreeMap;
+
+use lethe_core::reason::Reason;
 use serde::{Serialize, Serializer};
 
 use super::{
     Counts, KINDS, kind_name,
     path_tree::{Node, OVERFLOW, PathTree, ROOT, Step},
-    suggest::{Suggestion, suggestions},
+    suggest::{Suggestion, suggestions, told_by_name},
 };
 
 /// Where something was found.
@@ -40,7 +43,7 @@ pub struct Detection {
     pub location: Location,
     /// Whether it was found in keys rather than values.
     pub in_keys: bool,
-    /// The kind.
+    /// The kind, or `byName` if only the name of the field says that its values are personal.
     pub kind: &'static str,
     /// Events with a finding there. If an object became a map during the survey, earlier events may
     /// be counted several times.
@@ -60,11 +63,16 @@ impl Detection {
     }
 }
 
+/// The kind of a detection that only the name of the field tells.
+pub const BY_NAME: &str = "byName";
+
 /// The result of a survey.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Numbers of events.
     pub counts: Counts,
+    /// Events that could not be read and were not searched, by the code of the reason.
+    pub unreadable: BTreeMap<&'static str, u64>,
     /// Findings by location and kind.
     pub found: Vec<Detection>,
     /// Fields to declare. No path occurs twice, and none is inside of another.
@@ -72,7 +80,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(counts: Counts, tree: &PathTree) -> Self {
+    pub(super) fn new(counts: Counts, unreadable: &BTreeMap<Reason, u64>, tree: &PathTree) -> Self {
         let fields = suggestions(tree);
         let mut found: Vec<Detection> =
             tree.all().flat_map(|(at, node)| detections_at(tree, at, node, &fields)).collect();
@@ -87,7 +95,8 @@ impl Report {
             same
         });
         found.sort_by(|a, b| (&a.location, b.events, a.kind).cmp(&(&b.location, a.events, b.kind)));
-        Self { counts, found, fields }
+        let unreadable = unreadable.iter().map(|(reason, events)| (reason.code(), *events)).collect();
+        Self { counts, unreadable, found, fields }
     }
 }
 
@@ -100,7 +109,7 @@ fn detections_at<'p>(
     let suggestion = declarable(tree, at).and_then(|(path, _)| {
         fields.iter().find(|field| path == field.path || path.starts_with(&format!("{}/", field.path))).cloned()
     });
-    let detection = move |index: usize, in_keys: bool, events: u64| {
+    let detection = move |kind: &'static str, in_keys: bool, events: u64| {
         let here = match at {
             ROOT => Location::Line,
             OVERFLOW => Location::Other,
@@ -108,21 +117,17 @@ fn detections_at<'p>(
             _ => Location::Path(path(tree, at)),
         };
         let events_with_text = if in_keys { events } else { node.events };
-        Detection {
-            location: here,
-            in_keys,
-            kind: kind_name(KINDS[index]),
-            events,
-            events_with_text,
-            suggestion: suggestion.clone(),
-        }
+        Detection { location: here, in_keys, kind, events, events_with_text, suggestion: suggestion.clone() }
     };
     let in_texts = node.found.iter().enumerate().map(|(index, tally)| (index, false, tally.events));
     let in_keys = node.in_key.iter().enumerate().map(|(index, tally)| (index, true, tally.events));
+    let told = told_by_name(tree, at).is_some() && node.found.iter().all(|tally| tally.events == 0);
+    let by_name = (told && node.events > 0).then(|| detection(BY_NAME, false, node.events));
     in_texts
         .chain(in_keys)
         .filter(|(_, _, events)| *events > 0)
-        .map(move |(index, keys, events)| detection(index, keys, events))
+        .map(move |(index, keys, events)| detection(kind_name(KINDS[index]), keys, events))
+        .chain(by_name)
 }
 
 /// Returns the path of a node. It is empty for the event itself.

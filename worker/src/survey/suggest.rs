@@ -1,12 +1,12 @@
 //! Suggests how to declare what was found.
 
-use lethe_core::detect::DetectKind;
+use lethe_core::detect::{DetectKind, TellingName, telling_name};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
     KINDS, kind_name,
-    path_tree::{Node, PathTree},
+    path_tree::{Node, PathTree, Step},
     report::declarable,
 };
 
@@ -27,15 +27,16 @@ pub struct Suggestion {
     pub why: String,
 }
 
-/// A suggested protection.
+/// A suggested protection. A structured value is never given one that shows a part of it: what its
+/// form tells is only a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Protection {
+    /// Removal: secrets have no place in a profile.
+    Drop,
     /// Encryption.
     Encrypt,
-    /// Generalisation of an IP address to its network.
-    Network,
-    /// Redaction of what is detected in each event.
+    /// Redaction of what is detected in each event. Only for sentences.
     RedactDetected,
 }
 
@@ -43,28 +44,20 @@ impl Protection {
     /// Returns its name in a manifest.
     pub const fn name(self) -> &'static str {
         match self {
+            Protection::Drop => "drop",
             Protection::Encrypt => "encrypt",
-            Protection::Network => "generalize",
             Protection::RedactDetected => "redactDetected",
         }
     }
 
     /// Returns its declaration as one line of YAML.
-    pub const fn to_yaml(self) -> &'static str {
-        match self {
-            Protection::Encrypt => "{encrypt: {}}",
-            Protection::Network => "{generalize: {ip: {v4: 24, v6: 48}}}",
-            Protection::RedactDetected => "{redactDetected: {}}",
-        }
+    pub fn to_yaml(self) -> String {
+        format!("{{{}: {{}}}}", self.name())
     }
 
     /// Returns its declaration as JSON.
     pub fn to_json(self) -> Value {
-        match self {
-            Protection::Encrypt => json!({"encrypt": {}}),
-            Protection::Network => json!({"generalize": {"ip": {"v4": 24, "v6": 48}}}),
-            Protection::RedactDetected => json!({"redactDetected": {}}),
-        }
+        json!({self.name(): {}})
     }
 }
 
@@ -72,10 +65,14 @@ impl Protection {
 pub(super) fn suggestions(tree: &PathTree) -> Vec<Suggestion> {
     let mut all: Vec<Suggestion> = tree
         .all()
-        .filter(|(_, node)| node.found.iter().chain(&node.in_key).any(|tally| tally.events > 0))
         .filter_map(|(at, node)| {
+            let told = told_by_name(tree, at).filter(|_| node.texts > 0);
+            let found = node.found.iter().chain(&node.in_key).any(|tally| tally.events > 0);
+            if !found && told.is_none() {
+                return None;
+            }
             let (path, map) = declarable(tree, at)?;
-            Some(if map { map_suggestion(path) } else { text_suggestion(path, node) })
+            Some(if map { map_suggestion(path) } else { text_suggestion(path, node, told) })
         })
         .collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
@@ -101,45 +98,78 @@ fn map_suggestion(path: String) -> Suggestion {
     }
 }
 
-fn text_suggestion(path: String, node: &Node) -> Suggestion {
+fn text_suggestion(path: String, node: &Node, told: Option<TellingName>) -> Suggestion {
     let whole: u64 = node.found.iter().map(|tally| tally.whole).sum();
     let (main, most) = KINDS
         .into_iter()
         .zip(node.found)
         .max_by_key(|(kind, tally)| (tally.whole, tally.events, std::cmp::Reverse(*kind as u8)))
         .unwrap_or((DetectKind::Email, node.found[0]));
-    let why = node
+    let mut why: Vec<String> = node
         .found
         .iter()
         .zip(KINDS)
         .filter(|(tally, _)| tally.events > 0)
         .map(|(tally, kind)| format!("{} in {} of {} events", kind_name(kind), tally.events, node.events))
-        .collect::<Vec<_>>()
-        .join(", ");
-    // Less than half of the texts consist of the finding alone: treat the field as free text.
-    if whole * 2 < node.texts {
-        return Suggestion { path, category: "user.content", clean: &[], protect: Protection::RedactDetected, why };
+        .collect();
+    if told.is_some() {
+        why.insert(0, "by its name".to_owned());
     }
-    let pure = most.whole == whole;
-    let (category, clean, protect): (_, &'static [&'static str], _) = match main {
-        DetectKind::Email if pure => ("user.contact.email", &["Trim", "Lowercase"], Protection::Encrypt),
-        DetectKind::Email => ("user.contact.email", &["Trim"], Protection::Encrypt),
-        // Canonical form would reject numbers without a country code.
-        DetectKind::Phone => ("user.contact.phone_number", &["Trim"], Protection::Encrypt),
-        DetectKind::Card => ("user.financial.credit_card", &["Trim"], Protection::Encrypt),
-        DetectKind::Iban => ("user.financial.bank_account", &["Trim"], Protection::Encrypt),
-        // Generalisation rejects an event whose value is not an address.
-        DetectKind::Ipv4 | DetectKind::Ipv6 if whole == node.texts && only_addresses(node) => {
-            ("user.device.ip_address", &["Trim"], Protection::Network)
+    let why = why.join(", ");
+    let has_form = whole * 2 >= node.texts;
+    let (category, clean, protect): (_, &'static [&'static str], _) = match (told, main) {
+        (Some(TellingName::Secret), _) => (TellingName::Secret.category(), &[], Protection::Drop),
+        // What a name says of a person's papers is surer than a form.
+        (Some(told), _) if !has_form || outweighs_form(told) => (told.category(), &[], Protection::Encrypt),
+        (None, _) if !has_form && node.prose * 2 >= node.texts => ("user.content", &[], Protection::RedactDetected),
+        // Values with a form that is not known, and with findings by chance.
+        (None, _) if !has_form => ("user", &[], Protection::Encrypt),
+        (_, DetectKind::Email) if most.whole == whole => {
+            ("user.contact.email", &["Trim", "Lowercase"], Protection::Encrypt)
         }
-        DetectKind::Ipv4 | DetectKind::Ipv6 => ("user.device.ip_address", &["Trim"], Protection::Encrypt),
+        (_, DetectKind::Email) => ("user.contact.email", &["Trim"], Protection::Encrypt),
+        // Canonical form would reject numbers without a country code.
+        (_, DetectKind::Phone) => ("user.contact.phone_number", &["Trim"], Protection::Encrypt),
+        (_, DetectKind::Card) => ("user.financial.credit_card", &["Trim"], Protection::Encrypt),
+        (_, DetectKind::Iban) => ("user.financial.bank_account", &["Trim"], Protection::Encrypt),
+        (_, DetectKind::Ipv4 | DetectKind::Ipv6) => ("user.device.ip_address", &["Trim"], Protection::Encrypt),
     };
     Suggestion { path, category, clean, protect, why }
 }
 
-fn only_addresses(node: &Node) -> bool {
-    KINDS.iter().zip(node.found).all(|(kind, tally)| match kind {
-        DetectKind::Ipv4 | DetectKind::Ipv6 => true,
-        DetectKind::Email | DetectKind::Phone | DetectKind::Card | DetectKind::Iban => tally.events == 0,
-    })
+/// Returns whether the name of a field says more about its values than their form.
+const fn outweighs_form(told: TellingName) -> bool {
+    match told {
+        TellingName::Secret
+        | TellingName::NationalId
+        | TellingName::Passport
+        | TellingName::DrivingLicence
+        | TellingName::Birth => true,
+        TellingName::BankAccount
+        | TellingName::Card
+        | TellingName::Email
+        | TellingName::IpAddress
+        | TellingName::Phone
+        | TellingName::Username
+        | TellingName::Address
+        | TellingName::PersonName => false,
+    }
+}
+
+/// Words that say nothing without the name around them: `/phone/number`, `/name/first`.
+const GENERIC: &[&str] =
+    &["first", "last", "full", "given", "family", "middle", "number", "no", "value", "raw", "text"];
+
+/// Returns what the name of a node tells, or that of the member around it if it is an element of
+/// an array or has a name without a meaning of its own.
+pub(super) fn told_by_name(tree: &PathTree, at: usize) -> Option<TellingName> {
+    let node = tree.get(at);
+    match &node.step {
+        Step::Key(key) => telling_name(key).or_else(|| {
+            let above = || told_by_name(tree, node.parent);
+            GENERIC.contains(&key.to_lowercase().as_str()).then(above).flatten()
+        }),
+        Step::Element => told_by_name(tree, node.parent),
+        Step::Member | Step::None => None,
+    }
 }

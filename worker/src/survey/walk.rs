@@ -1,8 +1,8 @@
-//! Walks through the JSON of an event, and searches every string at its node.
+//! Walks through the JSON of an event, and searches every string and number at its node.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::{Survey, path_tree::ROOT};
 
@@ -35,7 +35,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         f.write_str("JSON")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         if let Some(survey) = self.survey {
             survey.search_text(self.node, text);
         }
@@ -59,16 +59,17 @@ impl<'de> Visitor<'de> for Value<'_> {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.visit_str(&number.to_string())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.visit_str(&number.to_string())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    /// `4.111111111111111e15` is a card: shown without an exponent, which `Display` does.
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.visit_str(&number.to_string())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {

@@ -377,6 +377,11 @@ fn separations() -> Vec<Case> {
             code::DETECTION_NO_GUARANTEE,
             "spec.fields[3].protect",
         ),
+        (
+            vec![("/fields/0/protect", json!({"redactDetected": {}}))],
+            code::DETECTION_OF_VALUES,
+            "spec.fields[0].protect",
+        ),
         (vec![("/fields/0/protect", json!({"hash": {}}))], code::HASH_JOINS, "spec.fields[0].protect"),
         (
             vec![("/fields/0/protect", json!({"mask": {"keepFirst": 4, "keepLast": 4}}))],

@@ -62,10 +62,11 @@ fn text_that_is_not_a_json_object_is_searched_as_a_whole() {
         survey.read(line.as_bytes());
     }
     survey.read(b"\xff\xfe");
-    survey.skip();
+    survey.skip(Reason::RowLength);
     let report = survey.report();
     assert_eq!(rows(&report), [row("line", "email", 3, 6)]);
     assert_eq!(report.counts, Counts { events: 8, json: 0, text: 6, unreadable: 2, crowded: 0 });
+    assert_eq!(report.unreadable, BTreeMap::from([("InvalidUtf8", 1), ("RowLength", 1)]));
     assert!(report.fields.is_empty());
 }
 
@@ -83,9 +84,7 @@ fn keys_that_are_data_are_shown_as_a_star_and_counted() {
             row("keys of /contacts", "email", 2, 2),
         ]
     );
-    let fields: Vec<(&str, &str)> =
-        report.fields.iter().map(|field| (field.path.as_str(), field.protect.to_yaml())).collect();
-    assert_eq!(fields, [("/contacts", "{encrypt: {}}"), ("/orders", "{encrypt: {}}")]);
+    assert_eq!(suggested(&report), [("/contacts", "user.content", "encrypt"), ("/orders", "user.content", "encrypt")]);
 }
 
 #[test]
@@ -122,39 +121,87 @@ fn memory_is_bounded_and_findings_beyond_the_capacity_have_no_path() {
     assert!(other.events >= report.counts.crowded.min(1) && other.suggestion.is_none());
 }
 
+/// Paths, categories and protections of the suggestions.
+fn suggested(report: &Report) -> Vec<(&str, &str, &str)> {
+    report.fields.iter().map(|field| (field.path.as_str(), field.category, field.protect.name())).collect()
+}
+
 #[test]
-fn free_text_is_redacted_and_a_pure_value_is_encrypted() {
+fn sentences_are_redacted_and_a_value_of_one_form_is_encrypted() {
     let report = survey(
         &(0..10)
             .map(|number| {
                 json!({
                     "email": " Ann@Example.com ",
                     "reach": if number < 6 { "ann@example.com" } else { "+442079460042" },
-                    "ip": if number < 9 { "192.0.2.7" } else { "2001:db8::1" },
+                    "from": if number < 9 { "192.0.2.7" } else { "2001:db8::1" },
                     "seen_from": if number < 9 { "192.0.2.7" } else { "unknown" },
-                    "card": "4111 1111 1111 1111",
-                    "note": format!("mail ann@example.com, {number}"),
+                    "paid": 4_111_111_111_111_111_u64,
+                    "note": format!("Please write to me at ann@example.com, it is about order {number}."),
+                    "short": format!("mail ann@example.com, {number}"),
                     "rare": if number == 0 { "ann@example.com" } else { "nothing" },
                 })
             })
             .collect::<Vec<_>>(),
     );
-    let fields: Vec<(&str, &str, &str)> =
-        report.fields.iter().map(|field| (field.path.as_str(), field.category, field.protect.to_yaml())).collect();
     assert_eq!(
-        fields,
+        suggested(&report),
         [
-            ("/card", "user.financial.credit_card", "{encrypt: {}}"),
-            ("/email", "user.contact.email", "{encrypt: {}}"),
-            ("/ip", "user.device.ip_address", "{generalize: {ip: {v4: 24, v6: 48}}}"),
-            ("/note", "user.content", "{redactDetected: {}}"),
-            ("/rare", "user.content", "{redactDetected: {}}"),
-            ("/reach", "user.contact.email", "{encrypt: {}}"),
-            ("/seen_from", "user.device.ip_address", "{encrypt: {}}"),
+            ("/email", "user.contact.email", "encrypt"),
+            ("/from", "user.device.ip_address", "encrypt"),
+            ("/note", "user.content", "redactDetected"),
+            ("/paid", "user.financial.credit_card", "encrypt"),
+            ("/rare", "user", "encrypt"),
+            ("/reach", "user.contact.email", "encrypt"),
+            ("/seen_from", "user.device.ip_address", "encrypt"),
+            ("/short", "user", "encrypt"),
         ]
     );
     let clean = |path: &str| report.fields.iter().find(|field| field.path == path).unwrap().clean;
     assert_eq!((clean("/email"), clean("/reach")), (&["Trim", "Lowercase"][..], &["Trim"][..]));
+}
+
+#[test]
+fn numbers_of_the_state_with_the_shape_of_phone_numbers_are_encrypted() {
+    let events: Vec<Value> = (0..1_500_u32)
+        .map(|n| {
+            let (a, b, c) = (n % 800 + 100, n % 90 + 10, n % 9000 + 1000);
+            let odd = n % 10 == 0;
+            let ssn = if odd { format!("212-555-{c}") } else { format!("{a}-{b}-{c}") };
+            json!({"ssn": ssn, "number": ssn, "national_id": format!("{a}{b}{c}"), "papers": {"taxId": 123_456_789}})
+        })
+        .collect();
+    let report = survey(&events);
+    assert!(report.found.iter().any(|found| found.kind == "phone"), "{:?}", report.found);
+    assert_eq!(
+        suggested(&report),
+        [
+            ("/national_id", "user.government_id.national_identification_number", "encrypt"),
+            ("/number", "user", "encrypt"),
+            ("/papers/taxId", "user.government_id.national_identification_number", "encrypt"),
+            ("/ssn", "user.government_id.national_identification_number", "encrypt"),
+        ]
+    );
+}
+
+#[test]
+fn the_name_of_a_field_counts_although_its_values_have_no_form() {
+    let report = survey(&[json!({
+        "password": "correct horse battery staple is not a good one any more",
+        "geburtsdatum": "1990-01-02", "prénom": "Ann", "name": {"first": "Ann", "title": "Dr"},
+        "phones": ["call the office and ask for the one with the red hat"], "tier": "gold", "email_verified": true,
+    })]);
+    assert_eq!(
+        suggested(&report),
+        [
+            ("/geburtsdatum", "user.demographic.date_of_birth", "encrypt"),
+            ("/name/first", "user.name", "encrypt"),
+            ("/password", "user.authorization.credentials", "drop"),
+            ("/phones/*", "user.contact.phone_number", "encrypt"),
+            ("/prénom", "user.name", "encrypt"),
+        ]
+    );
+    assert!(report.found.iter().all(|found| found.kind == "byName" && found.events == 1 && found.suggestion.is_some()));
 }
 
 #[test]
@@ -196,6 +243,17 @@ proptest! {
         let report = survey(&events);
         let shown = format!("{}{report:?}", serde_json::to_string(&report).unwrap());
         prop_assert!(!shown.contains("SECRET") && !shown.contains("example.com") && !shown.contains("4420"), "{shown}");
+    }
+
+    #[test]
+    fn only_sentences_are_suggested_to_be_redacted(
+        values in proptest::collection::vec("[0-9A-Z ./-]{0,30}|[A-Z][a-z]{1,8}( [A-Z][a-z]{1,8}){0,3}|\\+4420794600[0-9]{2}", 1..20),
+        name in "[a-z_]{1,12}|ssn|phone|note",
+    ) {
+        let events: Vec<Value> = values.iter().map(|value| json!({ name.as_str(): value })).collect();
+        for field in survey(&events).fields {
+            prop_assert!(field.protect != Protection::RedactDetected, "{field:?}");
+        }
     }
 
     #[test]

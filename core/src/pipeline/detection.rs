@@ -1,0 +1,82 @@
+//! Where `redactDetected` is declared, the values should be sentences. A value of one form (a
+//! number, a code, a name) passes whole wherever detection doesn't recognise it.
+
+use lethe_crds::profile_pipeline::{Audience, Undeclared};
+use serde_json::Value;
+
+use super::{
+    ProtectRules, Segment, SinkRules,
+    categories::{Nature, nature},
+    fields::Declared,
+    mistake::{Notes, code},
+    schema::{Types, View},
+};
+use crate::detect::telling_name;
+
+/// By the schema, a text of at most this length is no free text.
+const SHORT: u64 = 64;
+
+/// Warns of fields whose values are searched although they have one form.
+pub(super) fn check(fields: &[Declared], types: &[Types], schema: Option<&View<'_>>, notes: &mut Notes) {
+    for (field, types) in fields.iter().zip(types) {
+        if !matches!(field.rules.protect, ProtectRules::RedactDetected(_)) {
+            continue;
+        }
+        let path = &field.rules.path;
+        let name = path.segments.iter().rev().find_map(|segment| match segment {
+            Segment::Key(key) => Some(key.as_str()),
+            Segment::Each => None,
+        });
+        let why = if nature(&field.rules.category) != Nature::FreeText {
+            format!("by its category {}", field.rules.category)
+        } else if name.and_then(telling_name).is_some() {
+            "by its name".to_owned()
+        } else if !types.text() || schema.is_some_and(|schema| schema.says(path, is_short_or_formed)) {
+            "by the schema".to_owned()
+        } else {
+            continue;
+        };
+        notes.warn(
+            code::DETECTION_OF_VALUES,
+            format!("spec.fields[{}].protect", field.at),
+            format!("{why}, {path} holds no free text, and each value that detection doesn't recognise passes whole"),
+            "encrypt, pseudonymize, mask or drop it; redactDetected is for sentences",
+        );
+    }
+}
+
+/// Returns whether a schema limits a text to a form or a short length.
+fn is_short_or_formed(schema: &Value) -> bool {
+    ["pattern", "format", "enum", "const"].iter().any(|keyword| schema.get(keyword).is_some())
+        || schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length <= SHORT)
+}
+
+const fn is_object(types: Types) -> bool {
+    types.containers_only() && types.object()
+}
+
+/// Warns of objects that are kept. A key of an object can be personal, too, and members
+/// that are added later pass. The other audiences are warned of in `separation`.
+pub(super) fn kept_subtrees(fields: &[Declared], types: &[Types], sinks: &[SinkRules], notes: &mut Notes) {
+    for (index, field) in fields.iter().enumerate() {
+        let reached: Vec<&str> = sinks
+            .iter()
+            .filter(|sink| sink.audience == Audience::Operational && sink.fields.contains(&index))
+            .filter(|sink| sink.undeclared != Undeclared::Keep)
+            .map(|sink| sink.name.as_str())
+            .collect();
+        if reached.is_empty() || field.rules.protect != ProtectRules::Keep || !is_object(types[index]) {
+            continue;
+        }
+        let path = &field.rules.path;
+        notes.warn(
+            code::OPEN_SUBTREE,
+            format!("spec.fields[{}].protect", field.at),
+            format!(
+                "all that is in {path}, its keys too, reaches {} in clear, and also what will be added to it",
+                reached.join(", ")
+            ),
+            "declare the members that are meant one by one, or encrypt it whole",
+        );
+    }
+}
