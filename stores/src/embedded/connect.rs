@@ -4,7 +4,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -21,6 +21,11 @@ const CHECKPOINT_PAGES: i64 = 8192;
 /// Page cache, in KiB.
 const CACHE_KIB: i64 = 65_536;
 
+/// How often the log is truncated at most while data is deleted, and how long each attempt waits
+/// for readers. Writers wait, too.
+const TRUNCATE_EVERY: Duration = Duration::from_secs(10);
+const TRUNCATE_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// An open SQLite file. Clones of its `Arc` share one connection. Two DataStores of the same path
 /// in one process should share one `EmbeddedStore`: two stores of one file work, but wait for each
 /// other's locks.
@@ -32,16 +37,27 @@ struct Shared {
     /// Name of the DataStore.
     name: String,
     path: PathBuf,
-    connection: Mutex<Connection>,
+    database: Mutex<Database>,
+}
+
+struct Database {
+    connection: Connection,
+    /// Whether the write-ahead log may hold copies of deleted data. So it may in a file that was
+    /// just opened: an earlier process can have been killed.
+    stale_log: bool,
+    /// When the log was last truncated, or the attempt failed.
+    truncated: Instant,
 }
 
 impl EmbeddedStore {
     /// Opens the file. Creates it, readable by this user only, if it is absent. `name` is the name
     /// of the DataStore, for error messages. Commits are durable when a call returns (WAL,
-    /// `synchronous=FULL`). Deleted data is overwritten (`secure_delete`).
+    /// `synchronous=FULL`). Deleted data is overwritten (`secure_delete`); the write-ahead log holds
+    /// older copies of it until it is truncated: [`EmbeddedStore::delete`].
     pub fn open(name: &str, path: &Path) -> Result<Arc<Self>, StoreError> {
         let connection = connect(path).map_err(|fault| fault.at(name))?;
-        let shared = Shared { name: name.to_owned(), path: path.to_owned(), connection: Mutex::new(connection) };
+        let database = Database { connection, stale_log: true, truncated: Instant::now() };
+        let shared = Shared { name: name.to_owned(), path: path.to_owned(), database: Mutex::new(database) };
         Ok(Arc::new(Self { shared: Arc::new(shared) }))
     }
 
@@ -66,6 +82,25 @@ impl EmbeddedStore {
         tokio::task::spawn_blocking(move || shared.transact(work)).await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
+    /// Like [`EmbeddedStore::transact`], for work that deletes data. Within [`TRUNCATE_EVERY`], a
+    /// later transaction or [`EmbeddedStore::truncate_stale_log`] also removes the copies in the log.
+    pub(super) async fn delete<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
+            let answer = shared.transact(work)?;
+            shared.with(|database| {
+                database.stale_log = true;
+                database.truncate_in_time()
+            })?;
+            Ok(answer)
+        });
+        done.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
     /// Runs `work`, which must only read, on a blocking thread.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
@@ -73,7 +108,7 @@ impl EmbeddedStore {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || shared.with(|connection| work(connection)))
+        tokio::task::spawn_blocking(move || shared.with(|database| work(&database.connection)))
             .await
             .unwrap_or_else(|_| Err(self.stopped()))
     }
@@ -89,11 +124,27 @@ impl EmbeddedStore {
     /// Copies the write-ahead log into the file and truncates the log, so that no older copy of an
     /// overwritten page is left in it. Returns false if a reader prevented that.
     pub async fn checkpoint(&self) -> Result<bool, StoreError> {
-        self.read(|connection| {
-            let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-            Ok(busy == 0)
-        })
-        .await
+        self.truncate_log(BUSY_TIMEOUT, true).await
+    }
+
+    /// Like [`EmbeddedStore::checkpoint`], but only if data was deleted since the last one. Returns
+    /// false if a reader prevented it; the next call tries again.
+    pub async fn truncate_stale_log(&self) -> Result<bool, StoreError> {
+        self.truncate_log(TRUNCATE_TIMEOUT, false).await
+    }
+
+    async fn truncate_log(&self, timeout: Duration, always: bool) -> Result<bool, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
+            shared.with(|database| {
+                database.stale_log |= always;
+                if database.stale_log {
+                    database.truncate(timeout)?;
+                }
+                Ok(!database.stale_log)
+            })
+        });
+        done.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
     fn stopped(&self) -> StoreError {
@@ -102,22 +153,48 @@ impl EmbeddedStore {
 }
 
 impl Shared {
-    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, Fault>) -> Result<T, StoreError> {
+    fn with<T>(&self, work: impl FnOnce(&mut Database) -> Result<T, Fault>) -> Result<T, StoreError> {
         // A panic inside a transaction rolls it back while it unwinds, so the connection is still
         // usable.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut connection).map_err(|fault| fault.at(&self.name))
+        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut database).map_err(|fault| fault.at(&self.name))
     }
 
     fn transact<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>) -> Result<T, StoreError> {
-        self.with(|connection| {
+        self.with(|database| {
             // Immediate: wait for the write lock here. In the middle of a transaction SQLite does
             // not wait for it but fails at once.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let answer = work(&transaction)?;
             transaction.commit()?;
+            database.truncate_in_time()?;
             Ok(answer)
         })
+    }
+}
+
+impl Database {
+    /// Truncates the log if it may hold copies of deleted data, unless that was tried just now.
+    fn truncate_in_time(&mut self) -> Result<(), Fault> {
+        if self.stale_log && self.truncated.elapsed() >= TRUNCATE_EVERY {
+            self.truncate(TRUNCATE_TIMEOUT)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn truncate(&mut self, timeout: Duration) -> Result<(), Fault> {
+        self.connection.busy_timeout(timeout)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        self.truncated = Instant::now();
+        self.stale_log = match busy {
+            Ok(busy) => busy != 0,
+            // Another process holds the lock of checkpoints. What was committed stays committed.
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => true,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(())
     }
 }
 

@@ -36,7 +36,7 @@ impl DeadLetters for EmbeddedStore {
     }
 
     fn remove(&self, pipeline: String, keys: Vec<[u8; 32]>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.transact(move |transaction| {
+        Box::pin(self.delete(move |transaction| {
             let mut delete =
                 transaction.prepare_cached("DELETE FROM lethe_dead_letter WHERE pipeline = ?1 AND key = ?2")?;
             for key in &keys {
@@ -47,7 +47,7 @@ impl DeadLetters for EmbeddedStore {
     }
 
     fn expire(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(self.transact(move |transaction| {
+        Box::pin(self.delete(move |transaction| {
             let letters = transaction.execute(
                 "DELETE FROM lethe_dead_letter WHERE pipeline = ?1 AND sealed_by = 'day' AND sealed_with < ?2",
                 [&pipeline, &before],

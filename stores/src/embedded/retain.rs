@@ -47,7 +47,7 @@ impl EmbeddedStore {
         });
         for (table, key) in keyed.chain([own]) {
             let sweep = Sweep { table: table.clone(), key };
-            let rows = self.transact(move |transaction| sweep.run(transaction, now, limit)).await?;
+            let rows = self.delete(move |transaction| sweep.run(transaction, now, limit)).await?;
             if rows > 0 {
                 swept.more |= rows >= limit.unsigned_abs();
                 swept.rows.push((table, rows));

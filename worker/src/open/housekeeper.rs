@@ -67,6 +67,10 @@ impl Housekeeper {
                 expired.letters = self.letters.expire(self.pipeline.id(), before).await?;
             }
         }
+        for store in &self.stores {
+            // A reader that prevents it is not waited for: the next sweep tries again.
+            store.truncate_stale_log().await?;
+        }
         Ok(expired)
     }
 }

@@ -74,8 +74,7 @@ fn definition(view: &str, table: &str, records: Records, fields: &[ViewColumn]) 
     for field in fields {
         let name = field.name.to_lowercase();
         if !name.is_empty() && !names.contains(&name) {
-            let path = field.path.replace('\'', "''");
-            columns.push(format!("json_extract(document, '{path}') AS {}", quoted(&field.name)));
+            columns.push(format!("{} AS {}", value(&field.path), quoted(&field.name)));
             names.push(name);
         }
     }
@@ -84,6 +83,23 @@ fn definition(view: &str, table: &str, records: Records, fields: &[ViewColumn]) 
         Records::Append => "",
     };
     format!("CREATE VIEW {} AS SELECT {} FROM {}{rows}", quoted(view), columns.join(", "), quoted(table))
+}
+
+/// Returns the SQL of the value at a path. SQLite's JSON functions end a text at U+0000, so there
+/// it is read with another character in its place, and so is each escaped backslash, because
+/// `\\\\u0000` is no U+0000. The two are noncharacters, which no text should hold.
+fn value(path: &str) -> String {
+    let path = path.replace('\'', "''");
+    if path.contains('\\') {
+        // The key of such a path would be replaced, too.
+        return format!("json_extract(document, '{path}')");
+    }
+    format!(
+        "CASE WHEN instr(document, '\\u0000') > 0 AND json_type(document, '{path}') = 'text' \
+         THEN replace(replace(json_extract(replace(replace(document, '\\\\', '\\ufdd1'), '\\u0000', '\\ufdd0'), '{path}'), \
+         char(64976), char(0)), char(64977), '\\') \
+         ELSE json_extract(document, '{path}') END"
+    )
 }
 
 #[cfg(test)]
@@ -102,6 +118,30 @@ mod tests {
         assert_eq!(column("/email"), ("email".into(), "$.\"email\"".into()));
         assert_eq!(column("/address/city"), ("address_city".into(), "$.\"address\".\"city\"".into()));
         assert_eq!(column("/items/*/name"), ("items".into(), "$.\"items\"".into()));
+    }
+
+    #[test]
+    fn a_text_with_zero_characters_is_shown_whole() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let column = ViewColumn::of(&"/name".parse().unwrap());
+        connection.execute_batch("CREATE TABLE people (subject_ref, event_id, event_time, document)").unwrap();
+        connection.execute_batch(&definition("people_fields", "people", Records::Append, &[column])).unwrap();
+        for name in ["Ada\0Lane", "\0", "7", "", "a\\u0000b", "\\\0\\", "q\"\n\0\\n", "größe\0", "\u{fdd0}"] {
+            let document = serde_json::json!({"id": 1, "name": name}).to_string();
+            connection.execute("DELETE FROM people", []).unwrap();
+            connection.execute("INSERT INTO people VALUES ('', '', '', ?1)", [&document]).unwrap();
+            let shown: String = connection.query_row("SELECT name FROM people_fields", [], |row| row.get(0)).unwrap();
+            assert_eq!(shown, name, "{document}");
+        }
+        for (value, expected) in
+            [("12.5", "12.5"), ("null", "null"), ("{\"a\\u0000b\":1}", "\"{\\\"a\\\\u0000b\\\":1}\"")]
+        {
+            let document = format!("{{\"name\":{value},\"x\":\"\\u0000\"}}");
+            connection.execute("UPDATE people SET document = ?1", [&document]).unwrap();
+            let shown: String =
+                connection.query_row("SELECT json_quote(name || '') FROM people_fields", [], |row| row.get(0)).unwrap();
+            assert_eq!(shown.trim_matches('"'), expected.trim_matches('"'), "{document}");
+        }
     }
 
     #[test]

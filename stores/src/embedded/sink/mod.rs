@@ -63,9 +63,12 @@ impl Sink for TableSink {
         // Copies the batch, because a blocking thread can't borrow it. This costs 0.1 us per
         // record.
         let (batch, statements) = (batch.clone(), Arc::clone(&self.statements));
-        Box::pin(self.store.transact(move |transaction| {
+        let deletes = batch.records.iter().any(|record| record.body == Body::Delete);
+        let work = move |transaction: &Transaction<'_>| -> Result<Vec<Answer>, Fault> {
             Ok(statements.write(transaction, &batch)?.into_iter().map(Answer::Ok).collect())
-        }))
+        };
+        let store = &self.store;
+        Box::pin(async move { if deletes { store.delete(work).await } else { store.transact(work).await } })
     }
 }
 

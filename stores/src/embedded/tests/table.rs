@@ -21,11 +21,11 @@ use crate::{
 /// An event. As in a real source, the subject, version and id of an event decide
 /// everything else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Event {
-    subject: u8,
-    id: String,
-    version: i64,
-    delete: bool,
+pub(super) struct Event {
+    pub(super) subject: u8,
+    pub(super) id: String,
+    pub(super) version: i64,
+    pub(super) delete: bool,
 }
 
 impl Event {
@@ -39,7 +39,7 @@ impl Event {
     }
 }
 
-fn batch(events: &[Event]) -> OutgoingBatch {
+pub(super) fn batch(events: &[Event]) -> OutgoingBatch {
     let mut batch = OutgoingBatch::default();
     for event in events {
         let mut put = |text: &str| {
@@ -68,7 +68,7 @@ struct Table {
     sink: TableSink,
 }
 
-fn options(records: Records) -> TableOptions {
+pub(super) fn options(records: Records) -> TableOptions {
     let fields = ["/plan", "/address/city"].map(|path| ViewColumn::of(&path.parse().unwrap())).to_vec();
     TableOptions { table: "people".to_owned(), records, fields }
 }

@@ -93,7 +93,7 @@ impl DayKeys for EmbeddedStore {
     fn destroy_day_keys(&self, pipeline: String, before: String) -> BoxFuture<'_, Result<u64, StoreError>> {
         Box::pin(async move {
             let keys = self
-                .transact(move |transaction| {
+                .delete(move |transaction| {
                     let keys = transaction.execute(
                         "UPDATE lethe_day_keys SET state = 'destroyed', master = NULL, sealed = NULL
                          WHERE pipeline = ?1 AND day < ?2 AND state = 'live'",

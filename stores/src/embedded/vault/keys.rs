@@ -15,7 +15,7 @@ impl EmbeddedStore {
     /// and in the write-ahead log as soon as no reader prevents the checkpoint.
     pub async fn shred(&self, space: String, token: Token) -> Result<u64, StoreError> {
         let shredded = self
-            .transact(move |transaction| {
+            .delete(move |transaction| {
                 let sql = "UPDATE lethe_keys SET state = 'shredded', master = NULL, sealed = NULL
                            WHERE space = ?1 AND token = ?2 AND state = 'live'";
                 Ok(transaction.execute(sql, params![space, token.0])? as u64)
