@@ -9,6 +9,7 @@ use std::{hash::BuildHasher, sync::Arc};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use lethe_crds::profile_pipeline::Audience;
+use sha2::{Digest, Sha256};
 
 use crate::{
     identity::{Reference, Token},
@@ -65,6 +66,11 @@ impl Subject {
     }
 }
 
+/// The longest identifier that is a key of the cache itself, in bytes. A longer one, such as an
+/// alias of a megabyte, is replaced by its digest, so that a bound on the number of subjects also
+/// bounds the memory.
+const MAX_KEY: usize = 256;
+
 /// At most `max` subjects, by the identifier as an event holds it.
 ///
 /// There are two generations. A subject that is used moves to the young one. When the young one is
@@ -92,6 +98,10 @@ impl SubjectCache {
 
     /// Returns the subject of an event by the bytes of its identifier and aliases in the event.
     pub fn get(&mut self, who: &[u8]) -> Option<Arc<Subject>> {
+        if who.len() > MAX_KEY { self.get_by_key(&digest(who)) } else { self.get_by_key(who) }
+    }
+
+    fn get_by_key(&mut self, who: &[u8]) -> Option<Arc<Subject>> {
         let hash = self.hasher.hash_one(who);
         let same = |known: &Known| *known.who == *who;
         if let Some(known) = self.young.find(hash, same) {
@@ -105,6 +115,10 @@ impl SubjectCache {
 
     /// Remembers the subject that these bytes lead to, in place of an earlier one.
     pub fn insert(&mut self, who: &[u8], subject: Arc<Subject>) {
+        if who.len() > MAX_KEY { self.insert_by_key(&digest(who), subject) } else { self.insert_by_key(who, subject) }
+    }
+
+    fn insert_by_key(&mut self, who: &[u8], subject: Arc<Subject>) {
         let hash = self.hasher.hash_one(who);
         let same = |known: &Known| *known.who == *who;
         if let Some(known) = self.young.find_mut(hash, same) {
@@ -143,6 +157,13 @@ impl SubjectCache {
         let hasher = &self.hasher;
         self.young.insert_unique(hash, known, |known| hasher.hash_one(&*known.who));
     }
+}
+
+/// Returns the key of a long identifier. Keys of short ones begin with other bytes.
+fn digest(who: &[u8]) -> [u8; 33] {
+    let mut key = [0xff; 33];
+    key[1..].copy_from_slice(&Sha256::digest(who));
+    key
 }
 
 #[cfg(test)]
@@ -188,6 +209,20 @@ mod tests {
             assert_eq!(token(&mut cache, "regular"), Some(7));
         }
         assert_eq!(token(&mut cache, "0"), None);
+    }
+
+    #[test]
+    fn a_long_identifier_takes_no_more_memory_than_a_short_one() {
+        let mut cache = SubjectCache::new(10);
+        let long = |last: u8| [vec![b'x'; 900_000], vec![last]].concat();
+        for n in 0..4 {
+            cache.insert(&long(n), subject(n));
+        }
+        assert!(cache.young.iter().all(|known| known.who.len() <= MAX_KEY));
+        for n in 0..4 {
+            assert_eq!(cache.get(&long(n)).map(|subject| subject.token.0[0]), Some(n));
+        }
+        assert!(cache.get(&long(9)).is_none());
     }
 
     #[test]

@@ -154,7 +154,8 @@ impl Deliverer {
                         && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN_TIMEOUT
                         && !window.is_empty()
                     {
-                        return Err(RunError::Undelivered { batches: window.len(), after: DRAIN_TIMEOUT });
+                        let slow = window.slow(DRAIN_TIMEOUT / 2, &completion.names);
+                        return Err(RunError::Undelivered { batches: window.len(), slow, after: DRAIN_TIMEOUT });
                     }
                 }
             }

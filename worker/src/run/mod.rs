@@ -97,15 +97,16 @@ pub enum RunError {
     /// The pipeline can't be compiled with these keys.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The run was stopped while a store did not answer.
+    /// The run was stopped before everything that was in flight was delivered.
     #[error(
-        "stopped with {batches} batches undelivered: a store did not answer for {} s; nothing is lost, they are read \
-         again",
+        "stopped after {} s with {batches} batches undelivered: {slow}; nothing is lost, they are read again",
         after.as_secs()
     )]
     Undelivered {
         /// Number of undelivered batches.
         batches: usize,
+        /// What the run waited for.
+        slow: String,
         /// How long the run waited for them.
         after: std::time::Duration,
     },

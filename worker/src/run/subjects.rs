@@ -18,7 +18,7 @@ use super::{
 };
 use crate::observe::Heartbeat;
 
-/// Cached subjects, at most. Each takes about 1 KiB.
+/// Cached subjects, at most. Each takes about 1 KiB, and its key in the cache at most 256 bytes.
 const CACHE_SIZE: usize = 100_000;
 
 /// A cache of subjects in front of the key store.
@@ -28,8 +28,7 @@ pub(super) struct Subjects {
     handle: Arc<RunHandle>,
     runtime: Handle,
     missing: MissingKey,
-    cache: SubjectCache,
-    scratch: Scratch,
+    known: KnownSubjects,
     /// Cache hits and misses since the last report.
     hits: u64,
     misses: u64,
@@ -43,8 +42,7 @@ impl Subjects {
             handle,
             runtime,
             missing: MissingKey::Create,
-            cache: SubjectCache::new(CACHE_SIZE),
-            scratch: Scratch::default(),
+            known: KnownSubjects::new(),
             hits: 0,
             misses: 0,
         }
@@ -55,9 +53,10 @@ impl Subjects {
         Self { missing: MissingKey::Simulate, ..self }
     }
 
-    /// Returns the subject of the record at `at`, whose identifier is `who`. On a cache miss, looks
-    /// through the rest of the batch and fetches all new subjects in one call. `now` is what the
-    /// record was read with. Pauses the heartbeat during that call.
+    /// Returns the subject of the record at `at`, whose identifier is `who`; `None` if that has no
+    /// canonical form. On a cache miss, looks through the rest of the batch and fetches all new
+    /// subjects in one call. `now` is what the record was read with. Pauses the heartbeat during
+    /// that call.
     pub(super) fn resolve(
         &mut self,
         who: &[u8],
@@ -66,43 +65,28 @@ impl Subjects {
         now: i64,
         heartbeat: &Heartbeat,
     ) -> Result<Option<Arc<Subject>>, KeyError> {
-        if let Some(subject) = self.cache.get(who) {
+        if let Some(subject) = self.known.cache.get(who) {
             self.hits += 1;
             return Ok(Some(subject));
         }
         self.misses += 1;
-        let (keys, wants) = self.uncached(batch, at, now);
+        let (keys, wants) = self.known.look_ahead(&self.engine, batch, at, now);
+        if wants.is_empty() {
+            return Ok(None);
+        }
         heartbeat.pause();
         let engine = &*self.engine;
         let spec = SubjectSpec { engine, classes: engine.classes(), audiences: engine.audiences() };
         let fetched = self.runtime.block_on(fetch_subjects(&self.handle, &*self.vault, &spec, &wants, self.missing))?;
         heartbeat.beat();
+        let mut first = None;
         for (key, subject) in keys.iter().zip(fetched) {
-            self.cache.insert(key, Arc::new(subject));
+            let subject = Arc::new(subject);
+            // The record at `at` is the first; the cache may be too small to hold all of them.
+            first.get_or_insert_with(|| Arc::clone(&subject));
+            self.known.cache.insert(key, subject);
         }
-        Ok(self.cache.get(who))
-    }
-
-    /// Returns the subjects of the rest of a batch that are not cached.
-    fn uncached(&mut self, batch: &IncomingBatch, from: usize, now: i64) -> (Vec<Vec<u8>>, Vec<Identity>) {
-        let mut seen = HashSet::new();
-        let mut keys = Vec::new();
-        let mut wants = Vec::new();
-        for incoming in batch.records[from..].iter().filter(|incoming| incoming.unreadable.is_none()) {
-            let record = record(batch, incoming);
-            let Reading::Process(_) = self.engine.read(&record, now, &mut self.scratch) else { continue };
-            let Some(who) = self.scratch.who() else { continue };
-            if seen.contains(who) || self.cache.get(who).is_some() {
-                continue;
-            }
-            let who = who.to_vec();
-            if let Ok(identity) = self.engine.identify(&record, &mut self.scratch) {
-                keys.push(who.clone());
-                wants.push(identity);
-            }
-            seen.insert(who);
-        }
-        (keys, wants)
+        Ok(first)
     }
 
     /// Asks the key store whether a key of a subject was destroyed.
@@ -114,6 +98,133 @@ impl Subjects {
     /// Updates the metrics of the cache.
     pub(super) fn report_metrics(&mut self) {
         let (hits, misses) = (std::mem::take(&mut self.hits), std::mem::take(&mut self.misses));
-        self.handle.instruments.metrics.subjects(self.cache.len(), hits, misses);
+        self.handle.instruments.metrics.subjects(self.known.cache.len(), hits, misses);
+    }
+}
+
+/// The subjects that need no request, and the search for those that do.
+struct KnownSubjects {
+    cache: SubjectCache,
+    scratch: Scratch,
+    /// Records that were read ahead.
+    read_ahead: u64,
+}
+
+impl KnownSubjects {
+    fn new() -> Self {
+        Self { cache: SubjectCache::new(CACHE_SIZE), scratch: Scratch::default(), read_ahead: 0 }
+    }
+
+    /// Returns the subjects from a record on that are not cached, and their keys in the cache. Empty
+    /// if the record's own subject has no canonical form: such a subject is never cached, so that
+    /// each of its records would look through the whole batch.
+    fn look_ahead(
+        &mut self,
+        engine: &Engine,
+        batch: &IncomingBatch,
+        from: usize,
+        now: i64,
+    ) -> (Vec<Vec<u8>>, Vec<Identity>) {
+        let mut seen = HashSet::new();
+        let mut keys = Vec::new();
+        let mut wants = Vec::new();
+        for incoming in batch.records[from..].iter().filter(|incoming| incoming.unreadable.is_none()) {
+            let record = record(batch, incoming);
+            self.read_ahead += 1;
+            let Reading::Process(_) = engine.read(&record, now, &mut self.scratch) else { continue };
+            let Some(who) = self.scratch.who() else { continue };
+            if seen.contains(who) || self.cache.get(who).is_some() {
+                continue;
+            }
+            let who = who.to_vec();
+            match engine.identify(&record, &mut self.scratch) {
+                Ok(identity) => {
+                    keys.push(who.clone());
+                    wants.push(identity);
+                }
+                Err(_) if seen.is_empty() => break,
+                Err(_) => {}
+            }
+            seen.insert(who);
+        }
+        (keys, wants)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use lethe_core::record::Incoming;
+    use lethe_crds::load::read_text;
+
+    use super::*;
+    use crate::open::{check, read_ring};
+
+    const MANIFESTS: &str = r#"
+apiVersion: v1
+kind: Secret
+type: lethe.dev/keys
+metadata: {name: lethe-keys}
+stringData: {root: "ROOT", master-1: "MASTER", audience-operational: "AUDIENCE"}
+---
+apiVersion: lethe.dev/v1alpha1
+kind: DataStore
+metadata: {name: store}
+spec: {embedded: {path: out.sqlite}}
+---
+apiVersion: lethe.dev/v1alpha1
+kind: ProfilePipeline
+metadata: {name: people}
+spec:
+  source: {file: {path: events.ndjson, format: Ndjson}}
+  event: {id: /id, time: /at, subject: {space: people, id: /user}}
+  keys: {secretRef: {name: lethe-keys}, storeRef: {name: store}}
+  fields: [{path: /note, category: user.content, protect: {encrypt: {}}}]
+  sinks: [{name: people, audience: Operational, records: Latest, embedded: {storeRef: {name: store}, table: people}}]
+  deadLetter: {keepFor: 7d, embedded: {storeRef: {name: store}}}
+"#;
+
+    fn engine() -> Engine {
+        let keys = [("ROOT", "0a"), ("MASTER", "0b"), ("AUDIENCE", "0c")];
+        let manifests =
+            keys.iter().fold(MANIFESTS.to_owned(), |text, (name, byte)| text.replace(name, &byte.repeat(32)));
+        let resources = read_text("all.yaml", &manifests).unwrap();
+        let pipeline = check(&resources, resources.pipelines().next().unwrap()).unwrap().pipeline;
+        let ring = read_ring(resources.secrets().next().unwrap()).unwrap();
+        Engine::new(&pipeline, Arc::new(ring)).unwrap()
+    }
+
+    /// Looks ahead from each record of a batch, as if no key store answered. Returns how many
+    /// records were read.
+    fn records_read(ids: impl Iterator<Item = String>) -> u64 {
+        let engine = engine();
+        let (stream, incarnation) = (Arc::from("events"), Arc::from(""));
+        let mut batch = IncomingBatch { stream, incarnation, bytes: vec![], records: vec![], next_offset: 0 };
+        for id in ids {
+            let start = batch.bytes.len();
+            let event = format!(r#"{{"id":"e","at":"2026-03-01T10:00:00Z","user":"{id}"}}"#);
+            batch.bytes.extend_from_slice(event.as_bytes());
+            batch.records.push(Incoming {
+                value: Some(start..batch.bytes.len()),
+                key: None,
+                offset: start as u64,
+                timestamp: None,
+                headers: Vec::new(),
+                unreadable: None,
+            });
+        }
+        let mut known = KnownSubjects::new();
+        for at in 0..batch.records.len() {
+            known.look_ahead(&engine, &batch, at, 1_790_000_000_000);
+        }
+        known.read_ahead
+    }
+
+    #[test]
+    fn a_record_whose_subject_has_no_canonical_form_reads_no_other_record() {
+        assert_eq!(records_read((0..10).map(|n| n.to_string())), 55, "each looks through the rest");
+        let long = |n: usize| format!("{n}{}", "x".repeat(1_100));
+        assert_eq!(records_read((0..1_000).map(long)), 1_000);
     }
 }

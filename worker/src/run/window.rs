@@ -1,7 +1,11 @@
 //! Batches in flight. Several are in flight at once, so that a slow store doesn't delay the next
 //! batch.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lethe_stores::{Answer, FilePosition};
 
@@ -21,6 +25,7 @@ pub(super) struct InFlightBatch {
     pub marks: Vec<Option<FilePosition>>,
     /// Whether its dead letters are written.
     pub dead_letters_written: bool,
+    since: Instant,
 }
 
 impl InFlightBatch {
@@ -30,6 +35,7 @@ impl InFlightBatch {
             answers: vec![None; sinks],
             marks: vec![None; sinks],
             dead_letters_written: transformed.letters.is_empty(),
+            since: Instant::now(),
             transformed,
         }
     }
@@ -57,6 +63,22 @@ impl Window {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Says what has been slow: the sinks (and the dead letter) that have not answered for `long`,
+    /// or else the transform, which still sends batches.
+    pub(super) fn slow(&self, long: Duration, names: &[String]) -> String {
+        let mut waited_for = BTreeSet::new();
+        for batch in self.0.values().filter(|batch| batch.since.elapsed() >= long) {
+            let missing = batch.answers.iter().zip(names).filter(|(answer, _)| answer.is_none());
+            waited_for.extend(missing.map(|(_, name)| format!("the store of sink {name}")));
+            waited_for.extend((!batch.dead_letters_written).then(|| "the store of the dead letter".to_owned()));
+        }
+        if waited_for.is_empty() {
+            return "the transform of events was slow".to_owned();
+        }
+        let waited_for: Vec<String> = waited_for.into_iter().collect();
+        format!("{} did not answer", waited_for.join(" and "))
     }
 
     pub(super) fn has_capacity(&self) -> bool {
@@ -108,7 +130,21 @@ mod tests {
             answers: vec![is_written.then(Vec::new)],
             marks: vec![None],
             dead_letters_written: true,
+            since: Instant::now(),
         }
+    }
+
+    #[test]
+    fn what_was_slow_is_named() {
+        let names = ["profiles".to_owned()];
+        let mut window = Window::default();
+        window.insert(1, in_flight(1, false, false));
+        let (now, later) = (Duration::ZERO, Duration::from_secs(3_600));
+        assert_eq!(window.slow(now, &names), "the store of sink profiles did not answer");
+        assert_eq!(window.slow(later, &names), "the transform of events was slow", "the batch was only just sent");
+        window.insert(2, InFlightBatch { dead_letters_written: false, ..in_flight(1, false, true) });
+        let both = "the store of sink profiles and the store of the dead letter did not answer";
+        assert_eq!(window.slow(now, &names), both);
     }
 
     #[test]
