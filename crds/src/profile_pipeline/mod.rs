@@ -185,7 +185,8 @@ pub enum LegalBasis {
 pub struct Dedupe {
     /// How long an id is remembered, by event time.
     pub window: Duration,
-    /// How many ids are remembered. Left out: 1,000,000 (about 40 MB).
+    /// How many ids a worker remembers, of all its partitions or files together. Left out:
+    /// 1,000,000 (about 40 MB).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000_000))]
     pub max_ids: Option<i32>,

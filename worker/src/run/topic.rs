@@ -201,7 +201,8 @@ impl TopicReader {
     /// Reads the ids of records before the assigned offsets, on a separate thread.
     fn refill(&self, assigned: &[Assigned]) {
         let Some(max_ids) = self.dedupe_ids else { return };
-        let max_ids = max_ids as u64;
+        // The ids of all partitions share one bound.
+        let max_ids = (max_ids / assigned.len().max(1)).max(1) as u64;
         let ranges: Vec<(i32, u64, u64)> = assigned
             .iter()
             .map(|at| (at.partition, at.low.max(at.position.saturating_sub(max_ids)), at.position))

@@ -1,7 +1,6 @@
 //! The transform thread: turns source records into records for each sink.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,7 +9,6 @@ use lethe_core::{
     dedupe::Dedupe,
     engine::{Engine, Facts, Reading, Record, Scratch, Written},
     outcome::Outcome,
-    pipeline::DedupeRules,
     reason::{Reason, Rejection},
     record::{Incoming, IncomingBatch, OutgoingBatch},
     subject::Subject,
@@ -60,8 +58,8 @@ pub struct Transformer {
     handle: Arc<RunHandle>,
     runtime: Handle,
     sinks: Vec<String>,
-    dedupe_rules: Option<DedupeRules>,
-    dedupe: HashMap<Arc<str>, Dedupe>,
+    /// Ids of delivered events, if the pipeline remembers them.
+    dedupe: Option<Dedupe>,
     rejected_ids: RejectedIds,
     subjects: Subjects,
     sealer: LetterSealer,
@@ -82,8 +80,7 @@ impl Transformer {
             handle,
             runtime,
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
-            dedupe_rules: job.pipeline.dedupe,
-            dedupe: HashMap::new(),
+            dedupe: job.pipeline.dedupe.map(|rules| Dedupe::new(rules.window, rules.max_ids)),
             rejected_ids: RejectedIds::default(),
             scratch: Scratch::default(),
             last_sizes: vec![(0, 0); job.pipeline.sinks.len()],
@@ -100,7 +97,7 @@ impl Transformer {
     /// the same verdicts, and discards the output. The id of a rejected event is not remembered, so
     /// that a corrected event passes.
     pub fn remember(&mut self, batch: &IncomingBatch) -> Result<(), RunError> {
-        if self.dedupe_rules.is_none() {
+        if self.dedupe.is_none() {
             return Ok(());
         }
         let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
@@ -126,8 +123,9 @@ impl Transformer {
     /// Forgets the ids of revoked streams.
     #[cfg(feature = "kafka")]
     pub(super) fn forget(&mut self, streams: &[Arc<str>]) {
+        let Some(dedupe) = &mut self.dedupe else { return };
         for stream in streams {
-            self.dedupe.remove(stream);
+            dedupe.forget_stream(stream);
         }
     }
 
@@ -183,15 +181,15 @@ impl Transformer {
     fn report_metrics(&mut self) {
         self.subjects.report_metrics();
         let metrics = &self.handle.instruments.metrics;
-        metrics.dedupe_ids(self.dedupe.values().map(Dedupe::len).sum());
+        metrics.dedupe_ids(self.dedupe.as_ref().map_or(0, Dedupe::len));
         self.heartbeat.pause();
     }
 
     fn forget_rejected(&mut self) {
         let rejected = std::mem::take(&mut *self.rejected_ids.lock().unwrap_or_else(PoisonError::into_inner));
         for (stream, id) in rejected {
-            if let Some(dedupe) = self.dedupe.get_mut(&stream) {
-                dedupe.forget(&id);
+            if let Some(dedupe) = &mut self.dedupe {
+                dedupe.forget(&stream, &id);
             }
         }
     }
@@ -266,15 +264,14 @@ impl Transformer {
         now: i64,
         outgoing: &mut [OutgoingBatch],
     ) -> Result<Outcome, Rejection> {
-        let mut dedupe = self.dedupe_rules.map(|rules| dedupe(&mut self.dedupe, rules, &batch.stream));
-        if let Some(dedupe) = &dedupe
-            && dedupe.seen(&facts.digest)
+        if let Some(dedupe) = &self.dedupe
+            && dedupe.seen(&batch.stream, &facts.digest)
         {
             return Ok(Outcome::Duplicate);
         }
         self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing)?;
-        if let Some(dedupe) = &mut dedupe {
-            dedupe.remember(&facts.digest, facts.time);
+        if let Some(dedupe) = &mut self.dedupe {
+            dedupe.remember(&batch.stream, &facts.digest, facts.time);
         }
         Ok(Outcome::Delivered)
     }
@@ -287,10 +284,6 @@ impl Transformer {
         };
         RejectedRecord::new(batch, at, rejection, identity)
     }
-}
-
-fn dedupe<'d>(all: &'d mut HashMap<Arc<str>, Dedupe>, rules: DedupeRules, stream: &Arc<str>) -> &'d mut Dedupe {
-    all.entry(Arc::clone(stream)).or_insert_with(|| Dedupe::new(rules.window, rules.max_ids))
 }
 
 pub(super) fn record<'b>(batch: &'b IncomingBatch, incoming: &Incoming) -> Record<'b> {
