@@ -27,6 +27,9 @@ pub enum NotCanonical {
     /// It is empty.
     #[error("an identifier must not be empty")]
     Empty,
+    /// It holds U+0000, where some stores and programs end a text: two persons could become one.
+    #[error("an identifier must not hold U+0000")]
+    Zero,
     /// Longer than [`MAX_IDENTIFIER`].
     #[error("an identifier has at most {MAX_IDENTIFIER} bytes")]
     TooLong,
@@ -50,6 +53,7 @@ impl NotCanonical {
         match self {
             NotCanonical::Kind => "Kind",
             NotCanonical::Empty => "Empty",
+            NotCanonical::Zero => "Zero",
             NotCanonical::TooLong => "TooLong",
             NotCanonical::Number => "Number",
             NotCanonical::Phone => "Phone",
@@ -87,6 +91,7 @@ fn write(value: &Scalar<'_>, form: Canonical, region: Option<&str>, out: &mut St
             digits.push_plain(MAX_DIGITS, &mut number).ok_or(NotCanonical::Number)?;
             number.as_str()
         }
+        Scalar::Text(text) if text.contains('\0') => return Err(NotCanonical::Zero),
         Scalar::Text(text) => text,
     };
     match form {
@@ -154,6 +159,14 @@ mod tests {
 
     fn number(text: &str) -> Scalar<'_> {
         Scalar::Number(Cow::Borrowed(text))
+    }
+
+    #[test]
+    fn an_identifier_with_a_zero_character_is_refused() {
+        for form in [Canonical::Exact, Canonical::Email, Canonical::Phone] {
+            assert_eq!(of(&text("7\0"), form), Err(NotCanonical::Zero));
+        }
+        assert_eq!(of(&text("7"), Canonical::Exact).as_deref(), Ok("7"));
     }
 
     #[test]
