@@ -5,6 +5,7 @@
 mod detect;
 mod keys;
 mod manifests;
+mod spellings;
 mod token;
 
 use std::{
