@@ -71,7 +71,6 @@ fn compile(object: &ProfilePipeline, around: &dyn Surroundings, notes: &mut Note
     separation::check(&declared, &types, event.as_ref(), &sinks, notes);
     separation::undeclared(undeclared, &sinks, notes);
     detection::check(&declared, &types, view.as_ref(), notes);
-    detection::kept_subtrees(&declared, &types, &sinks, notes);
 
     Some(Pipeline {
         namespace: namespace.to_owned(),

@@ -1,11 +1,10 @@
 //! Where `redactDetected` is declared, the values should be sentences. A value of one form (a
 //! number, a code, a name) passes whole wherever detection doesn't recognise it.
 
-use lethe_crds::profile_pipeline::{Audience, Undeclared};
 use serde_json::Value;
 
 use super::{
-    ProtectRules, Segment, SinkRules,
+    ProtectRules, Segment,
     categories::{Nature, nature},
     fields::Declared,
     mistake::{Notes, code},
@@ -49,34 +48,4 @@ pub(super) fn check(fields: &[Declared], types: &[Types], schema: Option<&View<'
 fn is_short_or_formed(schema: &Value) -> bool {
     ["pattern", "format", "enum", "const"].iter().any(|keyword| schema.get(keyword).is_some())
         || schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length <= SHORT)
-}
-
-const fn is_object(types: Types) -> bool {
-    types.containers_only() && types.object()
-}
-
-/// Warns of objects that are kept. A key of an object can be personal, too, and members
-/// that are added later pass. The other audiences are warned of in `separation`.
-pub(super) fn kept_subtrees(fields: &[Declared], types: &[Types], sinks: &[SinkRules], notes: &mut Notes) {
-    for (index, field) in fields.iter().enumerate() {
-        let reached: Vec<&str> = sinks
-            .iter()
-            .filter(|sink| sink.audience == Audience::Operational && sink.fields.contains(&index))
-            .filter(|sink| sink.undeclared != Undeclared::Keep)
-            .map(|sink| sink.name.as_str())
-            .collect();
-        if reached.is_empty() || field.rules.protect != ProtectRules::Keep || !is_object(types[index]) {
-            continue;
-        }
-        let path = &field.rules.path;
-        notes.warn(
-            code::OPEN_SUBTREE,
-            format!("spec.fields[{}].protect", field.at),
-            format!(
-                "all that is in {path}, its keys too, reaches {} in clear, and also what will be added to it",
-                reached.join(", ")
-            ),
-            "declare the members that are meant one by one, or encrypt it whole",
-        );
-    }
 }
