@@ -34,7 +34,7 @@ fn letter(number: u8) -> Letter {
         path: None,
         sinks: vec!["people".to_owned()],
         sealed_by: LetterKey::Day("2026-11-20".to_owned()),
-        sealed: format!("SEALED-LETTER-{number}").into_bytes(),
+        sealed: format!("SEALED-LETTER-{number}.").into_bytes(),
         cut: None,
     }
 }
@@ -76,7 +76,7 @@ async fn no_byte_of_a_deleted_person_letter_or_key_is_left_in_any_file() {
         assert!(
             holds(dir.path(), b"PERSON-1-1") && holds(dir.path(), b"SEALED-LETTER-1") && holds(dir.path(), &[0xe2; 60])
         );
-        for gone in [&b"PERSON-0-"[..], b"SEALED-LETTER-2", b"SEALED-LETTER-38", &[0xe1; 60]] {
+        for gone in [&b"PERSON-0-"[..], b"SEALED-LETTER-2.", b"SEALED-LETTER-38.", &[0xe1; 60]] {
             assert!(!holds(dir.path(), gone), "{records:?} {:?}", String::from_utf8_lossy(gone));
         }
         store.expire("shop.profiles".into(), "2026-11-21".into()).await.unwrap();
