@@ -14,11 +14,16 @@ use lethe_core::{
     record::Position,
     seal::{LetterContext, Scratch, SealContext, SubjectCipher, class_of},
 };
+use lethe_crds::profile_pipeline::Audience;
 use libfuzzer_sys::fuzz_target;
 
 fn cipher() -> &'static SubjectCipher {
     static CIPHER: OnceLock<SubjectCipher> = OnceLock::new();
     CIPHER.get_or_init(|| SubjectCipher::new(&DataKey::new([7; 32]), "profile").expect("a cipher"))
+}
+
+fn context() -> SealContext<'static> {
+    SealContext { space: "customers", token: &Token([9; 32]), audience: Audience::Operational, path: "/email" }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -38,9 +43,9 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn open(text: &str) {
-    let context = SealContext { space: "customers", token: &Token([9; 32]), path: "/email" };
+    let context = context();
     let class = class_of(text);
-    for text in [text.to_owned(), format!("lethe:1:profile:{text}")] {
+    for text in [text.to_owned(), format!("lethe:1:profile:{text}"), format!("lethe:2:profile:{text}")] {
         let error = cipher().open(&context, &text).err().expect("this value was never sealed").to_string();
         assert!(text.len() < 20 || !error.contains(&text), "an error repeats a value");
     }
@@ -51,12 +56,14 @@ fn open(text: &str) {
 
 fn round_trip(data: &[u8]) {
     let (event, value) = data.split_at(data.len() / 3);
-    let context = SealContext { space: "customers", token: &Token([9; 32]), path: "/email" };
+    let context = context();
     let mut sealed = Vec::new();
-    cipher().seal(&context, event, value, &mut Scratch::default(), &mut sealed).expect("sealed");
+    let nonce = cipher().event_nonce(context.audience, event);
+    cipher().seal(&context, nonce, value, &mut Scratch::default(), &mut sealed).expect("sealed");
     let sealed = String::from_utf8(sealed).expect("ASCII");
     assert_eq!(cipher().open(&context, &sealed).expect("opened").expose(), value);
     assert!(cipher().open(&SealContext { path: "/phone", ..context }, &sealed).is_err());
+    assert!(cipher().open(&SealContext { audience: Audience::Public, ..context }, &sealed).is_err());
     let mut letter = Vec::new();
     as_letter(9, |context| cipher().seal_letter(context, value, &mut letter).expect("sealed"));
     as_letter(9, |context| assert_eq!(cipher().open_letter(context, &letter).expect("opened").expose(), value));

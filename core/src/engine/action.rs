@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use lethe_crds::profile_pipeline::Canonical;
+use lethe_crds::profile_pipeline::{Audience, Canonical};
 
 use crate::{
     clean::Cleaner,
     detect::Detector,
     json::push_string,
-    pipeline::{FieldRules, Pipeline, ProtectRules},
+    pipeline::{Pipeline, ProtectRules},
     protect::Generalizer,
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Action {
     pub(super) path: Arc<str>,
     pub(super) cleaner: Option<Cleaner>,
     pub(super) rule: Rule,
+    /// The audiences of the sinks that get it, each once.
+    pub(super) audiences: Box<[Audience]>,
 }
 
 pub(super) enum Rule {
@@ -44,8 +46,9 @@ pub(super) enum Rule {
 }
 
 impl Action {
-    /// Compiles a field. A key class that is new is added to `classes`.
-    pub(super) fn new(field: &FieldRules, pipeline: &Pipeline, classes: &mut Vec<Arc<str>>) -> Self {
+    /// Compiles the field of an index. A key class that is new is added to `classes`.
+    pub(super) fn new(index: usize, pipeline: &Pipeline, classes: &mut Vec<Arc<str>>) -> Self {
+        let field = &pipeline.fields[index];
         let cleaner = (!field.clean.is_empty()).then(|| Cleaner::new(&field.clean, pipeline.region.as_deref()));
         let rule = match &field.protect {
             // A dropped field never reaches its action.
@@ -69,8 +72,18 @@ impl Action {
             },
             ProtectRules::RedactDetected(kinds) => Rule::RedactDetected(Detector::new(kinds)),
         };
-        Self { path: Arc::from(field.path.to_string()), cleaner, rule }
+        let sinks = pipeline.sinks.iter().filter(|sink| sink.fields.contains(&index));
+        let audiences = each_once(sinks.map(|sink| sink.audience));
+        Self { path: Arc::from(field.path.to_string()), cleaner, rule, audiences: audiences.into() }
     }
+}
+
+/// Returns every audience of a list once, in order.
+pub(super) fn each_once(audiences: impl Iterator<Item = Audience>) -> Vec<Audience> {
+    let mut audiences: Vec<_> = audiences.collect();
+    audiences.sort_unstable();
+    audiences.dedup();
+    audiences
 }
 
 fn class_index(class: &str, classes: &mut Vec<Arc<str>>) -> usize {

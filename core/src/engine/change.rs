@@ -10,10 +10,11 @@ use super::{
 use crate::{
     identity::{canonical, push_quoted_hex},
     json::push_string,
+    keys::audience_index,
     protect::mask,
     reason::{Reason, Rejection},
     scalar::Scalar,
-    seal::{self, SealContext},
+    seal::{self, EventNonce, SealContext},
     subject::Subject,
     walk::Item,
 };
@@ -25,9 +26,10 @@ pub(super) enum Output {
     Same,
     /// JSON in the arena.
     Made(u32, u32),
-    /// A string of hexadecimal digits for each audience, one after the other in the arena.
-    Pseudonyms(u32),
-    /// It is not written: its key is personal data.
+    /// JSON for each audience of its field: where the first begins in the arena, and the length of
+    /// each, as they are equally long.
+    Forms(u32, u32),
+    /// It is not written: its key is personal data, or no sink gets its field.
     Hidden,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Changer<'c> {
     pub(super) id: &'c str,
     pub(super) buffer: &'c mut String,
     pub(super) seal: &'c mut seal::Scratch,
+    pub(super) nonces: &'c mut [[Option<EventNonce>; 4]],
     pub(super) arena: &'c mut Vec<u8>,
 }
 
@@ -65,11 +68,18 @@ impl Changer<'_> {
             }
         }
         let end = self.arena.len() as u32;
+        let audiences = action.audiences.len() as u32;
         Ok(match action.rule {
+            _ if audiences == 0 => Output::Hidden,
             // Null holds no personal data, and a kept value is copied: nothing was written.
             _ if end == start => Output::Same,
-            Rule::Pseudonymize { .. } => Output::Pseudonyms(start),
-            _ => Output::Made(start, end),
+            Rule::Encrypt { .. } | Rule::Pseudonymize { .. } => Output::Forms(start, (end - start) / audiences),
+            Rule::Keep
+            | Rule::Redact(_)
+            | Rule::Mask { .. }
+            | Rule::Hash { .. }
+            | Rule::Generalize(_)
+            | Rule::RedactDetected(_) => Output::Made(start, end),
         })
     }
 
@@ -101,7 +111,7 @@ impl Changer<'_> {
                 let fails = || failure(action, action.rule.name());
                 canonical(value, *form, engine.region.as_deref(), self.buffer).map_err(|_| fails())?;
                 let token = engine.ring.token(space, self.buffer);
-                for audience in &engine.audiences {
+                for audience in &action.audiences {
                     let reference = engine.ring.reference(*audience, &token).map_err(|_| fails())?;
                     push_quoted_hex(&reference.0, self.arena);
                 }
@@ -136,14 +146,19 @@ impl Changer<'_> {
         }
     }
 
+    /// Seals a value once for each audience of its field.
     fn seal(&mut self, class: usize, action: &Action, plain: &[u8]) -> Result<(), Rejection> {
         let fails = || failure(action, action.rule.name());
-        let space = &self.engine.event.space;
-        let context = SealContext { space, token: self.subject.token(), path: &action.path };
+        let (space, token) = (&self.engine.event.space, self.subject.token());
         let cipher = self.subject.cipher(class).ok_or_else(fails)?;
-        self.arena.push(b'"');
-        cipher.seal(&context, self.id.as_bytes(), plain, self.seal, self.arena).map_err(|_| fails())?;
-        self.arena.push(b'"');
+        for &audience in &action.audiences {
+            let nonce = *self.nonces[class][audience_index(audience)]
+                .get_or_insert_with(|| cipher.event_nonce(audience, self.id.as_bytes()));
+            let context = SealContext { space, token, audience, path: &action.path };
+            self.arena.push(b'"');
+            cipher.seal(&context, nonce, plain, self.seal, self.arena).map_err(|_| fails())?;
+            self.arena.push(b'"');
+        }
         Ok(())
     }
 }

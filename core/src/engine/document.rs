@@ -12,9 +12,6 @@ use crate::{
     walk::{Act, Item},
 };
 
-/// Length of a reference as a JSON string.
-const REFERENCE: u32 = 66;
-
 impl Engine {
     /// Appends the content of a view, as one JSON object.
     pub(super) fn push_document(
@@ -104,10 +101,11 @@ impl Writer<'_> {
             Output::Hidden => return false,
             Output::Same => out.extend_from_slice(item.value(self.text).as_bytes()),
             Output::Made(start, end) => out.extend_from_within(start as usize..end as usize),
-            Output::Pseudonyms(start) => {
-                let which = self.engine.audiences.iter().position(|known| *known == self.view.audience);
-                let start = start + which.unwrap_or_default() as u32 * REFERENCE;
-                out.extend_from_within(start as usize..(start + REFERENCE) as usize);
+            Output::Forms(first, length) => {
+                let audiences = &self.engine.actions[usize::from(item.field)].audiences;
+                let Some(which) = audiences.iter().position(|known| *known == self.view.audience) else { return false };
+                let (start, length) = (first as usize + which * length as usize, length as usize);
+                out.extend_from_within(start..start + length);
             }
         }
         true

@@ -37,7 +37,7 @@ use crate::{
     version::IdDigest,
     walk::Tape,
 };
-use action::Action;
+use action::{Action, each_once};
 use view::View;
 
 /// The largest event that is taken, in bytes.
@@ -147,6 +147,8 @@ pub struct Scratch {
     arena: Vec<u8>,
     text: String,
     seal: seal::Scratch,
+    /// The nonces of the current event, for each class and audience; made when they are needed.
+    nonces: Vec<[Option<seal::EventNonce>; 4]>,
     documents: Vec<std::ops::Range<usize>>,
     written: Vec<Written>,
 }
@@ -180,12 +182,10 @@ impl Engine {
     /// Compiles a checked pipeline. The ring must hold the keys of its audiences.
     pub fn new(pipeline: &Pipeline, ring: Arc<KeyRing>) -> Result<Self, EngineError> {
         let mut classes = Vec::new();
-        let actions = pipeline.fields.iter().map(|field| Action::new(field, pipeline, &mut classes)).collect();
+        let actions = (0..pipeline.fields.len()).map(|index| Action::new(index, pipeline, &mut classes)).collect();
         let mut views = Vec::new();
         let sinks = pipeline.sinks.iter().map(|sink| SinkPlan::new(sink, pipeline, &mut views)).collect();
-        let mut audiences: Vec<_> = views.iter().map(|view: &View| view.audience).collect();
-        audiences.sort_unstable();
-        audiences.dedup();
+        let audiences = each_once(views.iter().map(|view: &View| view.audience));
         ring.require(audiences.iter().copied())?;
         Ok(Self {
             plan: Plan::new(pipeline)?,

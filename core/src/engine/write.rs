@@ -82,8 +82,10 @@ impl Engine {
 
     /// Cleans and protects every declared field of the tape, once.
     fn protect(&self, text: &str, subject: &Subject, scratch: &mut Scratch) -> Result<(), Rejection> {
-        let Scratch { tape, values, arena, id, text: buffer, seal, .. } = scratch;
+        let Scratch { tape, values, arena, id, text: buffer, seal, nonces, .. } = scratch;
         values.clear();
+        nonces.clear();
+        nonces.resize(self.classes.len(), [None; 4]);
         for item in &tape.items {
             let start = arena.len() as u32;
             let output = match item.act {
@@ -93,7 +95,7 @@ impl Engine {
                     redact_json(self.detector, item.value(text), arena);
                     Output::Made(start, arena.len() as u32)
                 }
-                Act::Change => Changer { engine: self, text, subject, id, buffer, seal, arena }.change(item)?,
+                Act::Change => Changer { engine: self, text, subject, id, buffer, seal, nonces, arena }.change(item)?,
             };
             if arena.len() > MAX_CHANGED {
                 return Err(Rejection::whole(Reason::TooLarge));

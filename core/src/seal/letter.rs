@@ -74,6 +74,7 @@ mod tests {
         identity::{Token, push_hex},
         seal::{DAY_CLASS, DEAD_LETTER_CLASS, SealContext, cipher::tests::cipher},
     };
+    use lethe_crds::profile_pipeline::Audience;
     use proptest::prelude::*;
 
     fn position(offset: u64) -> Position {
@@ -184,8 +185,9 @@ mod tests {
         let key = cipher(7, DEAD_LETTER_CLASS);
         let token = Token([1; 32]);
         let mut out = Vec::new();
-        let context = SealContext { space: "", token: &token, path: "" };
-        key.seal(&context, &[1; 32], b"record", &mut crate::seal::Scratch::default(), &mut out).unwrap();
+        let context = SealContext { space: "", token: &token, audience: Audience::Identity, path: "" };
+        let nonce = key.event_nonce(context.audience, &[1; 32]);
+        key.seal(&context, nonce, b"record", &mut crate::seal::Scratch::default(), &mut out).unwrap();
         assert_ne!(seal(&key, 1, b"record")[1..], out);
         assert_eq!(open(&key, 1, &out), Err(OpenError::NotALetter));
         assert_eq!(open(&key, 1, b""), Err(OpenError::NotALetter));

@@ -1,11 +1,27 @@
-//! The written form of a sealed value: `lethe:1:<class>:<base64url>`, without a character that
-//! JSON, CSV or CQL must escape. `reveal` takes the class from it, the path from its position in
-//! the document, and the token from the record's subject.
+//! The written form of a sealed value: `lethe:2:<class>:<base64url>`, without a character that
+//! JSON, CSV or CQL must escape. `reveal` takes version and class from it, the path from its
+//! position in the document, the audience from the sink, and the token from the record's subject.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// The beginning of every sealed value; `1` is the version of the envelope.
-const PREFIX: &str = "lethe:1:";
+/// Version of the envelope of a sealed value. It is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Opens for every audience. Lethe writes it no longer.
+    One = 1,
+    /// Opens for its own audience.
+    Two = 2,
+}
+
+/// The parts of a sealed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts<'t> {
+    pub(super) version: Version,
+    pub(super) class: &'t str,
+    /// The bytes as base64url.
+    pub(super) body: &'t str,
+}
+
 /// The longest name of a class.
 const MAX_CLASS: usize = 63;
 
@@ -16,13 +32,25 @@ pub struct BadClass;
 
 /// Returns the beginning of a sealed value of a class.
 pub(super) fn prefix(class: &str) -> Result<String, BadClass> {
-    if is_class(class) { Ok(format!("{PREFIX}{class}:")) } else { Err(BadClass) }
+    if is_class(class) { Ok(format!("lethe:2:{class}:")) } else { Err(BadClass) }
 }
 
-/// Returns the class in a sealed value; `None` if the text is not a sealed value of this version.
+/// Returns the parts of a sealed value; `None` if the text is none of a known version.
+pub(super) fn parts(text: &str) -> Option<Parts<'_>> {
+    let (version, rest) = text.strip_prefix("lethe:")?.split_once(':')?;
+    let version = match version {
+        "1" => Version::One,
+        "2" => Version::Two,
+        _ => return None,
+    };
+    let (class, body) = rest.split_once(':')?;
+    (is_class(class) && !body.is_empty()).then_some(Parts { version, class, body })
+}
+
+/// Returns the class in a sealed value; `None` if the text is not a sealed value of a known
+/// version.
 pub fn class_of(text: &str) -> Option<&str> {
-    let (class, body) = text.strip_prefix(PREFIX)?.split_once(':')?;
-    (is_class(class) && !body.is_empty()).then_some(class)
+    parts(text).map(|parts| parts.class)
 }
 
 fn is_class(class: &str) -> bool {
@@ -52,16 +80,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_class_is_read_from_the_text() {
-        assert_eq!(class_of("lethe:1:profile:AAAA"), Some("profile"));
+    fn version_and_class_are_read_from_the_text() {
+        let expected = |version| Some(Parts { version, class: "profile", body: "AAAA" });
+        assert_eq!(parts("lethe:1:profile:AAAA"), expected(Version::One));
+        assert_eq!(parts("lethe:2:profile:AAAA"), expected(Version::Two));
+        assert_eq!(class_of("lethe:2:profile:AAAA"), Some("profile"));
         for text in [
             "",
             "profile",
-            "lethe:2:profile:AAAA",
-            "lethe:1:profile",
-            "lethe:1::AAAA",
-            "lethe:1:a b:AAAA",
-            "lethe:1:a:",
+            "lethe:0:profile:AAAA",
+            "lethe:3:profile:AAAA",
+            "lethe:02:profile:AAAA",
+            "lethe:2:profile",
+            "lethe:2::AAAA",
+            "lethe:2:a b:AAAA",
+            "lethe:2:a:",
         ] {
             assert_eq!(class_of(text), None, "{text}");
         }
@@ -72,7 +105,7 @@ mod tests {
         for class in ["", "a:b", "a\"b", "a b", "ä", &"a".repeat(64)] {
             assert_eq!(prefix(class), Err(BadClass), "{class}");
         }
-        assert_eq!(prefix("Profile-1_x.y").as_deref(), Ok("lethe:1:Profile-1_x.y:"));
+        assert_eq!(prefix("Profile-1_x.y").as_deref(), Ok("lethe:2:Profile-1_x.y:"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use lethe_core::{
     json::{Cursor, Value},
     seal::{SealContext, SubjectCipher, class_of},
 };
+use lethe_crds::profile_pipeline::Audience;
 use serde_json::value::RawValue;
 
 use super::Closed;
@@ -32,20 +33,21 @@ pub(super) struct Opener<'o> {
 }
 
 impl Opener<'_> {
-    /// Returns the document with its sealed values opened, or `None` if it is not JSON. Adds values
-    /// that stay closed to `closed`.
+    /// Returns the document of a sink of an audience with its sealed values opened, or `None` if it
+    /// is not JSON. Adds values that stay closed to `closed`.
     ///
     /// A sealed value is recognised by its prefix, and its path is its position in the document.
     /// Fields that the manifest no longer declares are thus opened, too.
-    pub(super) fn open(&self, document: &str, closed: &mut Vec<Closed>) -> Option<Box<RawValue>> {
+    pub(super) fn open(&self, audience: Audience, document: &str, closed: &mut Vec<Closed>) -> Option<Box<RawValue>> {
         let raw: &RawValue = serde_json::from_str(document).ok()?;
         let mut out = String::with_capacity(document.len());
-        self.value(&mut Cursor::new(raw.get()), &mut String::new(), &mut out, closed)?;
+        self.value(audience, &mut Cursor::new(raw.get()), &mut String::new(), &mut out, closed)?;
         RawValue::from_string(out).ok()
     }
 
     fn value(
         &self,
+        audience: Audience,
         cursor: &mut Cursor<'_>,
         path: &mut String,
         out: &mut String,
@@ -63,7 +65,7 @@ impl Opener<'_> {
                     out.push(':');
                     path.push('/');
                     path.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                    self.value(cursor, path, out, closed)?;
+                    self.value(audience, cursor, path, out, closed)?;
                     path.truncate(length);
                 }
                 out.push('}');
@@ -74,12 +76,12 @@ impl Opener<'_> {
                 path.push_str("/*");
                 while cursor.element().ok()? {
                     push_comma(first, out);
-                    self.value(cursor, path, out, closed)?;
+                    self.value(audience, cursor, path, out, closed)?;
                 }
                 path.truncate(length);
                 out.push(']');
             }
-            Value::Text(text) => self.text(text.quoted(), path, out, closed)?,
+            Value::Text(text) => self.text(audience, text.quoted(), path, out, closed)?,
             Value::Number(number) => out.push_str(number),
             Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
             Value::Null => out.push_str("null"),
@@ -87,7 +89,14 @@ impl Opener<'_> {
         Some(())
     }
 
-    fn text(&self, raw: &str, path: &str, out: &mut String, closed: &mut Vec<Closed>) -> Option<()> {
+    fn text(
+        &self,
+        audience: Audience,
+        raw: &str,
+        path: &str,
+        out: &mut String,
+        closed: &mut Vec<Closed>,
+    ) -> Option<()> {
         // Sealed values contain no escapes.
         let plain = raw.get(1..raw.len() - 1)?;
         let Some(class) = class_of(plain) else {
@@ -96,7 +105,7 @@ impl Opener<'_> {
         };
         let why = match self.keys.get(class) {
             Some(Ok(cipher)) => {
-                let context = SealContext { space: self.space, token: &self.token, path };
+                let context = SealContext { space: self.space, token: &self.token, audience, path };
                 match cipher.open(&context, plain) {
                     Ok(value) => match std::str::from_utf8(value.expose()).ok().filter(|value| is_json(value)) {
                         Some(value) => {
@@ -187,17 +196,23 @@ mod tests {
 
     fn sealed(class: &str, path: &str, value: &str) -> String {
         let mut out = Vec::new();
-        let context = SealContext { space: "customers", token: &TOKEN, path };
-        cipher(class).seal(&context, b"e-1", value.as_bytes(), &mut Scratch::default(), &mut out).unwrap();
+        let context = SealContext { space: "customers", token: &TOKEN, audience: Audience::Operational, path };
+        let cipher = cipher(class);
+        let nonce = cipher.event_nonce(context.audience, b"e-1");
+        cipher.seal(&context, nonce, value.as_bytes(), &mut Scratch::default(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     fn open(document: &str) -> (String, Vec<Closed>) {
+        open_for(Audience::Operational, document)
+    }
+
+    fn open_for(audience: Audience, document: &str) -> (String, Vec<Closed>) {
         let keys =
             [("profile".to_owned(), Ok(cipher("profile"))), ("identity".to_owned(), Err(KeyUnavailable::Shredded))];
         let opener = Opener { space: "customers", token: TOKEN, keys: keys.into() };
         let mut closed = Vec::new();
-        let shown = opener.open(document, &mut closed).unwrap();
+        let shown = opener.open(audience, document, &mut closed).unwrap();
         (shown.get().to_owned(), closed)
     }
 
@@ -211,6 +226,22 @@ mod tests {
         let (opened, closed) = open(&document);
         let expected = r#"{"z":1.10,"name":"Anna \u00e9","a/b":{"tags":[42,12345678901234567890123]},"note":"lethe"}"#;
         assert_eq!((opened.as_str(), closed), (expected, vec![]));
+    }
+
+    #[test]
+    fn a_value_of_version_1_is_opened_for_every_audience_and_one_of_version_2_for_its_own() {
+        // By AESGCMSIV of Python's cryptography.
+        let old = "lethe:1:profile:U58Dj0d4kyPuyZ-Dmlr82HeK6M9BsU-Z8io4s9g-EngHOIvqIr353GIMNJv_zQ";
+        let new = sealed("profile", "/email", "\"anna@example.com\"");
+        let document = |value: &str| format!(r#"{{"email":"{value}"}}"#);
+        let opened = (document("anna@example.com"), vec![]);
+        for audience in [Audience::Operational, Audience::Analytics] {
+            assert_eq!(open_for(audience, &document(old)), opened);
+        }
+        assert_eq!(open_for(Audience::Operational, &document(&new)), opened);
+        let (shown, closed) = open_for(Audience::Analytics, &document(&new));
+        assert_eq!((shown, closed[0].path.as_str()), (document(&new), "/email"));
+        assert!(closed[0].why.contains("another subject, audience or path"));
     }
 
     #[test]
@@ -237,7 +268,7 @@ mod tests {
     #[test]
     fn a_document_that_is_not_json_is_not_shown() {
         let opener = Opener { space: "customers", token: TOKEN, keys: BTreeMap::new() };
-        assert!(opener.open("{\"a\":", &mut Vec::new()).is_none());
+        assert!(opener.open(Audience::Public, "{\"a\":", &mut Vec::new()).is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use lethe_core::{
     identity::{NotCanonical, Token, TokenText, canonical},
     keys::{KeyRing, KeyRingError, WrapContext},
-    pipeline::{Pipeline, SinkTarget},
+    pipeline::{Pipeline, SinkRules, SinkTarget},
     scalar::Scalar,
     seal::SubjectCipher,
     sensitive::Sensitive,
@@ -190,7 +190,7 @@ async fn search(access: &mut PipelineAccess<'_>, token: Token, revealed: &mut Re
         let reference = access.ring.reference(sink.audience, &token)?;
         let records = found.records.records_of(reference).await?.unwrap_or_default();
         revealed.known |= !records.is_empty();
-        let records = records.into_iter().map(|record| open_record(&opener, &sink.name, record));
+        let records = records.into_iter().map(|record| open_record(&opener, sink, record));
         revealed.sinks.push(SinkRecords {
             sink: sink.name.clone(),
             audience: sink.audience,
@@ -247,12 +247,12 @@ fn keys(
     entries.iter().map(|entry| (entry.class.clone(), open(entry))).collect()
 }
 
-fn open_record(opener: &Opener<'_>, sink: &str, record: StoredRecord) -> Result<RevealedRecord, RevealError> {
+fn open_record(opener: &Opener<'_>, sink: &SinkRules, record: StoredRecord) -> Result<RevealedRecord, RevealError> {
     let mut closed = Vec::new();
     let document = match &record.document {
         Some(document) => {
-            let shown = opener.open(document, &mut closed);
-            Some(shown.ok_or_else(|| RevealError::NotJson(sink.to_owned()))?)
+            let shown = opener.open(sink.audience, document, &mut closed);
+            Some(shown.ok_or_else(|| RevealError::NotJson(sink.name.clone()))?)
         }
         None => None,
     };

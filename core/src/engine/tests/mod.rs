@@ -123,7 +123,7 @@ fn every_field_is_protected_as_declared_and_nothing_else_is_written() {
     let document = fixture.document(&event().to_string(), 0);
     let sealed = document["email"].as_str().unwrap().to_owned();
     let token = *fixture.subject.token();
-    let context = SealContext { space: "customers", token: &token, path: "/email" };
+    let context = SealContext { space: "customers", token: &token, audience: Audience::Operational, path: "/email" };
     let cipher = fixture.subject.cipher(0).unwrap();
     assert_eq!(cipher.open(&context, &sealed).unwrap().expose(), b"\"ann@example.org\"");
     let context = SealContext { path: "/box", ..context };
@@ -156,6 +156,51 @@ fn another_audience_sees_its_own_fields_references_and_pseudonyms() {
         assert_ne!(operational[key], analytics[key], "{key}");
         assert_eq!(analytics[key].as_str().unwrap().len(), 64, "{key}");
     }
+}
+
+#[test]
+fn a_sealed_value_is_another_in_each_audience_and_one_hmac_is_computed_for_each() {
+    let mut pipeline = pipeline();
+    pipeline.fields.push(sample::field("/tags/*", ProtectRules::Encrypt { class: "other".to_owned() }));
+    let tags = pipeline.fields.len() - 1;
+    pipeline.sinks[0].fields.push(tags);
+    pipeline.sinks[1].fields.push(tags);
+    let mut fixture = EngineFixture::new(&pipeline);
+    let mut event = event();
+    event["tags"] = json!(["a", "a", "b"]);
+    let operational = fixture.document(&event.to_string(), 0);
+    // Two fields for one audience by one class, three values for two audiences by another.
+    let nonces = fixture.scratch.nonces.iter().map(|class| class.iter().flatten().count());
+    assert_eq!(nonces.collect::<Vec<_>>(), [1, 2]);
+    let analytics = fixture.document(&event.to_string(), 1);
+    let token = *fixture.subject.token();
+    let cipher = fixture.subject.cipher(1).unwrap();
+    for (audience, document) in [(Audience::Operational, &operational), (Audience::Analytics, &analytics)] {
+        let context = SealContext { space: "customers", token: &token, audience, path: "/tags/*" };
+        let open = |at: usize| cipher.open(&context, document["tags"][at].as_str().unwrap()).unwrap();
+        assert_eq!([0, 1, 2].map(|at| open(at).expose().clone()), [b"\"a\"", b"\"a\"", b"\"b\""]);
+        assert_eq!(document["tags"][0], document["tags"][1]);
+    }
+    for at in 0..3 {
+        assert_ne!(operational["tags"][at], analytics["tags"][at]);
+    }
+    // Nothing is left of the event before.
+    event["event_id"] = json!("e-2");
+    assert_ne!(fixture.document(&event.to_string(), 0)["tags"][0], operational["tags"][0]);
+}
+
+#[test]
+fn a_field_that_no_sink_gets_is_neither_sealed_nor_shown() {
+    let mut pipeline = pipeline();
+    for sink in &mut pipeline.sinks {
+        sink.fields.retain(|field| ![0, 3, 10].contains(field));
+    }
+    let mut fixture = EngineFixture::new(&pipeline);
+    let document = fixture.document(&event().to_string(), 0);
+    for key in ["email", "visitor", "box"] {
+        assert_eq!(document.get(key), None, "{key}");
+    }
+    assert!(fixture.scratch.nonces.iter().flatten().all(Option::is_none));
 }
 
 #[test]

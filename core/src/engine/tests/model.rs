@@ -393,7 +393,8 @@ proptest! {
             let open = |path: &str, sealed: &str| {
                 let classes = engine.classes().iter().zip(0..);
                 let (_, class) = classes.into_iter().find(|(class, _)| seal::class_of(sealed) == Some(class)).unwrap();
-                let context = SealContext { space: "customers", token: &token, path };
+                let audience = pipeline.sinks[sink].audience;
+                let context = SealContext { space: "customers", token: &token, audience, path };
                 let opened = subject.cipher(class).unwrap().open(&context, sealed).unwrap();
                 serde_json::from_slice(opened.expose()).unwrap()
             };
