@@ -69,7 +69,7 @@ pub struct Outgoing {
     pub event_id: Range<usize>,
     /// The event's version.
     pub version: i64,
-    /// The event's time, milliseconds since 1970.
+    /// The event's time, milliseconds since 1970, as precise as the sink may show it.
     pub time: i64,
     /// Offset in its source of the record that this one was made of.
     pub offset: u64,

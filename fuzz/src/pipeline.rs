@@ -5,7 +5,7 @@ use lethe_core::pipeline::{
     ProtectRules, SinkRules, SinkTarget, SourceRules,
 };
 use lethe_crds::profile_pipeline::{
-    Audience, Canonical, Clean, Compression, DatePrecision, FileFormat, Records, Undeclared,
+    Audience, Canonical, Clean, Compression, DatePrecision, FileFormat, Records, TimePrecision, Undeclared,
 };
 use serde_json::json;
 
@@ -108,6 +108,7 @@ pub fn pipeline(undeclared: Undeclared) -> Pipeline {
         audience: Audience::Operational,
         records: Records::Append,
         max_age: None,
+        time_precision: TimePrecision::Exact,
         fields: (0..fields.len()).collect(),
         undeclared,
         target: SinkTarget::File { path: "out.ndjson".to_owned(), compression: Compression::None },
@@ -116,6 +117,7 @@ pub fn pipeline(undeclared: Undeclared) -> Pipeline {
         name: "count".to_owned(),
         audience: Audience::Analytics,
         max_age: Some(86_400_000),
+        time_precision: TimePrecision::Hour,
         fields: (0..fields.len()).step_by(2).collect(),
         undeclared: Undeclared::Drop,
         ..operational.clone()

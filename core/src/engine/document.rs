@@ -36,7 +36,7 @@ impl Engine {
         }
         arena.extend_from_slice(b",\"event_time\":\"");
         let mut time = [0; 24];
-        let length = rfc3339(facts.time, &mut time);
+        let length = rfc3339(view.time(facts.time), &mut time);
         arena.extend_from_slice(&time[..length]);
         arena.push(b'"');
         let writer = Writer { engine: self, view, text, items: &tape.items, values };

@@ -1,7 +1,7 @@
 //! The view of an audience: what it may see of an event. Sinks with the same view share its
 //! document.
 
-use lethe_crds::profile_pipeline::{Audience, Undeclared};
+use lethe_crds::profile_pipeline::{Audience, TimePrecision, Undeclared};
 
 use crate::{
     pipeline::{Pipeline, SinkRules},
@@ -12,6 +12,7 @@ use crate::{
 #[derive(PartialEq, Eq)]
 pub(super) struct View {
     pub(super) audience: Audience,
+    precision: TimePrecision,
     fields: Vec<bool>,
     undeclared: bool,
 }
@@ -23,7 +24,13 @@ impl View {
             fields[*at] = true;
         }
         let undeclared = matches!(sink.undeclared, Undeclared::Keep | Undeclared::Detect);
-        Self { audience: sink.audience, undeclared, fields }
+        Self { audience: sink.audience, precision: sink.time_precision, undeclared, fields }
+    }
+
+    /// Returns an event's time as it is shown, rounded down. Everything that a sink stores of it
+    /// derives from this, except the version.
+    pub(super) const fn time(&self, millis: i64) -> i64 {
+        millis - millis.rem_euclid(self.precision.millis())
     }
 
     /// Returns whether an item is shown. For a container: whether it is shown without content.

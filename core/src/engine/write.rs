@@ -42,12 +42,13 @@ impl Engine {
             self.protect(text, subject, scratch)?;
         }
         for (sink, batch) in self.sinks.iter().zip(outgoing) {
-            let expires = sink.max_age.map(|age| facts.time.saturating_add(age));
+            let view = &self.views[sink.view];
+            let time = view.time(facts.time);
+            let expires = sink.max_age.map(|age| time.saturating_add(age));
             if expires.is_some_and(|at| at <= now) {
                 scratch.written.push(Written::Expired);
                 continue;
             }
-            let view = &self.views[sink.view];
             let reference = *subject.reference(view.audience).ok_or_else(no_reference)?;
             let start = batch.bytes.len();
             self.ring.event_id_for(view.audience, &scratch.id, &mut batch.bytes).map_err(|_| no_reference())?;
@@ -70,7 +71,7 @@ impl Engine {
                 subject: reference,
                 event_id,
                 version: facts.version,
-                time: facts.time,
+                time,
                 offset: record.offset,
                 expires,
                 body,

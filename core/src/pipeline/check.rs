@@ -67,6 +67,7 @@ fn compile(object: &ProfilePipeline, around: &dyn Surroundings, notes: &mut Note
     let numbered = sinks::check(&spec.sinks, &known, notes);
     let dead_letter = dead_letter::check(spec.dead_letter.as_ref(), around, notes);
     sinks::check_places(&numbered, dead_letter.as_ref(), source.as_ref(), notes);
+    separation::check_times(&declared, event.as_ref(), spec.source.file.is_some(), &numbered, notes);
     let sinks: Vec<_> = numbered.into_iter().map(|(_, sink)| sink).collect();
     separation::check(&declared, &types, event.as_ref(), &sinks, notes);
     separation::undeclared(undeclared, &sinks, notes);

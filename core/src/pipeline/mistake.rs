@@ -201,6 +201,8 @@ pub mod code {
         DETECTION_OF_VALUES = "DetectionOfValues",
         /// A hash is the same for every audience (warning).
         HASH_JOINS = "HashJoins",
+        /// Two audiences get exact times of the same events (warning).
+        TIME_JOINS = "TimeJoins",
         /// A mask or prefix leaves much of an identifier (warning).
         WEAK_PROTECTION = "WeakProtection",
         /// Data that the law protects most reaches `Analytics` or `Public` in clear (warning).

@@ -35,7 +35,8 @@ pub(crate) use schema::endless;
 pub use surroundings::{SecretSight, StoreKind, StoreKindError, Surroundings};
 
 use lethe_crds::profile_pipeline::{
-    Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, Undeclared,
+    Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, TimePrecision,
+    Undeclared,
 };
 
 /// A checked pipeline.
@@ -242,6 +243,8 @@ pub struct SinkRules {
     pub records: Records,
     /// How old a record may become, milliseconds.
     pub max_age: Option<i64>,
+    /// How precise the times of its events are.
+    pub time_precision: TimePrecision,
     /// Indices into `Pipeline::fields`, ascending. Of fields inside each other the innermost
     /// decides here, too: one that is not listed is left out, even from a listed field around it.
     /// For a Cassandra sink: the fields that its columns take.

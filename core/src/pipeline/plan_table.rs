@@ -5,7 +5,7 @@
 //! [{"name", "audience", "records"}], "lines": [{"topic", "path", "category"?, "clean": [..],
 //! "protection", "fates": [one per sink]}]}`
 
-use lethe_crds::profile_pipeline::{Audience, DatePrecision, Meta, Records, Undeclared};
+use lethe_crds::profile_pipeline::{Audience, DatePrecision, Meta, Records, TimePrecision, Undeclared};
 use serde::Serialize;
 
 use super::{
@@ -169,7 +169,7 @@ fn meta_lines(pipeline: &Pipeline) -> Vec<PlanLine> {
             let (meta, protection) = match *name {
                 "subject_ref" => (Meta::SubjectRef, "a reference, another for each audience"),
                 "event_id" => (Meta::EventId, "a pseudonym for Analytics and Public"),
-                _ => (Meta::EventTime, "as it is"),
+                _ => (Meta::EventTime, "as precise as timePrecision"),
             };
             PlanLine {
                 topic: Topic::Meta,
@@ -192,6 +192,7 @@ fn meta_fate(sink: &SinkRules, meta: Meta) -> Fate {
     match meta {
         Meta::SubjectRef => Fate::Pseudonym,
         Meta::EventId if separation::is_separate(sink.audience) => Fate::Pseudonym,
+        Meta::EventTime if sink.time_precision != TimePrecision::Exact => Fate::Generalized,
         Meta::EventId | Meta::EventTime | Meta::Version => Fate::Clear,
     }
 }
@@ -337,7 +338,7 @@ mod tests {
             [Fate::NotSent, Fate::Pseudonym, Fate::Pseudonym],
             "the table has no column for it"
         );
-        assert_eq!(fates(&table, "/event_time"), [Fate::Clear; 3]);
+        assert_eq!(fates(&table, "/event_time"), [Fate::Clear, Fate::Generalized, Fate::Generalized]);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! A field that holds an identifier of the subject (its id, an alias) is a direct identifier under
 //! every category. So is the event's id, which these audiences receive as a pseudonym.
 
-use lethe_crds::profile_pipeline::{Audience, Undeclared};
+use lethe_crds::profile_pipeline::{Audience, Meta, TimePrecision, Undeclared};
 
 use super::{
-    EventRules, GeneralizeRules, Pointer, ProtectRules, SinkRules,
+    EventRules, GeneralizeRules, Pointer, ProtectRules, SinkRules, SinkTarget,
     categories::{Nature, nature},
     fields::Declared,
     mistake::{Notes, code},
@@ -156,14 +156,7 @@ fn check_field(
 /// Returns which of the event's own identifiers a field holds: those at its path or inside it,
 /// unless another declared field is in between.
 fn identifier_in(index: usize, fields: &[Declared], event: &EventRules) -> Option<String> {
-    let decides = |place: &Pointer| {
-        let innermost = fields
-            .iter()
-            .enumerate()
-            .filter(|(_, field)| field.rules.path.covers(place))
-            .max_by_key(|(_, field)| field.rules.path.segments.len());
-        innermost.is_some_and(|(i, _)| i == index)
-    };
+    let decides = |place: &Pointer| innermost(fields, place) == Some(index);
     if decides(&event.subject) {
         return Some("the subject's id".to_owned());
     }
@@ -174,6 +167,61 @@ fn identifier_in(index: usize, fields: &[Declared], event: &EventRules) -> Optio
         return Some("the event's id".to_owned());
     }
     None
+}
+
+/// Returns the field that decides about a place: the innermost around it.
+fn innermost(fields: &[Declared], place: &Pointer) -> Option<usize> {
+    let around = fields.iter().enumerate().filter(|(_, field)| field.rules.path.covers(place));
+    around.max_by_key(|(_, field)| field.rules.path.segments.len()).map(|(index, _)| index)
+}
+
+/// Warns of each separate sink that gets exact times of events, if a sink of another audience gets
+/// them, too.
+pub(super) fn check_times(
+    fields: &[Declared],
+    event: Option<&EventRules>,
+    from_files: bool,
+    sinks: &[(usize, SinkRules)],
+    notes: &mut Notes,
+) {
+    let Some(event) = event else { return };
+    // All events of a file without times have the same one.
+    if from_files && event.time.is_none() {
+        return;
+    }
+    let in_clear = |sink: &SinkRules, time: &Pointer| match innermost(fields, time) {
+        Some(index) => fields[index].rules.protect == ProtectRules::Keep && sink.fields.contains(&index),
+        None => matches!(sink.undeclared, Undeclared::Keep | Undeclared::Detect),
+    };
+    let gets = |sink: &SinkRules| writes_times(sink) || event.time.as_ref().is_some_and(|time| in_clear(sink, time));
+    let exact: Vec<_> = sinks.iter().filter(|(_, sink)| gets(sink)).collect();
+    for (i, sink) in exact.iter().filter(|(_, sink)| is_separate(sink.audience)) {
+        if let Some((_, other)) = exact.iter().find(|(_, other)| other.audience != sink.audience) {
+            notes.warn(
+                code::TIME_JOINS,
+                format!("spec.sinks[{i}].timePrecision"),
+                format!(
+                    "the {:?} sink {} gets the exact times of events, as does {} ({:?}), so the two can be joined by them",
+                    sink.audience, sink.name, other.name, other.audience
+                ),
+                "set timePrecision to Minute, Hour or Day, and leave out the version and the field that holds the time",
+            );
+        }
+    }
+}
+
+/// Returns whether Lethe itself writes the exact times of events to a sink: as such, or in a column
+/// of the version.
+fn writes_times(sink: &SinkRules) -> bool {
+    let exact = sink.time_precision == TimePrecision::Exact;
+    match &sink.target {
+        SinkTarget::Cassandra(table) => table.columns.iter().any(|column| match column.meta {
+            Some(Meta::Version) => true,
+            Some(Meta::EventTime) => exact,
+            Some(Meta::SubjectRef | Meta::EventId) | None => false,
+        }),
+        SinkTarget::Mongodb(_) | SinkTarget::Kafka(_) | SinkTarget::Embedded { .. } | SinkTarget::File { .. } => exact,
+    }
 }
 
 /// Undeclared data may be anything.

@@ -1,6 +1,6 @@
 //! Checks of the sinks: each by itself, and all of them against each other and against the source.
 
-use lethe_crds::profile_pipeline::{Compression, Field, KafkaSink, Manage, Records, Sink, Undeclared};
+use lethe_crds::profile_pipeline::{Compression, Field, KafkaSink, Manage, Records, Sink, TimePrecision, Undeclared};
 
 use super::{
     DeadLetterRules, DeadLetterTarget, Pointer, ProtectRules, RESERVED_IN_MONGODB, Segment, SinkRules, SinkTarget,
@@ -114,6 +114,7 @@ fn check_one(at: &str, sink: &Sink, known: &Known<'_>, notes: &mut Notes) -> Opt
         audience: sink.audience,
         records: sink.records,
         max_age: sink.max_age.as_ref().map(lethe_crds::Duration::millis),
+        time_precision: sink.time_precision.unwrap_or(TimePrecision::Exact),
         fields,
         undeclared,
         target,
@@ -147,6 +148,13 @@ fn check_age(at: &str, member: &str, sink: &Sink, notes: &mut Notes) {
             here,
             "records would expire before they are written",
             "write a length such as 365d",
+        );
+    } else if let Some(precision) = sink.time_precision.filter(|precision| precision.millis() > age.millis()) {
+        notes.refuse(
+            code::OUT_OF_RANGE,
+            here,
+            format!("a record's age counts from its time, which is rounded down to the {precision:?}, so it could expire before it is written"),
+            "write a longer maxAge, or a finer timePrecision",
         );
     } else if member == "kafka" || member == "file" {
         let (what, fix) = if member == "kafka" {

@@ -46,6 +46,11 @@ pub struct Sink {
     /// and `embedded`. Left out: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
+    /// How precise `event_time` is there, rounded down. Exact times join the records of two
+    /// audiences. The order of events stays exact. Left out: `Exact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<TimePrecision>")]
+    pub time_precision: Option<TimePrecision>,
     /// Paths of the declared fields that go there. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::pointers")]
@@ -87,6 +92,31 @@ pub enum Records {
     Latest,
     /// Every event.
     Append,
+}
+
+/// How precise the times of events are in a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TimePrecision {
+    /// To the millisecond.
+    Exact,
+    /// The minute, in UTC.
+    Minute,
+    /// The hour, in UTC.
+    Hour,
+    /// The day, in UTC.
+    Day,
+}
+
+impl TimePrecision {
+    /// Returns the milliseconds that times are multiples of.
+    pub const fn millis(self) -> i64 {
+        match self {
+            Self::Exact => 1,
+            Self::Minute => 60_000,
+            Self::Hour => 3_600_000,
+            Self::Day => 86_400_000,
+        }
+    }
 }
 
 /// Whether Lethe creates a missing table, collection or topic.

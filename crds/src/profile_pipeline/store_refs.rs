@@ -48,8 +48,19 @@ impl Source {
 
 impl Sink {
     fn store_refs(&self) -> impl Iterator<Item = &StoreRef> {
-        let Self { name: _, audience: _, records: _, max_age: _, fields: _, cassandra, mongodb, kafka, embedded, file } =
-            self;
+        let Self {
+            name: _,
+            audience: _,
+            records: _,
+            max_age: _,
+            time_precision: _,
+            fields: _,
+            cassandra,
+            mongodb,
+            kafka,
+            embedded,
+            file,
+        } = self;
         if let Some(FileSink { path: _, compression: _ }) = file {}
         let cassandra = cassandra.as_ref().map(
             |CassandraSink {

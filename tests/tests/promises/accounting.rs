@@ -75,10 +75,11 @@ impl Scene {
         })
     }
 
-    /// Returns the events that a sink with this `maxAge` accepts.
-    fn younger_than(&self, days: i64) -> impl Iterator<Item = &Event> {
+    /// Returns the events that a sink with this `maxAge` accepts, whose times are rounded down to a
+    /// multiple of `precision` milliseconds.
+    fn younger_than(&self, days: i64, precision: i64) -> impl Iterator<Item = &Event> {
         let oldest = jiff::Timestamp::now().as_millisecond() - days * DAY;
-        self.accepted().filter(move |event| event.time > oldest)
+        self.accepted().filter(move |event| event.time - event.time.rem_euclid(precision) > oldest)
     }
 
     fn number(&self, is: impl Fn(&Verdict) -> bool) -> u64 {
@@ -141,7 +142,7 @@ impl Scene {
     }
 
     fn check_profiles(&self) {
-        let events: Vec<&Event> = self.younger_than(1095).collect();
+        let events: Vec<&Event> = self.younger_than(1095, 1).collect();
         let counts = |outcome| self.counts.of("profiles", outcome);
         let expired = self.accepted().count() - events.len();
         assert_eq!(counts("expired"), expired as u64);
@@ -183,7 +184,7 @@ impl Scene {
     }
 
     fn check_history(&self) {
-        let events: Vec<&Event> = self.younger_than(730).collect();
+        let events: Vec<&Event> = self.younger_than(730, 3_600_000).collect();
         let expected = append(events.iter().copied(), |event| self.id(Audience::Analytics, event));
         let counts = |outcome| self.counts.of("history", outcome);
         assert_eq!(counts("expired"), (self.accepted().count() - events.len()) as u64);

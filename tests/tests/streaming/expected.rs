@@ -25,6 +25,8 @@ use crate::{
 use lethe_tests::model::{Event, Kept, Model, Verdict, append, latest};
 
 const DAY: i64 = 86_400_000;
+/// The precision of times for Analytics.
+const HOUR: i64 = 3_600_000;
 
 /// A record of the source and its outcome.
 pub struct Judged {
@@ -156,11 +158,12 @@ impl<'s> Expected<'s> {
         let kept = Kept { tier: text("tier"), plan: text("plan"), country: text("country") };
         assert_eq!(Some(kept), event.kept, "{row:?}");
         assert_eq!(text("event_id"), Some(self.id(audience, event)));
-        assert_eq!(text("event_time"), Some(event.time.to_string()));
+        let time = shown_time(audience, event);
+        assert_eq!(text("event_time"), Some(time.to_string()));
         let version = self.version(event);
         // The last digit orders events of one version.
         assert!(row.written.values().all(|at| at - at.rem_euclid(10) == version), "{version}: {row:?}");
-        let end = (event.time + days * DAY).div_euclid(1000);
+        let end = (time + days * DAY).div_euclid(1000);
         assert!(row.expires.values().all(|at| at.abs_diff(end) <= SLACK), "{end}: {row:?}");
         assert!(!row.written.is_empty() && row.written.keys().eq(row.expires.keys()), "{row:?}");
     }
@@ -271,6 +274,14 @@ pub fn letters(fixture: &PipelineFixture) -> Vec<Letter> {
         });
         pages.try_concat().await.unwrap()
     })
+}
+
+/// Returns an event's time as an audience sees it.
+const fn shown_time(audience: Audience, event: &Event) -> i64 {
+    match audience {
+        Audience::Identity | Audience::Operational => event.time,
+        Audience::Analytics | Audience::Public => event.time - event.time.rem_euclid(HOUR),
+    }
 }
 
 /// Returns the outcome of a record without a value, which deletes the profile of its key.

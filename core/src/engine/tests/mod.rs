@@ -6,7 +6,7 @@ mod model;
 
 use std::sync::Arc;
 
-use lethe_crds::profile_pipeline::{Clean, DatePrecision, Undeclared};
+use lethe_crds::profile_pipeline::{Clean, DatePrecision, TimePrecision, Undeclared};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -201,6 +201,29 @@ fn a_field_that_no_sink_gets_is_neither_sealed_nor_shown() {
         assert_eq!(document.get(key), None, "{key}");
     }
     assert!(fixture.scratch.nonces.iter().flatten().all(Option::is_none));
+}
+
+#[test]
+fn a_sink_shows_times_as_precisely_as_it_declares_and_orders_events_exactly() {
+    let mut pipeline = pipeline();
+    let mut run = |precision| {
+        pipeline.sinks[1].time_precision = precision;
+        let mut fixture = EngineFixture::new(&pipeline);
+        let shown = [0, 1].map(|sink| fixture.document(&event().to_string(), sink)["event_time"].clone());
+        let out = fixture.run(&event().to_string()).unwrap();
+        let [one, two] = [&out[0].records[0], &out[1].records[0]];
+        assert_eq!((shown[0].clone(), one.version), (json!("2026-11-02T09:00:00.250Z"), two.version));
+        (shown[1].clone(), two.time, two.expires)
+    };
+    for (precision, shown, time) in [
+        (TimePrecision::Exact, "2026-11-02T09:00:00.250Z", 1_793_610_000_250),
+        (TimePrecision::Minute, "2026-11-02T09:00:00Z", 1_793_610_000_000),
+        (TimePrecision::Hour, "2026-11-02T09:00:00Z", 1_793_610_000_000),
+        (TimePrecision::Day, "2026-11-02T00:00:00Z", 1_793_577_600_000),
+    ] {
+        // It also expires by the time that is shown: the end of its age would reveal the exact one.
+        assert_eq!(run(precision), (json!(shown), time, Some(time + 86_400_000)));
+    }
 }
 
 #[test]

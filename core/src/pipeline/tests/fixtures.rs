@@ -96,10 +96,10 @@ pub(in crate::pipeline) fn base() -> Value {
                     ],
                     "partitionKey": ["subject_ref"]
                 }},
-                {"name": "history", "audience": "Analytics", "records": "Append", "mongodb": {
+                {"name": "history", "audience": "Analytics", "records": "Append", "timePrecision": "Hour", "mongodb": {
                     "storeRef": {"name": "docs"}, "database": "shop", "collection": "events"
                 }},
-                {"name": "clean", "audience": "Analytics", "records": "Append", "fields": ["/plan", "/age"], "kafka": {
+                {"name": "clean", "audience": "Analytics", "records": "Append", "timePrecision": "Day", "fields": ["/plan", "/age"], "kafka": {
                     "storeRef": {"name": "events"}, "topic": "user_profiles_clean", "manage": "Create", "partitions": 8
                 }}
             ],

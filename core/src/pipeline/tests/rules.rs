@@ -383,6 +383,12 @@ fn separations() -> Vec<Case> {
             "spec.fields[0].protect",
         ),
         (vec![("/fields/0/protect", json!({"hash": {}}))], code::HASH_JOINS, "spec.fields[0].protect"),
+        (vec![("/sinks/2/timePrecision", json!("Exact"))], code::TIME_JOINS, "spec.sinks[2].timePrecision"),
+        (
+            vec![("/fields/-", field("/timestamp", "user.behavior", keep.clone()))],
+            code::TIME_JOINS,
+            "spec.sinks[1].timePrecision",
+        ),
         (
             vec![("/fields/0/protect", json!({"mask": {"keepFirst": 4, "keepLast": 4}}))],
             code::WEAK_PROTECTION,
@@ -399,6 +405,11 @@ fn sinks() -> Vec<Case> {
     vec![
         (vec![("/sinks", json!([]))], code::LIST_EMPTY, "spec.sinks"),
         (vec![("/sinks/1/name", json!("profiles"))], code::DUPLICATE_NAME, "spec.sinks[1].name"),
+        (
+            vec![("/sinks/1/maxAge", json!("23h")), ("/sinks/1/timePrecision", json!("Day"))],
+            code::OUT_OF_RANGE,
+            "spec.sinks[1].maxAge",
+        ),
         (vec![("/sinks/2/fields/0", json!("/plam"))], code::UNKNOWN_FIELD, "spec.sinks[2].fields[0]"),
         (vec![("/sinks/2/fields/0", json!("/age"))], code::DUPLICATE_PATH, "spec.sinks[2].fields[1]"),
         (vec![("/sinks/2/kafka/topic", json!("user_profiles"))], code::OWN_SOURCE, "spec.sinks[2].kafka.topic"),
@@ -616,6 +627,25 @@ fn near_misses_are_accepted() {
         vec![
             ("/fields/-", field("/address", "user.contact.address", keep.clone())),
             ("/sinks/1/audience", json!("Identity")),
+        ],
+        // Exact times join two audiences, and there is one.
+        vec![
+            ("/sinks/0/audience", json!("Analytics")),
+            ("/sinks/1/timePrecision", json!("Exact")),
+            ("/sinks/2/timePrecision", json!("Exact")),
+        ],
+        // Nor do they if the other audience gets hours.
+        vec![
+            ("/sinks/0/timePrecision", json!("Hour")),
+            ("/sinks/0/cassandra/columns/2", json!({"name": "id", "type": "text", "meta": "EventId"})),
+            ("/sinks/1/timePrecision", json!("Exact")),
+        ],
+        // All events of a file without times have the same one.
+        vec![
+            ("/source", json!({"file": {"path": "a.ndjson", "format": "Ndjson"}})),
+            ("/event/time", Value::Null),
+            ("/event/delete", Value::Null),
+            ("/sinks/1/timePrecision", json!("Exact")),
         ],
         // A column takes the kept object as JSON.
         vec![

@@ -1,6 +1,6 @@
 //! A small pipeline for tests.
 
-use lethe_crds::profile_pipeline::{Canonical, Compression, FileFormat, Records, Undeclared};
+use lethe_crds::profile_pipeline::{Canonical, Compression, FileFormat, Records, TimePrecision, Undeclared};
 
 use crate::pipeline::{
     Audience, DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, Pipeline, ProtectRules, SinkRules, SinkTarget,
@@ -45,6 +45,7 @@ pub(crate) fn pipeline() -> Pipeline {
             audience: Audience::Operational,
             records: Records::Append,
             max_age: None,
+            time_precision: TimePrecision::Exact,
             fields: Vec::new(),
             undeclared: Undeclared::Drop,
             target: SinkTarget::File { path: "out.ndjson".to_owned(), compression: Compression::None },
