@@ -38,6 +38,13 @@ pub struct Ticket {
     span: u64,
 }
 
+impl Ticket {
+    /// Returns the number of the assignment of the partition.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
 impl Tracker {
     /// Starts to track a partition from `offset` on. `is_committed` says whether this offset is
     /// already committed; if not, it is the first one to commit.
@@ -75,6 +82,11 @@ impl Tracker {
     pub fn next(&self, partition: i32) -> Option<u64> {
         let of = self.partitions.get(&partition)?;
         Some(of.spans.back().map_or(of.done, |(next, _)| *next))
+    }
+
+    /// Returns the number of the current assignment of a partition; `None` if it is not assigned.
+    pub fn generation(&self, partition: i32) -> Option<u64> {
+        self.partitions.get(&partition).map(|of| of.generation)
     }
 
     /// Marks a span as held by every sink and the dead letter.

@@ -13,8 +13,9 @@ mod source;
 
 pub use dead_letters::KafkaLetters;
 pub use probe::probe;
-pub use schema::{Need, Topic, ensure};
+pub use schema::{Need, Topic, ensure, largest_batch};
 pub use sink::{Feeder, KafkaSink, KafkaSinkOptions};
 pub use source::{
-    Assigned, Change, ConsumerOptions, Flow, Gathered, History, KafkaConsumer, Limits, PartitionView, strangers,
+    Assigned, Change, ConsumerOptions, Flow, Gathered, History, KafkaConsumer, Limits, PartitionView, Reached, Start,
+    strangers,
 };

@@ -207,18 +207,13 @@ async fn cleanup_fits(connection: &KafkaConnection, topic: &Topic) -> Result<(),
     if matches!(topic.need, Need::Source | Need::Append) {
         return Ok(());
     }
-    let admin = admin(connection)?;
-    let asked = [ResourceSpecifier::Topic(&topic.name)];
-    let answers =
-        admin.describe_configs(&asked, &options()).await.map_err(|error| of_kafka(connection, &error, None))?;
-    let Some(Ok(resource)) = answers.into_iter().next() else {
+    let Some(policy) = setting(connection, &topic.name, "cleanup.policy").await? else {
         tracing::warn!(
             topic = topic.name,
             "this user may not read the topic's configuration (ACL DescribeConfigs), so its cleanup.policy is unknown"
         );
         return Ok(());
     };
-    let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.as_deref()).unwrap_or_default();
     let compacted = policy.contains("compact");
     if topic.need == Need::DeadLetters && compacted {
         return Err(mismatch(
@@ -238,4 +233,20 @@ async fn cleanup_fits(connection: &KafkaConnection, topic: &Topic) -> Result<(),
         );
     }
     Ok(())
+}
+
+/// Returns how many bytes a batch of records may have in a topic, so also a single record. Returns
+/// `None` if this user may not read the topic's configuration or the topic does not exist.
+pub async fn largest_batch(connection: &KafkaConnection, topic: &str) -> Result<Option<u64>, StoreError> {
+    Ok(setting(connection, topic, "max.message.bytes").await?.and_then(|bytes| bytes.parse().ok()))
+}
+
+/// Returns a setting of a topic; `None` if it can't be read.
+async fn setting(connection: &KafkaConnection, topic: &str, name: &str) -> Result<Option<String>, StoreError> {
+    let admin = admin(connection)?;
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let answers =
+        admin.describe_configs(&asked, &options()).await.map_err(|error| of_kafka(connection, &error, None))?;
+    let resource = answers.into_iter().next().and_then(Result::ok);
+    Ok(resource.map(|resource| resource.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lethe_core::pipeline::DeadLetterTarget;
+use lethe_core::pipeline::{DeadLetterTarget, SourceRules};
 
 use super::{OpenError, Stores};
 use crate::DeadLetters;
@@ -53,4 +53,31 @@ pub async fn check_dead_letters(target: &DeadLetterTarget, stores: &mut Stores<'
             Err(super::unsupported(WHAT, "kafka"))
         }
     }
+}
+
+/// Compares the largest record of the source's topic with that of the topic of dead letters. Returns
+/// what is wrong if a record may be too large for its letter to hold it. Returns `None` if the
+/// limits can't be read.
+pub async fn compare_record_sizes(
+    source: &SourceRules,
+    target: &DeadLetterTarget,
+    stores: &Stores<'_>,
+) -> Result<Option<String>, OpenError> {
+    #[cfg(feature = "kafka")]
+    if let (SourceRules::Kafka { store, topic, .. }, DeadLetterTarget::Kafka(to)) = (source, target) {
+        use crate::kafka::largest_batch;
+        let of_source = largest_batch(&stores.kafka(store, "the source")?, topic).await?;
+        let of_letters = largest_batch(&stores.kafka(&to.store_ref.name, WHAT)?, &to.topic).await?;
+        return Ok(match (of_source, of_letters) {
+            (Some(of_source), Some(of_letters)) if of_source > of_letters => Some(format!(
+                "the topic {topic:?} of the source takes records of {of_source} bytes, and the topic {:?} of the dead \
+                 letters only {of_letters}: a larger record that is rejected is not kept whole",
+                to.topic
+            )),
+            _ => None,
+        });
+    }
+    #[cfg(not(feature = "kafka"))]
+    let _ = (source, target, stores);
+    Ok(None)
 }

@@ -16,7 +16,7 @@ mod source;
 mod stores;
 
 #[cfg(feature = "embedded")]
-pub use dead_letters::{check_dead_letters, open_dead_letters};
+pub use dead_letters::{check_dead_letters, compare_record_sizes, open_dead_letters};
 #[cfg(feature = "embedded")]
 pub use records::{Found, open_records};
 pub use secrets::{

@@ -13,7 +13,7 @@ use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     message::{Header, Headers, OwnedHeaders},
     metadata::MetadataPartition,
@@ -121,6 +121,60 @@ impl Topics {
         eventually("the topic is known", || {
             (0..partitions).all(|partition| reader.fetch_watermarks(topic, partition, PATIENCE).is_ok())
         });
+    }
+
+    /// Deletes a topic and creates it again without records.
+    pub fn recreate(&self, topic: &str, partitions: i32) {
+        for answer in wait(self.admin().delete_topics(&[topic], &options())).unwrap() {
+            answer.unwrap();
+        }
+        self.create_when_deleted(topic, partitions, &[("retention.ms", "-1")]);
+    }
+
+    /// Creates a topic with settings once an earlier one of its name is deleted.
+    pub fn create_when_deleted(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
+        eventually("the topic is deleted and created again", || {
+            wait(self.admin().create_topics([&new], &options())).unwrap().iter().all(Result::is_ok)
+        });
+        let reader = self.reader("create");
+        eventually("the new topic is known", || {
+            (0..partitions).all(|at| reader.fetch_watermarks(topic, at, PATIENCE).is_ok_and(|(_, end)| end == 0))
+        });
+    }
+
+    /// Commits an offset of a group that has no members, with a text.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: u64, text: &str) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(i64::try_from(offset).unwrap())).unwrap();
+        list.find_partition(topic, partition).unwrap().set_metadata(text);
+        self.reader(group).commit(&list, CommitMode::Sync).unwrap();
+    }
+
+    /// Returns the text that a group has committed with the offset of a partition.
+    pub fn committed_text(&self, group: &str, topic: &str, partition: i32) -> String {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let committed = self.reader(group).committed_offsets(list, PATIENCE).unwrap();
+        committed.elements()[0].metadata().to_owned()
+    }
+
+    /// Writes records in a transaction. The transaction is open until the producer ends it.
+    pub fn begin_transaction(&self, topic: &str, records: impl IntoIterator<Item = Sent>) -> BaseProducer {
+        let mut config = self.config();
+        let producer: BaseProducer = config.set("transactional.id", topic).create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        for sent in records {
+            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+            record.key = sent.key.as_deref();
+            record.payload = sent.value.as_deref();
+            record.partition = sent.partition;
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+        producer
     }
 
     /// Removes topics and groups, if they exist.

@@ -17,7 +17,7 @@ use super::{
     files::Files,
     spaces::{common_form, full_name, namespace, pipelines_of_space},
 };
-use crate::open::{OpenError, check, may_read, probe, read_ring};
+use crate::open::{OpenError, Probed, check, may_read, probe, read_ring};
 
 /// Report all mistakes in manifests.
 ///
@@ -134,10 +134,15 @@ async fn store_findings(resources: &Resources) -> Result<Vec<Finding>, Failure> 
     let mut findings = Vec::new();
     for pipeline in resources.pipelines() {
         match probe(resources, Some(&full_name(pipeline)), true).await {
-            Ok(wrong) => {
+            Ok(Probed { errors, warnings }) => {
                 let found =
                     |error: OpenError| pipeline_finding(resources, pipeline, "Store", "spec", &error.to_string());
-                findings.extend(wrong.into_iter().map(found));
+                findings.extend(errors.into_iter().map(found));
+                findings.extend(warnings.into_iter().map(|(message, fix)| Finding {
+                    severity: Severity::Warning,
+                    fix: Some(fix.to_owned()),
+                    ..pipeline_finding(resources, pipeline, "RecordSize", "spec.deadLetter", &message)
+                }));
             }
             // Reported already.
             Err(OpenError::Mistakes(_)) => {}

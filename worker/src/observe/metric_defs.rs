@@ -88,6 +88,10 @@ metrics! {
     REJECTED = Counter "lethe_events_rejected_total" [reason],
     /// Events that the source's retention removed before they were read: no sink has them.
     EXPIRED_UNREAD = Counter "lethe_expired_unread_total" [],
+    /// Partitions read from their start because their topic was deleted and created again.
+    TOPIC_REPLACED = Counter "lethe_topic_replaced_total" [],
+    /// Partitions that lost records at their end that were read, as after an unclean election.
+    TRUNCATED = Counter "lethe_partition_truncated_total" [],
     /// Dead letters written.
     LETTERS_WRITTEN = Counter "lethe_deadletter_written_total" [],
     /// Dead letters that expired before they were redriven.

@@ -46,6 +46,8 @@ pub struct Metrics {
     bytes_read: Counter,
     rejected: [Counter; Reason::ALL.len()],
     expired_unread: Counter,
+    topic_replaced: Counter,
+    truncated: Counter,
     letters_written: Counter,
     letters_expired: Counter,
     end_to_end: Histogram,
@@ -91,6 +93,8 @@ impl Metrics {
             bytes_read: registered(registry, &metric_defs::BYTES_READ),
             rejected: Reason::ALL.map(|reason| rejected.get_or_create_owned(&ReasonLabel { reason: reason.code() })),
             expired_unread: registered(registry, &metric_defs::EXPIRED_UNREAD),
+            topic_replaced: registered(registry, &metric_defs::TOPIC_REPLACED),
+            truncated: registered(registry, &metric_defs::TRUNCATED),
             letters_written: registered(registry, &metric_defs::LETTERS_WRITTEN),
             letters_expired: registered(registry, &metric_defs::LETTERS_EXPIRED),
             end_to_end: registered(registry, &metric_defs::END_TO_END),
@@ -146,6 +150,16 @@ impl Metrics {
     /// Counts events that the source's retention removed before they were read.
     pub fn expired_unread(&self, events: u64) {
         self.expired_unread.inc_by(events);
+    }
+
+    /// Counts a partition that is read from its start because its topic was replaced.
+    pub fn topic_replaced(&self) {
+        self.topic_replaced.inc();
+    }
+
+    /// Counts a partition that lost records at its end.
+    pub fn truncated(&self) {
+        self.truncated.inc();
     }
 
     /// Counts dead letters that are durable.

@@ -22,7 +22,9 @@ pub use lethe_stores::open::Stores;
 use lethe_stores::{
     Access, StoreError, Vault,
     file::{FileSource, FileSourceOptions, Timestamps},
-    open::{OpenedSource, check_dead_letters, check_sink, open_dead_letters, open_sinks, open_source},
+    open::{
+        OpenedSource, check_dead_letters, check_sink, compare_record_sizes, open_dead_letters, open_sinks, open_source,
+    },
 };
 use sha2::{Digest, Sha256};
 pub use surroundings::NamespaceObjects;
@@ -228,13 +230,21 @@ pub fn pipeline_info(
     Ok(info)
 }
 
-/// Checks whether every store of a pipeline answers and is as declared. Creates nothing. Returns
-/// one error per store, topic or table that is not.
-pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Result<Vec<OpenError>, OpenError> {
+/// What is wrong with the stores of a pipeline.
+#[derive(Debug, Default)]
+pub struct Probed {
+    /// One for each store, topic or table that does not answer or is not as declared.
+    pub errors: Vec<OpenError>,
+    /// What works, but perhaps not as its owner expects, and the fix.
+    pub warnings: Vec<(String, &'static str)>,
+}
+
+/// Checks whether every store of a pipeline answers and is as declared. Creates nothing.
+pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Result<Probed, OpenError> {
     let found = find(resources, name)?;
     let Checked { pipeline, .. } = check(resources, found)?;
     let mut stores = Stores::new(resources, &pipeline.namespace, Access::ReadOnly, live || in_cluster());
-    let mut wrong = Vec::new();
+    let (mut wrong, mut warnings) = (Vec::new(), Vec::new());
     match stores.find_vault(&pipeline.key_store, &pipeline.key_database, "the key store").await {
         Ok(Some(vault)) => {
             if let Ok(ring) = find_ring(resources, &pipeline) {
@@ -247,13 +257,18 @@ pub async fn probe(resources: &Resources, name: Option<&str>, live: bool) -> Res
     wrong.extend(event_source(&pipeline, &stores, FileKey::public(), &OpenOptions::default()).await.err());
     if let Some(rules) = &pipeline.dead_letter {
         wrong.extend(check_dead_letters(&rules.target, &mut stores).await.err().map(OpenError::from));
+        // A store that does not answer is reported above.
+        if let Ok(Some(warning)) = compare_record_sizes(&pipeline.source, &rules.target, &stores).await {
+            warnings
+                .push((warning, "raise max.message.bytes of the topic of the dead letters above that of the source"));
+        }
     }
     for sink in &pipeline.sinks {
         wrong.extend(check_sink(sink, &mut stores).await.err().map(OpenError::from));
     }
     let mut reported = std::collections::BTreeSet::new();
     wrong.retain(|error| reported.insert(error.to_string()));
-    Ok(wrong)
+    Ok(Probed { errors: wrong, warnings })
 }
 
 /// Returns whether this process runs in a pod.

@@ -18,6 +18,18 @@ pub enum CommitTarget {
     Group(lethe_core::ack::Ticket),
 }
 
+impl CommitTarget {
+    /// Returns the number of the assignment of the stream. It grows each time that the stream is
+    /// assigned to this worker; a file has only one.
+    pub(super) fn generation(&self) -> u64 {
+        match self {
+            Self::Vault(_) | Self::Nowhere => 0,
+            #[cfg(feature = "kafka")]
+            Self::Group(ticket) => ticket.generation(),
+        }
+    }
+}
+
 /// Records of one stream, and where their offset is committed.
 #[derive(Clone, Debug)]
 pub struct SourceBatch {
@@ -31,11 +43,12 @@ pub struct SourceBatch {
 pub(super) enum Message {
     /// Records to process.
     Batches(Vec<SourceBatch>),
-    /// Records that an earlier run delivered. Only their ids are remembered, for dedupe.
-    History(IncomingBatch),
-    /// Streams whose partitions were revoked.
+    /// Records that an earlier run delivered, and the number of the assignment that they are read
+    /// for. Only their ids are remembered, for dedupe.
+    History(IncomingBatch, u64),
+    /// Streams whose partitions were revoked, with the numbers of their assignments.
     #[cfg(feature = "kafka")]
-    Revoked(Vec<Arc<str>>),
+    Revoked(Vec<(Arc<str>, u64)>),
 }
 
 #[cfg(not(feature = "kafka"))]

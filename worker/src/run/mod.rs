@@ -197,6 +197,9 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
                 ends: BTreeMap::new(),
                 positions: BTreeMap::new(),
                 last_report: Instant::now(),
+                generations: std::collections::BTreeMap::new(),
+                revoked: Vec::new(),
+                open_transactions: std::collections::BTreeSet::new(),
             };
             tokio::task::spawn_blocking(move || reader.read(&batches))
         }
@@ -212,7 +215,7 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
             }
         }) {
             match message {
-                Message::History(batch) => transformer.remember(&batch)?,
+                Message::History(batch, generation) => transformer.remember(&batch, generation)?,
                 #[cfg(feature = "kafka")]
                 Message::Revoked(streams) => transformer.forget(&streams),
                 Message::Batches(batches) => {

@@ -30,7 +30,7 @@ pub(super) fn refill(
                 let skipped = skip.min(batch.records.len());
                 batch.records.drain(..skipped);
                 skip -= skipped;
-                if !batch.records.is_empty() && batches.blocking_send(Message::History(batch)).is_err() {
+                if !batch.records.is_empty() && batches.blocking_send(Message::History(batch, 0)).is_err() {
                     return Ok(());
                 }
             } else {

@@ -2,14 +2,14 @@
 //! group never evicts it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use lethe_stores::{
     StoreError,
-    kafka::{Assigned, Change, ConsumerOptions, Flow, Gathered, History, KafkaConsumer, Limits},
+    kafka::{Assigned, Change, ConsumerOptions, Flow, Gathered, History, KafkaConsumer, Limits, Reached, Start},
     open::KafkaConnection,
 };
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -62,6 +62,12 @@ pub(super) struct TopicReader {
     pub(super) positions: BTreeMap<i32, u64>,
     /// When the progress of partitions was last reported.
     pub(super) last_report: Instant,
+    /// Numbers of the assignments of the partitions.
+    pub(super) generations: BTreeMap<i32, u64>,
+    /// Streams that were revoked, whose ids the transform thread has not forgotten yet.
+    pub(super) revoked: Vec<(Arc<str>, u64)>,
+    /// Partitions that ended before records of an open transaction when their end was reached last.
+    pub(super) open_transactions: BTreeSet<i32>,
 }
 
 impl TopicReader {
@@ -91,15 +97,33 @@ impl TopicReader {
                     return Err(error.into());
                 }
             }
+            if consumer.is_outdated() {
+                tracing::warn!(
+                    topic = self.source.options.topic,
+                    "the topic is not the one that was read, joining the consumer group again"
+                );
+                let partitions: Vec<i32> = consumer.partitions().iter().copied().collect();
+                consumer = consumer.join_again()?;
+                self.on_revoked(&partitions, &mut gathered);
+                self.ends.clear();
+            }
             for change in consumer.changes() {
                 assigned = true;
-                self.on_rebalance(change, &mut gathered, batches);
+                self.on_rebalance(change, &mut gathered);
             }
             if gathered.is_empty() {
                 // The records that waited for room were dropped with their revoked partitions.
                 consumer.pause(false);
-            } else {
+                for reached in consumer.reached() {
+                    self.on_reached(reached);
+                }
+            }
+            if !gathered.is_empty() || !self.revoked.is_empty() {
                 match batches.try_reserve() {
+                    // Before the records that are read after they were assigned again.
+                    Ok(room) if !self.revoked.is_empty() => {
+                        room.send(Message::Revoked(std::mem::take(&mut self.revoked)));
+                    }
                     Ok(room) => {
                         consumer.pause(false);
                         room.send(Message::Batches(self.start_delivery(gathered.take())));
@@ -112,7 +136,8 @@ impl TopicReader {
                 }
             }
             self.report_progress(&consumer);
-            if !self.follow && assigned && gathered.is_empty() && self.at_end() {
+            if !self.follow && gathered.is_empty() && !consumer.is_undecided() && self.at_end() {
+                self.report_open_transactions();
                 break;
             }
         }
@@ -146,7 +171,7 @@ impl TopicReader {
         batches
     }
 
-    fn on_rebalance(&mut self, change: Change, gathered: &mut Gathered, batches: &mpsc::Sender<Message>) {
+    fn on_rebalance(&mut self, change: Change, gathered: &mut Gathered) {
         match change {
             Change::Assigned(assigned) => {
                 let partitions: Vec<i32> = assigned.iter().map(|at| at.partition).collect();
@@ -161,33 +186,84 @@ impl TopicReader {
             }
             Change::Revoked { partitions, undelivered } => {
                 tracing::info!(topic = self.source.options.topic, ?partitions, undelivered, "partitions revoked");
-                gathered.forget(&partitions);
-                for partition in &partitions {
-                    self.positions.remove(partition);
-                }
-                self.handle.instruments.run_state.revoke(partitions.iter().copied());
-                let streams = partitions.iter().map(|partition| self.stream(*partition)).collect();
-                // In order with the records: the ids are forgotten after everything in flight was
-                // processed.
-                if batches.try_send(Message::Revoked(streams)).is_err() {
-                    tracing::debug!("queue full: ids of revoked partitions are not forgotten yet");
-                }
+                self.on_revoked(&partitions, gathered);
             }
         }
     }
 
+    fn on_revoked(&mut self, partitions: &[i32], gathered: &mut Gathered) {
+        gathered.forget(partitions);
+        for partition in partitions {
+            self.positions.remove(partition);
+            self.open_transactions.remove(partition);
+            if let Some(generation) = self.generations.remove(partition) {
+                self.revoked.push((self.stream(*partition), generation));
+            }
+        }
+        self.handle.instruments.run_state.revoke(partitions.iter().copied());
+    }
+
     fn on_assigned(&mut self, at: Assigned) {
-        self.positions.insert(at.partition, at.position);
-        self.ends.entry(at.partition).or_insert(at.high);
-        if at.expired_unread > 0 {
-            tracing::error!(
+        let (topic, partition) = (&self.source.options.topic, at.partition);
+        self.positions.insert(partition, at.position);
+        self.ends.entry(partition).or_insert(at.stable);
+        self.generations.extend(self.flow.generation(partition).map(|generation| (partition, generation)));
+        let metrics = &self.handle.instruments.metrics;
+        match at.start {
+            Start::Committed | Start::First => {}
+            Start::Expired(records) => {
+                tracing::error!(
+                    topic,
+                    partition,
+                    records,
+                    "the source's retention removed records before they were read: lengthen its retention.ms, or \
+                     find out why the group was behind"
+                );
+                metrics.expired_unread(records);
+            }
+            Start::TopicReplaced => {
+                tracing::warn!(
+                    topic,
+                    partition,
+                    from = at.position,
+                    "the topic was deleted and created again: reading the partition from its start"
+                );
+                metrics.topic_replaced();
+            }
+            Start::Truncated(records) => {
+                tracing::error!(
+                    topic,
+                    partition,
+                    records,
+                    from = at.position,
+                    "the partition lost records at its end that were read, as after an unclean leader election: \
+                     reading on from its end; records that were written since then may be missing: run \
+                     with --from-start to read all"
+                );
+                metrics.truncated();
+            }
+        }
+    }
+
+    /// Every record before this offset was read and begun.
+    fn on_reached(&mut self, reached: Reached) {
+        let Some(position) = self.positions.get_mut(&reached.partition) else { return };
+        *position = (*position).max(reached.offset);
+        self.flow.reach(reached.partition, reached.offset);
+        if reached.is_transaction_open {
+            self.open_transactions.insert(reached.partition);
+        } else {
+            self.open_transactions.remove(&reached.partition);
+        }
+    }
+
+    fn report_open_transactions(&self) {
+        if !self.open_transactions.is_empty() {
+            tracing::warn!(
                 topic = self.source.options.topic,
-                partition = at.partition,
-                records = at.expired_unread,
-                "the source's retention removed records before they were read: lengthen its retention.ms, or find out \
-                 why the group was behind"
+                partitions = ?self.open_transactions,
+                "records of a transaction that is still open follow: they are read by a later run, once it has ended"
             );
-            self.handle.instruments.metrics.expired_unread(at.expired_unread);
         }
     }
 
@@ -212,11 +288,12 @@ impl TopicReader {
             return;
         }
         let (source, known, handle) = (self.source.clone(), self.known.clone(), Arc::clone(&self.handle));
+        let generations = self.generations.clone();
         let warming: Vec<i32> = ranges.iter().map(|(partition, ..)| *partition).collect();
         handle.instruments.run_state.set_warming(warming.iter().copied(), true);
         let refilled = warming.clone();
         let refilling = move || {
-            if let Err(error) = read_history(&source, &ranges, &known, &handle) {
+            if let Err(error) = read_history(&source, &ranges, &generations, &known, &handle) {
                 tracing::warn!(%error, "failed to read ids of earlier records: their duplicates may pass");
             }
             handle.instruments.run_state.set_warming(refilled, false);
@@ -240,7 +317,7 @@ impl TopicReader {
         let progress = self.positions.iter().map(|(partition, position)| {
             let committed = self.flow.committed(*partition).unwrap_or(*position);
             // Before its first fetch, librdkafka doesn't know the end of a partition.
-            let high = views.get(partition).and_then(|view| u64::try_from(view.high).ok());
+            let high = views.get(partition).and_then(|view| u64::try_from(view.stable).ok());
             let high = high.or(self.ends.get(partition).copied());
             let progress = Partition {
                 committed: Some(committed),
@@ -257,13 +334,15 @@ impl TopicReader {
 fn read_history(
     source: &TopicSource,
     ranges: &[(i32, u64, u64)],
+    generations: &BTreeMap<i32, u64>,
     known: &mpsc::Sender<Message>,
     handle: &RunHandle,
 ) -> Result<(), StoreError> {
     let mut history = History::open(&source.connection, &source.options.topic, ranges)?;
     while let Some(gathered) = history.gather(LIMITS)? {
-        for (_, batch) in gathered.into_batches() {
-            if handle.is_stopping() || known.blocking_send(Message::History(batch)).is_err() {
+        for (partition, batch) in gathered.into_batches() {
+            let generation = generations.get(&partition).copied().unwrap_or(0);
+            if handle.is_stopping() || known.blocking_send(Message::History(batch, generation)).is_err() {
                 return Ok(());
             }
         }

@@ -1,6 +1,7 @@
 //! The transform thread: turns source records into records for each sink.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -60,6 +61,11 @@ pub struct Transformer {
     sinks: Vec<String>,
     /// Ids of delivered events, if the pipeline remembers them.
     dedupe: Option<Dedupe>,
+    /// The number of the latest assignment of each stream. Ids of an earlier one are no longer
+    /// valid: its batches may still be in flight, and be read again.
+    assignments: HashMap<Arc<str>, u64>,
+    /// The records at hand are of an earlier assignment of their stream.
+    is_late: bool,
     rejected_ids: RejectedIds,
     subjects: Subjects,
     sealer: LetterSealer,
@@ -81,6 +87,8 @@ impl Transformer {
             runtime,
             sinks: job.pipeline.sinks.iter().map(|sink| sink.name.clone()).collect(),
             dedupe: job.pipeline.dedupe.map(|rules| Dedupe::new(rules.window, rules.max_ids)),
+            assignments: HashMap::new(),
+            is_late: false,
             rejected_ids: RejectedIds::default(),
             scratch: Scratch::default(),
             last_sizes: vec![(0, 0); job.pipeline.sinks.len()],
@@ -96,8 +104,9 @@ impl Transformer {
     /// Remembers the ids of a batch that an earlier run delivered. Processes the records to reach
     /// the same verdicts, and discards the output. The id of a rejected event is not remembered, so
     /// that a corrected event passes.
-    pub fn remember(&mut self, batch: &IncomingBatch) -> Result<(), RunError> {
-        if self.dedupe.is_none() {
+    pub fn remember(&mut self, batch: &IncomingBatch, generation: u64) -> Result<(), RunError> {
+        self.enter(&batch.stream, generation);
+        if self.dedupe.is_none() || self.is_late {
             return Ok(());
         }
         let mut outgoing: Vec<OutgoingBatch> = self.sinks.iter().map(|_| OutgoingBatch::default()).collect();
@@ -120,11 +129,28 @@ impl Transformer {
         Arc::clone(&self.rejected_ids)
     }
 
-    /// Forgets the ids of revoked streams.
+    /// Forgets the ids of revoked streams, unless they were assigned again.
     #[cfg(feature = "kafka")]
-    pub(super) fn forget(&mut self, streams: &[Arc<str>]) {
+    pub(super) fn forget(&mut self, streams: &[(Arc<str>, u64)]) {
+        for (stream, revoked) in streams {
+            if self.assignments.get(stream).is_some_and(|current| current <= revoked) {
+                self.assignments.remove(stream);
+                if let Some(dedupe) = &mut self.dedupe {
+                    dedupe.forget_stream(stream);
+                }
+            }
+        }
+    }
+
+    /// Prepares for records of a stream. If it was assigned again, forgets the ids of the earlier
+    /// assignment. Records of an earlier assignment are neither compared nor remembered: whether
+    /// they become durable decides nothing about those that are read now.
+    fn enter(&mut self, stream: &Arc<str>, generation: u64) {
         let Some(dedupe) = &mut self.dedupe else { return };
-        for stream in streams {
+        let current = self.assignments.entry(Arc::clone(stream)).or_insert(generation);
+        self.is_late = *current > generation;
+        if *current < generation {
+            *current = generation;
             dedupe.forget_stream(stream);
         }
     }
@@ -142,7 +168,8 @@ impl Transformer {
         let mut ends = Vec::with_capacity(batches.len());
         let now = now();
         self.heartbeat.beat();
-        for SourceBatch { batch, .. } in &batches {
+        for SourceBatch { batch, commit_to } in &batches {
+            self.enter(&batch.stream, commit_to.generation());
             for (at, incoming) in batch.records.iter().enumerate() {
                 let record = record(batch, incoming);
                 counts.events += 1;
@@ -265,12 +292,13 @@ impl Transformer {
         outgoing: &mut [OutgoingBatch],
     ) -> Result<Outcome, Rejection> {
         if let Some(dedupe) = &self.dedupe
+            && !self.is_late
             && dedupe.seen(&batch.stream, &facts.digest)
         {
             return Ok(Outcome::Duplicate);
         }
         self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing)?;
-        if let Some(dedupe) = &mut self.dedupe {
+        if let Some(dedupe) = self.dedupe.as_mut().filter(|_| !self.is_late) {
             dedupe.remember(&batch.stream, &facts.digest, facts.time);
         }
         Ok(Outcome::Delivered)

@@ -2,6 +2,8 @@
 
 pub(crate) mod native;
 
+pub(crate) use native::{committed_texts, last_seen_end, position, topic_id};
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,

@@ -23,6 +23,7 @@ use crate::{
         connect::{ErrorRecorder, lasting},
         fault::{error, of_kafka},
         schema::{Need, Topic, ensure},
+        sink::producer::LARGEST_RECORD,
     },
 };
 
@@ -87,6 +88,7 @@ impl Feeder {
             .set("compression.type", "lz4")
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", "60000")
+            .set("message.max.bytes", LARGEST_RECORD)
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", "65536");
         let count = Count::default();

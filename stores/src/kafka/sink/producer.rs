@@ -1,6 +1,7 @@
 //! An idempotent producer that reports the result of each record.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -33,7 +34,21 @@ const FULL: Duration = Duration::from_millis(2);
 /// Interval at which missing answers are logged, with the reason.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// The largest record that a client sends, in bytes; `message.max.bytes` in its configuration. The
+/// topic decides what it accepts. Less than the queue of the client holds, and less than the
+/// request that a broker reads by default (100 MiB).
+pub(crate) const LARGEST_RECORD: &str = "64000000";
+
+/// Bytes of records that the client sends to a partition as one batch, at most; a larger record is
+/// sent by itself. This is librdkafka's default.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// The same after a topic has refused batches as too large: a part of the last limit, at least this.
+const SMALLER: usize = 4;
+const SMALLEST_BATCH_BYTES: usize = 4_000;
+
 /// A record to write.
+#[derive(Clone, Copy)]
 pub(crate) struct Outbound<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
@@ -97,14 +112,15 @@ pub(crate) struct Producer {
     connection: KafkaConnection,
     topic: String,
     reports: Reports,
+    batch_bytes: usize,
     client: ThreadedProducer<Reports>,
 }
 
 impl Producer {
     pub(crate) fn new(connection: &KafkaConnection, topic: &str) -> Result<Self, StoreError> {
         let reports = Reports::default();
-        let client = client(connection, &reports)?;
-        Ok(Self { connection: connection.clone(), topic: topic.to_owned(), reports, client })
+        let client = client(connection, &reports, BATCH_BYTES)?;
+        Ok(Self { connection: connection.clone(), topic: topic.to_owned(), reports, batch_bytes: BATCH_BYTES, client })
     }
 
     /// Writes records in order. Returns for each record whether the topic accepted it. Returns
@@ -113,13 +129,54 @@ impl Producer {
         &mut self,
         records: impl ExactSizeIterator<Item = Outbound<'a>>,
     ) -> Result<Vec<Result<(), Code>>, StoreError> {
+        let records: Vec<Outbound<'a>> = records.collect();
+        let mut answers = self.send_all(&records).await?;
+        if records.len() > 1 && answers.contains(&Err(Code::MessageSizeTooLarge)) {
+            self.send_singly(&records, &mut answers).await?;
+        }
+        Ok(answers)
+    }
+
+    /// Sends each record by itself that was refused as too large: the topic's limit is on a batch,
+    /// so the batch may have been too large and not the record. The last record of a key stays the
+    /// last one: what follows an accepted record is sent again after it.
+    async fn send_singly(
+        &mut self,
+        records: &[Outbound<'_>],
+        answers: &mut [Result<(), Code>],
+    ) -> Result<(), StoreError> {
+        let mut moved: HashSet<&[u8]> = HashSet::new();
+        let mut is_batch_too_large = false;
+        for (record, answer) in records.iter().zip(answers) {
+            let was_refused = *answer == Err(Code::MessageSizeTooLarge);
+            if was_refused || answer.is_ok() && record.key.is_some_and(|key| moved.contains(key)) {
+                *answer = self.send_all(std::slice::from_ref(record)).await?.pop().unwrap_or(Ok(()));
+            }
+            if was_refused && answer.is_ok() {
+                is_batch_too_large = true;
+                moved.extend(record.key);
+            }
+        }
+        if is_batch_too_large {
+            self.batch_bytes = (self.batch_bytes / SMALLER).max(SMALLEST_BATCH_BYTES);
+            tracing::info!(
+                topic = self.topic,
+                bytes = self.batch_bytes,
+                "the topic refuses large batches, sending less"
+            );
+            self.client = client(&self.connection, &self.reports, self.batch_bytes)?;
+        }
+        Ok(())
+    }
+
+    async fn send_all(&mut self, records: &[Outbound<'_>]) -> Result<Vec<Result<(), Code>>, StoreError> {
         let count = records.len();
         let mut answers = vec![Ok(()); count];
         // The extra count belongs to this function: without it, early answers could reach zero
         // before all records are queued.
         let pending = Arc::new(Pending { left: AtomicUsize::new(count + 1), ..Pending::default() });
-        for (at, record) in records.enumerate() {
-            if let Err(code) = self.send(&record, at, &pending).await {
+        for (at, record) in records.iter().enumerate() {
+            if let Err(code) = self.send(record, at, &pending).await {
                 pending.answer(Some((at, code)));
             }
         }
@@ -177,7 +234,7 @@ impl Producer {
     fn lost(&mut self, code: Code) -> StoreError {
         let fatal = self.client.client().fatal_error();
         if fatal.is_some() {
-            match client(&self.connection, &self.reports) {
+            match client(&self.connection, &self.reports, self.batch_bytes) {
                 Ok(client) => self.client = client,
                 Err(error) => return error,
             }
@@ -202,12 +259,18 @@ impl Drop for Producer {
     }
 }
 
-fn client(connection: &KafkaConnection, reports: &Reports) -> Result<ThreadedProducer<Reports>, StoreError> {
+fn client(
+    connection: &KafkaConnection,
+    reports: &Reports,
+    batch_bytes: usize,
+) -> Result<ThreadedProducer<Reports>, StoreError> {
     let mut config = lasting(connection);
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("message.timeout.ms", "0")
+        .set("message.max.bytes", LARGEST_RECORD)
+        .set("batch.size", batch_bytes.to_string())
         .set("request.timeout.ms", "5000")
         .set("linger.ms", "1")
         .set("compression.type", "lz4")

@@ -33,6 +33,21 @@ impl Flow {
         self.tracker().done(partition)
     }
 
+    /// Marks that a partition holds no more records before offset `next`, which may follow markers
+    /// of transactions. The batches in flight hold back the offset.
+    pub fn reach(&self, partition: i32, next: u64) {
+        let mut tracker = self.tracker();
+        if tracker.next(partition).is_some_and(|begun| begun < next) {
+            tracker.skip(partition, next);
+        }
+    }
+
+    /// Returns the number of the current assignment of a partition: it grows with each one. Returns
+    /// `None` if the partition is not assigned.
+    pub fn generation(&self, partition: i32) -> Option<u64> {
+        self.tracker().generation(partition)
+    }
+
     /// Returns how many batches are in flight in all partitions.
     pub fn in_flight(&self) -> usize {
         self.tracker().all_in_flight()

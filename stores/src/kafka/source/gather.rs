@@ -66,13 +66,17 @@ impl Gathered {
         self.batches.into_iter()
     }
 
-    pub(crate) fn push(&mut self, stream: impl FnOnce() -> Arc<str>, message: &BorrowedMessage<'_>) {
-        let batch = self.batches.entry(message.partition()).or_insert_with(|| IncomingBatch {
-            stream: stream(),
-            incarnation: Arc::default(),
-            bytes: Vec::with_capacity(self.room.0),
-            records: Vec::with_capacity(self.room.1),
-            next_offset: 0,
+    /// Adds a record. `stream` returns the name of its stream and the id of its topic.
+    pub(crate) fn push(&mut self, stream: impl FnOnce() -> (Arc<str>, Arc<str>), message: &BorrowedMessage<'_>) {
+        let batch = self.batches.entry(message.partition()).or_insert_with(|| {
+            let (stream, incarnation) = stream();
+            IncomingBatch {
+                stream,
+                incarnation,
+                bytes: Vec::with_capacity(self.room.0),
+                records: Vec::with_capacity(self.room.1),
+                next_offset: 0,
+            }
         });
         let (start, bytes) = (batch.bytes.len(), &mut batch.bytes);
         let mut copy = |part: &[u8]| {

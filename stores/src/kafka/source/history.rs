@@ -123,7 +123,8 @@ impl History {
                 let partition = message.partition();
                 let stream = || {
                     let name = streams.entry(partition);
-                    Arc::clone(name.or_insert_with(|| Arc::from(format!("{topic}|{partition}"))))
+                    let name = name.or_insert_with(|| Arc::from(format!("{topic}|{partition}")));
+                    (Arc::clone(name), Arc::default())
                 };
                 gathered.push(stream, message);
             })?;

@@ -5,17 +5,20 @@ mod fairness;
 mod flow;
 mod gather;
 mod history;
+mod offsets;
 mod rebalance;
+mod start;
 
 pub use flow::Flow;
 pub use gather::{Gathered, Limits};
 pub use history::History;
 pub use rebalance::{Assigned, Change, PartitionView};
+pub use start::Start;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -34,11 +37,13 @@ use crate::{
     StoreError,
     contract::KafkaConnection,
     kafka::{
-        connect::{CLIENT, ErrorRecorder, asking, lasting},
+        connect::{CLIENT, ErrorRecorder, asking, last_seen_end, lasting, position, topic_id},
         fault::{of_code, of_kafka},
         source::{
             fairness::Turns,
-            rebalance::{Group, add},
+            offsets::bounds,
+            rebalance::{Group, locked},
+            start::Bounds,
         },
     },
 };
@@ -49,6 +54,14 @@ const STORE_EVERY: Duration = Duration::from_millis(250);
 /// How long to wait for the partitions that are resumed first. librdkafka takes up to a second to
 /// fetch again.
 const FIRST: Duration = Duration::from_millis(1500);
+
+/// Interval at which the brokers are asked for the id of the topic, and how long they may take.
+const IDENTIFY_EVERY: Duration = Duration::from_secs(5);
+const IDENTIFYING: Duration = Duration::from_secs(1);
+
+/// Pause before offsets that could not be read are requested again, and before an error about
+/// offsets is looked into: other partitions may report the same error.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Options of the consumer.
 #[derive(Clone, Debug)]
@@ -86,12 +99,26 @@ pub fn strangers(connection: &KafkaConnection, options: &ConsumerOptions) -> Res
     })
 }
 
+/// The end of a partition that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Number of the partition.
+    pub partition: i32,
+    /// Every record before this offset was polled. Markers of transactions before it are not
+    /// records.
+    pub offset: u64,
+    /// Records of an open transaction follow.
+    pub is_transaction_open: bool,
+}
+
 /// A member of a consumer group.
 pub struct KafkaConsumer {
     connection: KafkaConnection,
+    options: ConsumerOptions,
     consumer: BaseConsumer<Group>,
     streams: BTreeMap<i32, Arc<str>>,
     ours: BTreeSet<i32>,
+    reached: BTreeMap<i32, Reached>,
     paused: bool,
     turns: Turns,
     /// Partitions that are resumed once the first ones had their turn. `since` is when they began
@@ -99,11 +126,25 @@ pub struct KafkaConsumer {
     others: Vec<i32>,
     since: Instant,
     stored: Instant,
+    identified: Instant,
+    /// When brokers refused an offset, and when undecided partitions were last tried.
+    refused: Option<Instant>,
+    tried: Instant,
 }
 
 impl KafkaConsumer {
     /// Joins the group. It does not wait for the assignment, which arrives during [`Self::poll`].
     pub fn join(connection: &KafkaConnection, options: &ConsumerOptions, flow: Arc<Flow>) -> Result<Self, StoreError> {
+        Self::join_from(connection, options, flow, None, options.from_start.then(Vec::new))
+    }
+
+    fn join_from(
+        connection: &KafkaConnection,
+        options: &ConsumerOptions,
+        flow: Arc<Flow>,
+        earlier: Option<Arc<str>>,
+        from_start: Option<Vec<i32>>,
+    ) -> Result<Self, StoreError> {
         let mut config = lasting(connection);
         config
             .set("client.id", options.client_id())
@@ -119,6 +160,8 @@ impl KafkaConsumer {
             .set("auto.commit.interval.ms", "500")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
+            // The end of a partition may be a marker of a transaction, which is no record.
+            .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed")
             .set("check.crcs", "true")
             .set("queued.min.messages", "10000")
@@ -132,12 +175,17 @@ impl KafkaConsumer {
         let group = Group {
             voice: ErrorRecorder::default(),
             flow,
+            connection: connection.clone(),
             topic: options.topic.clone(),
+            topic_id: Mutex::default(),
+            earlier,
             from_earliest: options.from_earliest,
-            from_start: Mutex::new(options.from_start.then(Vec::new)),
+            from_start: Mutex::new(from_start),
             drain: options.drain,
             leaving: AtomicBool::default(),
             changes: Mutex::default(),
+            undecided: Mutex::default(),
+            outdated: AtomicBool::default(),
             views: Mutex::default(),
         };
         let failed = |error: KafkaError| of_kafka(connection, &error, None);
@@ -145,15 +193,39 @@ impl KafkaConsumer {
         consumer.subscribe(&[&options.topic]).map_err(failed)?;
         Ok(Self {
             connection: connection.clone(),
+            options: options.clone(),
             consumer,
             streams: BTreeMap::new(),
             ours: BTreeSet::new(),
+            reached: BTreeMap::new(),
             paused: false,
             turns: Turns::default(),
             others: Vec::new(),
             since: Instant::now(),
             stored: Instant::now(),
+            identified: Instant::now(),
+            refused: None,
+            tried: Instant::now(),
         })
+    }
+
+    /// Returns true if the assignment doesn't fit the topic any more: the topic was deleted and
+    /// created again, or a partition lost records that were read. Call [`Self::join_again`] then.
+    pub fn is_outdated(&self) -> bool {
+        self.consumer.context().outdated.load(Relaxed)
+    }
+
+    /// Leaves the group and joins it again with a new client, which decides again where to read
+    /// each partition. The old client knows leaders and epochs of the topic that it read. All
+    /// partitions are revoked.
+    pub fn join_again(self) -> Result<Self, StoreError> {
+        let group = self.consumer.context();
+        let flow = Arc::clone(&group.flow);
+        let earlier = locked(&group.topic_id).clone().or_else(|| group.earlier.clone());
+        let from_start = locked(&group.from_start).clone();
+        let (connection, options) = (self.connection.clone(), self.options.clone());
+        self.leave();
+        Self::join_from(&connection, &options, flow, earlier, from_start)
     }
 
     /// Waits up to `wait` for a first record, then takes the records that are available. Stores
@@ -168,10 +240,15 @@ impl KafkaConsumer {
                 None => break,
                 Some(Ok(message)) => {
                     let partition = message.partition();
-                    let (topic, streams) = (&self.consumer.context().topic, &mut self.streams);
+                    // Not assigned, or not decided where to read it.
+                    if came != Some(partition) && !self.ours.contains(&partition) {
+                        continue;
+                    }
+                    let (group, streams) = (self.consumer.context(), &mut self.streams);
                     let stream = || {
                         let name = streams.entry(partition);
-                        Arc::clone(name.or_insert_with(|| Arc::from(format!("{topic}|{partition}"))))
+                        let name = name.or_insert_with(|| Arc::from(format!("{}|{partition}", group.topic)));
+                        (Arc::clone(name), locked(&group.topic_id).clone().unwrap_or_default())
                     };
                     gathered.push(stream, &message);
                     // Records arrive in runs of one partition, so this lookup is rare.
@@ -180,7 +257,13 @@ impl KafkaConsumer {
                     }
                     wait = Duration::ZERO;
                 }
-                Some(Err(error)) => self.heard(&error, gathered)?,
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.reached.extend(self.end(partition).map(|reached| (partition, reached)));
+                }
+                Some(Err(error)) if is_refused_offset(&error) => {
+                    self.refused.get_or_insert_with(Instant::now);
+                }
+                Some(Err(error)) => self.heard(&error)?,
             }
             if gathered.is_full(limits) {
                 break;
@@ -192,14 +275,49 @@ impl KafkaConsumer {
             self.consumer.context().voice.remind(self.consumer.client(), &self.connection);
             self.consumer.context().store(&self.consumer);
         }
+        self.watch(gathered);
         Ok(())
+    }
+
+    /// Looks at intervals after what may be wrong with the assignment.
+    fn watch(&mut self, gathered: &Gathered) {
+        let group = self.consumer.context();
+        if self.tried.elapsed() >= RETRY {
+            group.assign_undecided(&self.consumer);
+            self.tried = Instant::now();
+        }
+        if self.identified.elapsed() >= IDENTIFY_EVERY {
+            match topic_id(self.consumer.client(), &group.topic, IDENTIFYING) {
+                Ok(id) if !group.is_same_topic(id.as_deref()) => group.outdated.store(true, Relaxed),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(topic = group.topic, %error, "failed to read the id of the topic"),
+            }
+            self.identified = Instant::now();
+        }
+        if self.refused.is_some_and(|since| since.elapsed() >= RETRY) {
+            self.refused = (!self.skip_expired(gathered)).then(Instant::now);
+        }
+    }
+
+    /// Returns the end of a partition that was just reached.
+    fn end(&self, partition: i32) -> Option<Reached> {
+        let (client, group) = (self.consumer.client(), self.consumer.context());
+        // Nothing was received of a partition that ends where it is read from.
+        let offset = position(client, &group.topic, partition).or_else(|| group.flow.tracker().next(partition))?;
+        let end = last_seen_end(client, &group.topic, partition);
+        Some(Reached { partition, offset, is_transaction_open: end.is_some_and(|end| end > offset) })
+    }
+
+    /// Returns the ends of partitions that were reached since the last call. The caller must have
+    /// begun all batches that were gathered before.
+    pub fn reached(&mut self) -> Vec<Reached> {
+        std::mem::take(&mut self.reached).into_values().collect()
     }
 
     /// Returns the changes since the last call. The caller must discard gathered records of revoked
     /// partitions.
     pub fn changes(&mut self) -> Vec<Change> {
-        let changes =
-            std::mem::take(&mut *self.consumer.context().changes.lock().unwrap_or_else(PoisonError::into_inner));
+        let changes = std::mem::take(&mut *locked(&self.consumer.context().changes));
         for change in &changes {
             match change {
                 Change::Assigned(assigned) => {
@@ -209,7 +327,10 @@ impl KafkaConsumer {
                     self.others.clear();
                     self.set_paused(self.paused, self.ours.iter());
                 }
-                Change::Revoked { partitions, .. } => self.ours.retain(|ours| !partitions.contains(ours)),
+                Change::Revoked { partitions, .. } => {
+                    self.ours.retain(|ours| !partitions.contains(ours));
+                    self.reached.retain(|reached, _| !partitions.contains(reached));
+                }
             }
         }
         changes
@@ -220,9 +341,14 @@ impl KafkaConsumer {
         &self.ours
     }
 
+    /// Returns true if assigned partitions are not read yet, because their offsets can't be had.
+    pub fn is_undecided(&self) -> bool {
+        !locked(&self.consumer.context().undecided).is_empty()
+    }
+
     /// Returns the known offsets of the assigned partitions.
     pub fn views(&self) -> BTreeMap<i32, PartitionView> {
-        self.consumer.context().views.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.consumer.context().views).clone()
     }
 
     /// Pauses or resumes fetching. The partitions that have waited longest are resumed first. The
@@ -272,13 +398,9 @@ impl KafkaConsumer {
 
     /// Handles an error event. Lost brokers are only logged. Returns an error that needs a person
     /// to fix it, which ends the run.
-    fn heard(&self, error: &KafkaError, gathered: &Gathered) -> Result<(), StoreError> {
+    fn heard(&self, error: &KafkaError) -> Result<(), StoreError> {
         let reason = self.consumer.context().voice.take();
         let code = error.rdkafka_error_code();
-        if code == Some(Code::AutoOffsetReset) || code == Some(Code::OffsetOutOfRange) {
-            self.skip_expired(gathered);
-            return Ok(());
-        }
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
             return Err(of_kafka(&self.connection, error, reason.as_ref()));
         }
@@ -303,35 +425,30 @@ impl KafkaConsumer {
         }
     }
 
-    /// Resumes at the oldest record after the source's retention has deleted unread records.
-    /// Reports how many expired unread.
-    fn skip_expired(&self, gathered: &Gathered) {
+    /// Finds the partitions whose offsets the brokers refused. Resumes at the oldest record where
+    /// the source's retention has deleted unread records. If that doesn't explain the error, the
+    /// partitions have other records than those that were read, so the assignment is outdated.
+    /// Returns false if the offsets of the partitions can't be had now.
+    fn skip_expired(&self, gathered: &Gathered) -> bool {
         let group = self.consumer.context();
-        for partition in &self.ours {
-            let Ok((low, high)) = self.consumer.fetch_watermarks(&group.topic, *partition, Duration::from_secs(5))
-            else {
-                continue;
-            };
-            let (low, high) = (low.max(0).unsigned_abs(), high.max(0).unsigned_abs());
-            let read = gathered.next_offset(*partition).or_else(|| group.flow.tracker().next(*partition)).unwrap_or(0);
-            if read >= low {
-                continue;
-            }
-            // A partition whose offset was refused can't be sought. It is unassigned and assigned
-            // again.
-            let mut list = TopicPartitionList::new();
-            add(&mut list, &group.topic, *partition, low);
-            let taken =
-                self.consumer.incremental_unassign(&list).and_then(|()| self.consumer.incremental_assign(&list));
-            if let Err(error) = taken {
-                tracing::warn!(topic = group.topic, partition, %error, "failed to assign a partition again");
-                continue;
-            }
-            group.flow.tracker().skip(*partition, low);
-            let expired_unread = low - read;
-            let gone = Assigned { partition: *partition, position: low, low, high, expired_unread, committed: true };
-            group.changes.lock().unwrap_or_else(PoisonError::into_inner).push(Change::Assigned(vec![gone]));
+        let Ok(bounds) = bounds(&self.consumer, &group.topic, &self.ours) else { return false };
+        if bounds.len() < self.ours.len() {
+            return false;
         }
+        let mut skipped = Vec::new();
+        for (partition, Bounds { low, stable, .. }) in bounds {
+            let read = gathered.next_offset(partition).or_else(|| group.flow.tracker().next(partition)).unwrap_or(0);
+            if read < low && group.move_to(&self.consumer, partition, low) {
+                group.flow.tracker().skip(partition, low);
+                skipped.push(Assigned { partition, position: low, low, stable, start: Start::Expired(low - read) });
+            }
+        }
+        if skipped.is_empty() {
+            group.outdated.store(true, Relaxed);
+        } else {
+            group.push(Change::Assigned(skipped));
+        }
+        true
     }
 
     /// Leaves the group. Waits up to `drain` for batches in flight, then commits. Returns how many
@@ -351,6 +468,11 @@ impl KafkaConsumer {
         // Dropping `self` runs the revocation.
         left
     }
+}
+
+/// Returns true if brokers have no record at the offset that was requested.
+fn is_refused_offset(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation))
 }
 
 impl Drop for KafkaConsumer {
