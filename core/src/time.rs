@@ -6,5 +6,5 @@
 mod civil;
 mod forms;
 
-pub use forms::{Instant, parse_event_time};
-pub(crate) use forms::{has_four_digit_year, parse_any, rfc3339};
+pub use forms::{Instant, Moment, parse_event_time, parse_moment};
+pub(crate) use forms::{has_four_digit_year, is_zero_time, rfc3339};

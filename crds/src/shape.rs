@@ -23,6 +23,7 @@ const POINTER: Shape = Shape {
     max: 256,
     advice: "write a JSON Pointer: it begins with `/`, as in `/address/city`; `~` is written `~0`, `/` inside a key `~1`",
 };
+const KEY_POINTER: Shape = Shape { pattern: r"^(/([^~/]|~[01])*)*$", ..POINTER };
 const IDENTIFIER: Shape = Shape {
     pattern: "^[a-z][a-z0-9_-]*$",
     max: 40,
@@ -81,8 +82,9 @@ const DURATION: Shape = Shape {
 };
 
 /// Every shape, for the loader's messages.
-const ALL: [&Shape; 16] = [
+const ALL: [&Shape; 17] = [
     &POINTER,
+    &KEY_POINTER,
     &IDENTIFIER,
     &CATEGORY,
     &OBJECT_NAME,
@@ -159,6 +161,8 @@ macro_rules! shapes {
 shapes! {
     /// A JSON Pointer.
     pointer = POINTER.schema();
+    /// A JSON Pointer into a key, or nothing for the key itself.
+    key_pointer = json_schema!({"type": "string", "pattern": KEY_POINTER.pattern, "maxLength": KEY_POINTER.max});
     /// Pointers of declared fields.
     pointers = POINTER.list(1, 512);
     /// Name of a space, an alias, a sink or a class of keys.

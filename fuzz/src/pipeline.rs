@@ -1,11 +1,14 @@
 //! A pipeline with a schema, every cleaning step and every protection.
 
-use lethe_core::pipeline::{
-    AliasRules, ConsentRules, DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, GeneralizeRules, Pipeline,
-    ProtectRules, SinkRules, SinkTarget, SourceRules,
+use lethe_core::{
+    identity::CanonicalVersion,
+    pipeline::{
+        AliasRules, ConsentRules, DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, GeneralizeRules, Pipeline,
+        ProtectRules, SinkRules, SinkTarget, SourceRules, TombstoneKey,
+    },
 };
 use lethe_crds::profile_pipeline::{
-    Audience, Canonical, Clean, Compression, DatePrecision, FileFormat, Records, TimePrecision, Undeclared,
+    Audience, Canonical, Clean, Compression, DatePrecision, FileFormat, Records, TimePrecision, Undeclared, ZeroTime,
 };
 use serde_json::json;
 
@@ -69,11 +72,14 @@ fn event(undeclared: Undeclared) -> EventRules {
     EventRules {
         id: Some(at("/event_id")),
         time: Some(at("/timestamp")),
+        time_unit: None,
+        zero_time: ZeroTime::Reject,
         max_ahead: 600_000,
         sequence: None,
         space: "customers".to_owned(),
         subject: at("/user_id"),
         canonical: Canonical::Exact,
+        canonical_version: CanonicalVersion::NEWEST,
         aliases: vec![
             AliasRules { name: "email".to_owned(), path: at("/email"), canonical: Canonical::Email },
             AliasRules { name: "phone".to_owned(), path: at("/kept/phone"), canonical: Canonical::Phone },
@@ -81,7 +87,9 @@ fn event(undeclared: Undeclared) -> EventRules {
         schema: Some(schema),
         undeclared,
         delete_tombstone: true,
+        tombstone_key: TombstoneKey::Json(Some(at("/user_id"))),
         delete_when: Some((at("/op"), "delete".to_owned())),
+        deleted_subject: Some(at("/before/id")),
     }
 }
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 /// Window of the example's dedupe in milliseconds: 24 h.
 const WINDOW: i64 = 24 * 3_600_000;
 
-/// The most that an event's time may be ahead of its record, in milliseconds: 10 minutes.
+/// The most that an event's time may be ahead of the clock, in milliseconds: 10 minutes.
 const MAX_AHEAD: i64 = 600_000;
 
 /// The outcome of a line before it reaches a sink.
@@ -118,13 +118,13 @@ impl Model {
         lines
     }
 
-    /// Returns the outcome of a line in a file, which may be newer than all of its events.
+    /// Returns the outcome of a line in a file, if none of its events is of the future.
     fn judge(&mut self, line: &[u8]) -> Verdict {
         self.judge_at(line, i64::MAX)
     }
 
-    /// Returns the outcome of a record from its value and its timestamp.
-    pub fn judge_at(&mut self, line: &[u8], timestamp: i64) -> Verdict {
+    /// Returns the outcome of a record that is read at this time.
+    pub fn judge_at(&mut self, line: &[u8], now: i64) -> Verdict {
         let rejected = |reason, of_subject| Verdict::Rejected { reason, of_subject };
         let Ok(text) = std::str::from_utf8(line) else { return rejected("InvalidUtf8", false) };
         let Ok(value) = serde_json::from_str::<Value>(text) else { return rejected("NotJson", false) };
@@ -144,7 +144,7 @@ impl Model {
             };
         }
         let time = text_of("timestamp").unwrap().parse::<Timestamp>().unwrap().as_millisecond();
-        if time > timestamp.saturating_add(MAX_AHEAD) {
+        if time > now.saturating_add(MAX_AHEAD) {
             return if erased { Verdict::Fenced } else { rejected("TimeAhead", true) };
         }
         if erased {

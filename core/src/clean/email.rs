@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use crate::identity::is_ignorable;
+
 /// Longest address, in bytes (RFC 5321, erratum 1690).
 const MAX: usize = 254;
 /// Longest local part, in bytes.
@@ -14,10 +16,16 @@ const MAX_LOCAL: usize = 64;
 /// Longest label of a domain, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// Returns the address without white space around it and with its domain in lower case and, if it
-/// is not ASCII, in normal form C. Returns `None` if it is not an address.
+/// Returns the address without white space around it, without characters that nobody sees and
+/// without a dot at its end, and with its domain in lower case and, if it is not ASCII, in normal
+/// form C. Returns `None` if it is not an address.
 pub(crate) fn email(text: &str) -> Option<Cow<'_, str>> {
+    if !text.is_ascii() && text.contains(is_ignorable) {
+        let visible: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
+        return email(&visible).map(|address| Cow::Owned(address.into_owned()));
+    }
     let text = text.trim();
+    let text = text.strip_suffix('.').unwrap_or(text);
     let (local, domain) = text.split_once('@')?;
     if text.len() > MAX || !is_local(local) || !is_domain(domain) {
         return None;

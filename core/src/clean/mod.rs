@@ -13,7 +13,7 @@ pub(crate) use email::email;
 
 use std::borrow::Cow;
 
-use lethe_crds::profile_pipeline::Clean;
+use lethe_crds::profile_pipeline::{Clean, TimeUnit};
 
 use crate::{
     phone::{PhoneRegion, e164},
@@ -66,7 +66,9 @@ impl Cleaner {
             (Clean::Phone, Scalar::Text(text) | Scalar::Number(text)) => {
                 Scalar::Text(change(text, |text| e164(text, self.region).ok())?)
             }
-            (Clean::Time, value) => time::clean(value)?,
+            (Clean::Time, value) => time::clean(value, None)?,
+            (Clean::TimeFromSeconds, value) => time::clean(value, Some(TimeUnit::Seconds))?,
+            (Clean::TimeFromMillis, value) => time::clean(value, Some(TimeUnit::Millis))?,
             (Clean::Number, Scalar::Text(text)) => Scalar::Number(change(text, number::clean)?),
             (Clean::Number, number @ Scalar::Number(_)) => number,
             (Clean::Email | Clean::Phone | Clean::Number, _) => return None,
@@ -100,6 +102,8 @@ const fn name(step: Clean) -> &'static str {
         Clean::Email => "Email",
         Clean::Phone => "Phone",
         Clean::Time => "Time",
+        Clean::TimeFromSeconds => "TimeFromSeconds",
+        Clean::TimeFromMillis => "TimeFromMillis",
         Clean::Number => "Number",
     }
 }

@@ -41,7 +41,7 @@ fn each_is_refused(step: Clean, name: &'static str, cases: &[&str]) {
     }
 }
 
-const ALL: [Clean; 9] = [
+const ALL: [Clean; 11] = [
     Clean::Trim,
     Clean::Lowercase,
     Clean::Uppercase,
@@ -50,6 +50,8 @@ const ALL: [Clean; 9] = [
     Clean::Email,
     Clean::Phone,
     Clean::Time,
+    Clean::TimeFromSeconds,
+    Clean::TimeFromMillis,
     Clean::Number,
 ];
 
@@ -90,6 +92,8 @@ fn an_address_keeps_its_local_part_and_gets_a_lower_case_domain() {
         &[
             ("Anna.Muster@Example.COM", "Anna.Muster@example.com"),
             (" a+b@x.co ", "a+b@x.co"),
+            ("\u{200f}a\u{200b}@exam\u{ad}ple.com\u{feff}", "a@example.com"),
+            ("a@b.de.", "a@b.de"),
             ("o'brien@sub.example.ie", "o'brien@sub.example.ie"),
             ("info@MÜNCHEN.de", "info@münchen.de"),
             ("info@mu\u{308}nchen.de", "info@münchen.de"),
@@ -124,13 +128,11 @@ fn a_text_that_is_not_an_address_is_refused() {
             "a@-b.de",
             "a@b-.de",
             "a@b..de",
-            "a@b.de.",
             "a@b_c.de",
             "a@1.2.3.4",
             "a@[1.2.3.4]",
             "\"a\"@b.de",
             "a@b.c",
-            "a\u{200b}@b.de",
             &long_local,
             &long_label,
             &long_all,
@@ -202,14 +204,19 @@ fn a_time_becomes_rfc3339_in_utc() {
             ("2026-11-02T09:00:00.000Z", "2026-11-02T09:00:00Z"),
             ("2026-11-02", "2026-11-02T00:00:00Z"),
             ("2026/11/02", "2026-11-02T00:00:00Z"),
-            ("1793610000", "2026-11-02T09:00:00Z"),
-            ("1793610000123", "2026-11-02T09:00:00.123Z"),
-            ("-1", "1969-12-31T23:59:59Z"),
             ("Mon, 02 Nov 2026 10:00:00 +0100", "2026-11-02T09:00:00Z"),
         ],
     );
-    assert_eq!(clean(Clean::Time, number("1793610000")), Ok(Some("2026-11-02T09:00:00Z".to_owned())));
-    each_is_refused(Clean::Time, "Time", &["", "03/04/2020", "2026-11-02T09:00:00", "2026", "20261102", "yesterday"]);
+    each_becomes(Clean::TimeFromSeconds, &[("1793610000", "2026-11-02T09:00:00Z"), ("-1", "1969-12-31T23:59:59Z")]);
+    each_becomes(
+        Clean::TimeFromMillis,
+        &[("1793610000123", "2026-11-02T09:00:00.123Z"), ("94694400000", "1973-01-01T00:00:00Z")],
+    );
+    assert_eq!(clean(Clean::TimeFromSeconds, number("1793610000")), Ok(Some("2026-11-02T09:00:00Z".to_owned())));
+    assert_eq!(clean(Clean::TimeFromMillis, text("2026-11-02")), Ok(Some("2026-11-02T00:00:00Z".to_owned())));
+    assert_eq!(clean(Clean::Time, number("1793610000")), Err("Time"));
+    let refused = ["", "03/04/2020", "2026-11-02T09:00:00", "2026", "20261102", "1793610000", "-1", "yesterday"];
+    each_is_refused(Clean::Time, "Time", &refused);
     assert_eq!(clean(Clean::Time, Scalar::Bool(true)), Err("Time"));
 }
 

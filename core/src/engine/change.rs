@@ -109,7 +109,8 @@ impl Changer<'_> {
             }
             Rule::Pseudonymize { space, canonical: form } => {
                 let fails = || failure(action, action.rule.name());
-                canonical(value, *form, engine.region.as_deref(), self.buffer).map_err(|_| fails())?;
+                canonical(value, *form, engine.event.canonical_version, engine.region.as_deref(), self.buffer)
+                    .map_err(|_| fails())?;
                 let token = engine.ring.token(space, self.buffer);
                 for audience in &action.audiences {
                     let reference = engine.ring.reference(*audience, &token).map_err(|_| fails())?;

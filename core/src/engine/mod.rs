@@ -14,6 +14,7 @@ mod change;
 mod detect_json;
 mod document;
 mod read;
+mod tombstone_key;
 mod view;
 mod write;
 
@@ -143,6 +144,8 @@ pub struct Scratch {
     /// Identifies its subject in a cache, aliases included. Never shown.
     who: Vec<u8>,
     readable: bool,
+    /// Whether the subject is where only a deletion has it.
+    deleted: bool,
     values: Vec<change::Output>,
     arena: Vec<u8>,
     text: String,
@@ -167,6 +170,7 @@ impl Scratch {
     /// Forgets the event that was read last, because the next record is not read at all.
     pub fn forget(&mut self) {
         self.readable = false;
+        self.deleted = false;
         self.id.clear();
         self.who.clear();
     }

@@ -2,18 +2,18 @@
 
 use std::{borrow::Cow, fmt::Write, sync::Arc};
 
-use lethe_crds::profile_pipeline::{Canonical, Undeclared};
+use lethe_crds::profile_pipeline::{Canonical, Undeclared, ZeroTime};
 
-use super::{Engine, Facts, Intent, MAX_EVENT, Reading, Record, Scratch};
+use super::{Engine, Facts, Intent, MAX_EVENT, Reading, Record, Scratch, tombstone_key};
 use crate::{
-    identity::{Token, canonical},
-    json::{unescape, unescape_into},
+    identity::{Token, canonical, is_rounded},
+    json::{payload, unescape, unescape_into},
     pipeline::{Pointer, RESERVED},
     plan::Slot,
     reason::{Reason, Rejection},
     scalar::Scalar,
     schema::Kind,
-    time::{has_four_digit_year, parse_event_time},
+    time::{has_four_digit_year, is_zero_time, parse_event_time},
     version::{IdDigest, Version},
     walk::{Found, Item, walk},
 };
@@ -50,7 +50,7 @@ impl Engine {
         scratch.forget();
         let facts = match record.value {
             Some(value) => self.read_event(record, value, now, scratch),
-            None => self.read_tombstone(record, scratch).map_err(Stop::from),
+            None => self.read_tombstone(record, now, scratch).map_err(Stop::from),
         };
         match facts {
             Ok(facts) => Reading::Process(facts),
@@ -63,9 +63,10 @@ impl Engine {
         if value.len() > MAX_EVENT {
             return Err(Rejection::whole(Reason::TooLarge).into());
         }
-        let text = simdutf8::basic::from_utf8(value).map_err(|_| Rejection::whole(Reason::InvalidUtf8))?;
+        let text = simdutf8::basic::from_utf8(payload(value)).map_err(|_| Rejection::whole(Reason::InvalidUtf8))?;
         walk(&self.plan, text, &mut scratch.tape)?;
         let intent = self.read_intent(text, scratch);
+        scratch.deleted = intent == Intent::Delete && self.event.deleted_subject.is_some();
         // Before every rule: of an event without consent, nothing is kept, not even a dead letter.
         if !self.agreed(intent, text, scratch) {
             return Err(Stop::Denied);
@@ -76,7 +77,7 @@ impl Engine {
         }
         self.check_reserved(text, scratch)?;
         if !scratch.readable {
-            return Err(at(Reason::SubjectInvalid, &self.event.subject).into());
+            return Err(at(Reason::SubjectInvalid, self.subject_path(scratch)).into());
         }
         self.read_id(record, text, scratch)?;
         let digest = IdDigest::of(scratch.id.as_bytes());
@@ -101,11 +102,11 @@ impl Engine {
         Ok(())
     }
 
-    fn read_tombstone(&self, record: &Record<'_>, scratch: &mut Scratch) -> Result<Facts, Rejection> {
+    fn read_tombstone(&self, record: &Record<'_>, now: i64, scratch: &mut Scratch) -> Result<Facts, Rejection> {
         if !self.event.delete_tombstone {
             return Err(Rejection::whole(Reason::NotAnObject));
         }
-        let key = record.key.filter(|key| std::str::from_utf8(key).is_ok());
+        let key = record.key.filter(|key| tombstone_key::subject(key, &self.event.tombstone_key).is_some());
         let Some(key) = key else { return Err(Rejection::whole(Reason::SubjectInvalid)) };
         scratch.tape.clear();
         // No JSON value begins with this byte, so a key never equals a value.
@@ -114,7 +115,7 @@ impl Engine {
         scratch.readable = true;
         push_position(record, &mut scratch.id);
         let digest = IdDigest::of(scratch.id.as_bytes());
-        let time = own_time(record)?;
+        let time = self.own_time(record, now)?;
         let version = self.version(time, None, &digest)?;
         Ok(Facts { intent: Intent::Delete, time, version, digest })
     }
@@ -126,6 +127,7 @@ impl Engine {
         };
         let Scratch { tape, id, .. } = scratch;
         match tape.find(Slot::Id) {
+            Some(found) if is_rounded_at(text, found) => {}
             Some(Found { kind: Kind::Text, value, .. }) => unescape_into(&text[value.start + 1..value.end - 1], id),
             Some(Found { kind: Kind::Integer, value, .. }) => id.push_str(&text[value.clone()]),
             _ => {}
@@ -142,14 +144,15 @@ impl Engine {
         scratch: &Scratch,
     ) -> Result<(i64, i64), Rejection> {
         let Some(path) = &self.event.time else {
-            let time = own_time(record)?;
+            let time = self.own_time(record, now)?;
             return Ok((time, self.version(time, None, id)?));
         };
         let instant = scratch
             .tape
             .find(Slot::Time)
             .and_then(|found| scalar(text, found.kind, &found.value))
-            .and_then(|value| parse_event_time(&value))
+            .and_then(|value| parse_event_time(&value, self.event.time_unit))
+            .filter(|instant| self.is_set(instant.millis))
             .ok_or_else(|| at(Reason::TimeInvalid, path))?;
         let time = instant.millis;
         if time > now.saturating_add(self.event.max_ahead) {
@@ -169,6 +172,26 @@ impl Engine {
         let sequence = sequence.filter(|_| instant.whole_seconds);
         let version = self.version(time, sequence, id).map_err(|_| at(Reason::TimeInvalid, path))?;
         Ok((time, version))
+    }
+
+    /// Returns the time of a record that only its timestamp tells.
+    fn own_time(&self, record: &Record<'_>, now: i64) -> Result<i64, Rejection> {
+        let time = record.timestamp.filter(|time| has_four_digit_year(*time) && self.is_set(*time));
+        let time = time.ok_or_else(|| Rejection::whole(Reason::TimeInvalid))?;
+        if time > now.saturating_add(self.event.max_ahead) {
+            return Err(Rejection::whole(Reason::TimeAhead));
+        }
+        Ok(time)
+    }
+
+    /// Returns whether an event may have this time: most zero times were never set.
+    fn is_set(&self, time: i64) -> bool {
+        self.event.zero_time == ZeroTime::Accept || !is_zero_time(time)
+    }
+
+    /// Returns where the subject of the event was looked for.
+    fn subject_path(&self, scratch: &Scratch) -> &Pointer {
+        self.event.deleted_subject.as_ref().filter(|_| scratch.deleted).unwrap_or(&self.event.subject)
     }
 
     /// A record's own timestamp can be any number, such as microseconds in place of milliseconds.
@@ -204,26 +227,30 @@ impl Engine {
     /// Returns the subject of the event that was read last. It is only needed if a cache does not
     /// have [`Scratch::who`]. An alias without a canonical form is left out.
     pub fn identify(&self, record: &Record<'_>, scratch: &mut Scratch) -> Result<Identity, Rejection> {
-        let invalid = || at(Reason::SubjectInvalid, &self.event.subject);
         let text = text_of(record);
         let mut out = std::mem::take(&mut scratch.text);
         let subject = match record.value {
-            Some(_) => scratch.tape.find(Slot::Subject).and_then(|found| scalar(text, found.kind, &found.value)),
-            None => {
-                record.key.and_then(|key| std::str::from_utf8(key).ok()).map(|key| Scalar::Text(Cow::Borrowed(key)))
+            Some(_) => {
+                scratch.tape.find(subject_slot(scratch)).and_then(|found| scalar(text, found.kind, &found.value))
             }
+            None => record.key.and_then(|key| tombstone_key::subject(key, &self.event.tombstone_key)),
         };
         let mut one = |value: &Scalar<'_>, form: Canonical| {
             out.clear();
-            canonical(value, form, self.region.as_deref(), &mut out).ok().map(|()| out.clone())
+            canonical(value, form, self.event.canonical_version, self.region.as_deref(), &mut out)
+                .ok()
+                .map(|()| out.clone())
         };
-        let subject = subject.and_then(|value| one(&value, self.event.canonical)).ok_or_else(invalid)?;
+        let subject = subject
+            .and_then(|value| one(&value, self.event.canonical))
+            .ok_or_else(|| at(Reason::SubjectInvalid, self.subject_path(scratch)))?;
         let token = self.ring.token(&self.event.space, &subject);
         let mut aliases = Vec::new();
         for found in &scratch.tape.found {
             let Slot::Alias(index) = found.slot else { continue };
             let rules = &self.event.aliases[usize::from(index)];
-            let value = scalar(text, found.kind, &found.value).and_then(|value| one(&value, rules.canonical));
+            let value = scalar(text, found.kind, &found.value).filter(|value| !is_rounded(value));
+            let value = value.and_then(|value| one(&value, rules.canonical));
             if let Some(value) = value {
                 let token = self.ring.alias_token(&self.event.space, &rules.name, &value);
                 aliases.push((rules.name.clone(), token));
@@ -236,12 +263,22 @@ impl Engine {
 
 /// Records the bytes that identify the subject.
 fn read_who(text: &str, scratch: &mut Scratch) {
+    let subject = subject_slot(scratch);
     let Scratch { tape, who, readable, .. } = scratch;
     for found in &tape.found {
         match found.slot {
-            Slot::Subject => *readable = !matches!(found.kind, Kind::Object | Kind::Array | Kind::Null | Kind::Bool),
+            slot if slot == subject => {
+                let scalar = !matches!(found.kind, Kind::Object | Kind::Array | Kind::Null | Kind::Bool);
+                *readable = scalar && !is_rounded_at(text, found);
+            }
             Slot::Alias(_) => {}
-            Slot::Id | Slot::Time | Slot::Sequence | Slot::Consent | Slot::Delete => continue,
+            Slot::Id
+            | Slot::Time
+            | Slot::Sequence
+            | Slot::Subject
+            | Slot::Consent
+            | Slot::Delete
+            | Slot::DeletedSubject => continue,
         }
         // JSON text holds no zero byte, so the parts cannot run into each other.
         match found.slot {
@@ -256,6 +293,19 @@ fn read_who(text: &str, scratch: &mut Scratch) {
     }
 }
 
+/// Returns where the subject of the event is.
+fn subject_slot(scratch: &Scratch) -> Slot {
+    if scratch.deleted { Slot::DeletedSubject } else { Slot::Subject }
+}
+
+/// Returns whether a value is an identifier that was probably rounded.
+fn is_rounded_at(text: &str, found: &Found) -> bool {
+    let raw = text[found.value.clone()].as_bytes();
+    // Most identifiers are told apart by their first byte.
+    let digits = matches!(raw, [b'"', b'-' | b'0'..=b'9', ..] | [b'-' | b'0'..=b'9', ..]);
+    digits && scalar(text, found.kind, &found.value).is_some_and(|value| is_rounded(&value))
+}
+
 fn push_position(record: &Record<'_>, out: &mut String) {
     // Writing to a String cannot fail.
     let _ = write!(out, "{}|{}", record.stream, record.offset);
@@ -263,12 +313,7 @@ fn push_position(record: &Record<'_>, out: &mut String) {
 
 /// Returns the text of a record, which the walk has found to be UTF-8; empty for a tombstone.
 pub(super) fn text_of<'r>(record: &Record<'r>) -> &'r str {
-    record.value.map_or("", |value| simdutf8::basic::from_utf8(value).unwrap_or_default())
-}
-
-/// Returns the time of a record that only its timestamp can tell.
-fn own_time(record: &Record<'_>) -> Result<i64, Rejection> {
-    record.timestamp.ok_or_else(|| Rejection::whole(Reason::TimeInvalid))
+    record.value.map_or("", |value| simdutf8::basic::from_utf8(payload(value)).unwrap_or_default())
 }
 
 /// Returns a rejection at a declared path.

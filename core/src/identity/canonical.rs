@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use lethe_crds::profile_pipeline::Canonical;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+use super::{domain::domain, ignorable::is_ignorable};
 use crate::{
     json::{Decimal, Spelling},
     phone::{NotPhone, PhoneRegion, e164},
@@ -17,6 +18,35 @@ pub const MAX_IDENTIFIER: usize = 1024;
 
 /// The most digits of a number that is an identifier: `1e400` would be 401 bytes of zeros.
 const MAX_DIGITS: usize = 64;
+
+/// The version of the canonical forms of a space. Another form makes another token, and so another
+/// person, of an identifier. So a space keeps the version that it began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CanonicalVersion {
+    /// An e-mail address is trimmed and lower-cased.
+    V1 = 1,
+    /// Besides, it has no characters that nobody sees, and its domain has one spelling.
+    V2 = 2,
+}
+
+impl CanonicalVersion {
+    /// The version of new spaces.
+    pub const NEWEST: Self = Self::V2;
+
+    /// Returns the number by which it is stored.
+    pub const fn number(self) -> u64 {
+        self as u64
+    }
+
+    /// Returns the version with a number; `None` for one of a later Lethe.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            1 => Some(Self::V1),
+            2 => Some(Self::V2),
+            3.. | 0 => None,
+        }
+    }
+}
 
 /// Why a value has no canonical form. It never repeats the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,18 +101,25 @@ impl NotCanonical {
 pub fn canonical(
     value: &Scalar<'_>,
     form: Canonical,
+    version: CanonicalVersion,
     region: Option<&str>,
     out: &mut String,
 ) -> Result<(), NotCanonical> {
     out.clear();
-    let result = write(value, form, region, out);
+    let result = write(value, form, version, region, out);
     if result.is_err() {
         out.clear();
     }
     result
 }
 
-fn write(value: &Scalar<'_>, form: Canonical, region: Option<&str>, out: &mut String) -> Result<(), NotCanonical> {
+fn write(
+    value: &Scalar<'_>,
+    form: Canonical,
+    version: CanonicalVersion,
+    region: Option<&str>,
+    out: &mut String,
+) -> Result<(), NotCanonical> {
     let mut number = String::new();
     let text = match value {
         Scalar::Null | Scalar::Bool(_) => return Err(NotCanonical::Kind),
@@ -96,7 +133,10 @@ fn write(value: &Scalar<'_>, form: Canonical, region: Option<&str>, out: &mut St
     };
     match form {
         Canonical::Exact => push_nfc(text, out)?,
-        Canonical::Email => push_email(text, out)?,
+        Canonical::Email => match version {
+            CanonicalVersion::V1 => push_lower(text, out)?,
+            CanonicalVersion::V2 => push_email(text, out)?,
+        },
         Canonical::Phone => out.push_str(&phone(text, region)?),
     }
     if out.is_empty() { Err(NotCanonical::Empty) } else { Ok(()) }
@@ -113,7 +153,31 @@ fn phone<'t>(text: &'t str, region: Option<&str>) -> Result<Cow<'t, str>, NotCan
     })
 }
 
+/// The longest text that is taken for an e-mail address, bytes: its form can be shorter.
+const MAX_EMAIL: usize = 16 * MAX_IDENTIFIER;
+
+/// Every sign that is an @.
+const AT: [char; 3] = ['@', '\u{fe6b}', '\u{ff20}'];
+
 fn push_email(text: &str, out: &mut String) -> Result<(), NotCanonical> {
+    if text.is_ascii() && !text.contains("--") {
+        push_lower(text, out)?;
+        if out.contains('@') {
+            let end = out.trim_end_matches(|c: char| c == '.' || c.is_whitespace()).len();
+            out.truncate(end);
+        }
+        return Ok(());
+    }
+    if text.len() > MAX_EMAIL {
+        return Err(NotCanonical::TooLong);
+    }
+    let visible: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
+    let Some((local, host)) = visible.trim().rsplit_once(AT) else { return push_lower(&visible, out) };
+    let address = format!("{local}@{}", domain(host));
+    push_lower(&address, out)
+}
+
+fn push_lower(text: &str, out: &mut String) -> Result<(), NotCanonical> {
     push_nfc(text.trim(), out)?;
     if out.is_ascii() {
         out.make_ascii_lowercase();
@@ -150,7 +214,7 @@ mod tests {
 
     fn of(value: &Scalar<'_>, form: Canonical) -> Result<String, NotCanonical> {
         let mut out = String::from("left over");
-        canonical(value, form, Some("CH"), &mut out).map(|()| out)
+        canonical(value, form, CanonicalVersion::NEWEST, Some("CH"), &mut out).map(|()| out)
     }
 
     fn text(text: &str) -> Scalar<'_> {
@@ -193,6 +257,63 @@ mod tests {
         assert_eq!(of(&text("ZO\u{45}\u{308}@example.com"), Canonical::Email).as_deref(), Ok("zo\u{eb}@example.com"));
     }
 
+    fn in_version(version: CanonicalVersion, email: &str) -> String {
+        let mut out = String::new();
+        canonical(&text(email), Canonical::Email, version, None, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_one_identifier() {
+        for (wanted, spellings) in [
+            (
+                "ada@example.com",
+                &[
+                    "ada@example.com",
+                    "\u{200f}ada@example.com",
+                    "ada@example.com\u{200b}",
+                    "\u{feff} ada@example.com ",
+                    "ada@exam\u{ad}ple.com",
+                    "Ada@Example.com.",
+                    "ada\u{ff20}example.com",
+                ][..],
+            ),
+            (
+                "jo@b\u{fc}cher.example",
+                &[
+                    "Jo@B\u{fc}cher.example",
+                    "jo@xn--bcher-kva.example",
+                    "JO@B\u{dc}CHER.EXAMPLE",
+                    "jo@bu\u{308}cher.example",
+                    "jo@b\u{fc}cher.example.",
+                    "jo@XN--BCHER-KVA.example. ",
+                ],
+            ),
+            ("no address.", &["No Address.", "\u{200b}no address.\u{200b}"]),
+        ] {
+            for email in spellings {
+                assert_eq!(in_version(CanonicalVersion::V2, email), wanted, "{email:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_version_never_changes() {
+        for (email, wanted) in [
+            ("\u{2003} Anna.Muster@Example.COM\n", "anna.muster@example.com"),
+            ("ada@example.com\u{200b}", "ada@example.com\u{200b}"),
+            ("ada@example.com.", "ada@example.com."),
+            ("jo@XN--BCHER-KVA.example", "jo@xn--bcher-kva.example"),
+            ("ZO\u{45}\u{308}@example.com", "zo\u{eb}@example.com"),
+        ] {
+            assert_eq!(in_version(CanonicalVersion::V1, email), wanted);
+        }
+        for version in [CanonicalVersion::V1, CanonicalVersion::V2] {
+            assert_eq!(CanonicalVersion::from_number(version.number()), Some(version));
+        }
+        assert_eq!((CanonicalVersion::from_number(0), CanonicalVersion::from_number(3)), (None, None));
+    }
+
     #[test]
     fn a_phone_number_can_be_a_json_number() {
         assert_eq!(of(&number("446681800"), Canonical::Phone).as_deref(), Ok("+41446681800"));
@@ -213,7 +334,7 @@ mod tests {
             (text("banana"), Canonical::Phone, NotCanonical::Phone),
         ] {
             let mut out = String::from("left over");
-            assert_eq!(canonical(&value, form, Some("CH"), &mut out), Err(error));
+            assert_eq!(canonical(&value, form, CanonicalVersion::NEWEST, Some("CH"), &mut out), Err(error));
             assert_eq!(out, "");
         }
     }

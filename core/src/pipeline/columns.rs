@@ -158,7 +158,7 @@ fn kept(rules: &FieldRules, cleaned: Cleaned, types: Types) -> Option<(String, &
     } else if types.fraction() {
         (format!("by the schema {path} is a number with a fraction"), &[Double, Decimal, Text])
     } else if types.number() {
-        (format!("by the schema {path} is an integer"), &[Bigint, Int, Double, Decimal, Timestamp, Text])
+        (format!("by the schema {path} is an integer"), &[Bigint, Int, Double, Decimal, Text])
     } else if types.boolean() {
         (format!("by the schema {path} is true or false"), &[Boolean, Text])
     } else {

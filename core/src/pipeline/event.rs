@@ -2,21 +2,22 @@
 
 use std::str::FromStr;
 
-use lethe_crds::profile_pipeline::{Canonical, Consent, Event, ProfilePipelineSpec, Undeclared};
+use lethe_crds::profile_pipeline::{
+    Canonical, Consent, Delete, Event, ProfilePipelineSpec, TimeUnit, Undeclared, ZeroTime,
+};
 use serde_json::Value;
 
 use super::{
-    AliasRules, ConsentRules, EventRules, Pointer,
+    AliasRules, ConsentRules, EventRules, Pointer, TombstoneKey,
     mistake::{Notes, code},
     paths::single,
     schema::View,
     shapes,
 };
+use crate::identity::CanonicalVersion;
 
 /// Default of how far an event's time may be ahead: 10 minutes, in milliseconds.
 const DEFAULT_MAX_AHEAD: i64 = 600_000;
-/// Smaller numbers are seconds since 1970, others milliseconds.
-const FIRST_MILLISECOND: f64 = 100_000_000_000.0;
 
 /// Returns the rules of an event, if its subject can be found.
 pub(super) fn check(
@@ -49,34 +50,53 @@ pub(super) fn check(
     if sequence.is_none()
         && let (Some(time), Some(view)) = (&time, &view)
     {
-        check_precision(time, view, notes);
+        check_precision(time, event.time_unit, view, notes);
     }
     let canonical = event.subject.canonical.unwrap_or(Canonical::Exact);
     check_canonical("spec.event.subject.canonical", canonical, region, notes);
     let aliases = check_aliases(event, region, view.as_ref(), notes);
-    let (delete_tombstone, delete_when) = check_delete(event, view.as_ref(), from_file, notes);
+    if event.time_unit.is_some() && event.time.is_none() {
+        notes.warn(
+            code::SETTING_IDLE,
+            "spec.event.timeUnit",
+            "no time of an event is read, so it has no unit",
+            "name where the time is as event.time, or leave timeUnit out",
+        );
+    }
+    let delete_tombstone = check_tombstone(event, from_file, notes);
+    let tombstone_key = tombstone_key(event.delete.as_ref(), notes);
+    let when = event.delete.as_ref().and_then(|delete| delete.when.as_ref());
+    let delete_when = when.and_then(|when| {
+        let path = locate("spec.event.delete.when.path", &when.path, "what means a deletion", notes)?;
+        Some((path, when.equals.clone()))
+    });
+    let deleted_subject = when
+        .and_then(|when| locate("spec.event.delete.when.subject", when.subject.as_deref()?, "a subject's id", notes));
     Some(EventRules {
         id,
         time,
+        time_unit: event.time_unit,
+        zero_time: event.zero_time.unwrap_or(ZeroTime::Reject),
         max_ahead: event.max_ahead.as_ref().map_or(DEFAULT_MAX_AHEAD, lethe_crds::Duration::millis),
         sequence,
         space: event.subject.space.clone(),
         subject: subject?,
         canonical,
+        canonical_version: CanonicalVersion::NEWEST,
         aliases,
         schema: schema.cloned(),
         undeclared: event.undeclared.unwrap_or(Undeclared::Drop),
         delete_tombstone,
+        tombstone_key,
         delete_when,
+        deleted_subject,
     })
 }
 
-/// Warns only if the schema leaves no doubt: a number too small for milliseconds, or a date without
-/// a time.
-fn check_precision(time: &Pointer, view: &View<'_>, notes: &mut Notes) {
-    let seconds = view.says(time, |schema| {
-        schema.get("maximum").and_then(Value::as_f64).is_some_and(|most| most < FIRST_MILLISECOND)
-    });
+/// Warns only if there is no doubt: an integer of seconds, or by the schema a date without a time.
+fn check_precision(time: &Pointer, unit: Option<TimeUnit>, view: &View<'_>, notes: &mut Notes) {
+    let whole = |schema: &Value| schema.get("type").and_then(Value::as_str) == Some("integer");
+    let seconds = unit == Some(TimeUnit::Seconds) && view.says(time, whole);
     let days = view.says(time, |schema| schema.get("format").and_then(Value::as_str) == Some("date"));
     if seconds || days {
         let unit = if days { "days" } else { "seconds" };
@@ -120,13 +140,9 @@ fn check_aliases(event: &Event, region: Option<&str>, view: Option<&View<'_>>, n
     rules
 }
 
-fn check_delete(
-    event: &Event,
-    view: Option<&View<'_>>,
-    from_file: bool,
-    notes: &mut Notes,
-) -> (bool, Option<(Pointer, String)>) {
-    let Some(delete) = &event.delete else { return (false, None) };
+/// Returns whether a tombstone deletes.
+fn check_tombstone(event: &Event, from_file: bool, notes: &mut Notes) -> bool {
+    let Some(delete) = &event.delete else { return false };
     let tombstone = delete.tombstone.unwrap_or(false);
     if !tombstone && delete.when.is_none() {
         notes.refuse(
@@ -144,13 +160,15 @@ fn check_delete(
             "use delete.when for files",
         );
     }
-    let when = delete.when.as_ref().and_then(|when| {
-        let at = "spec.event.delete.when.path";
-        let path = single(at, &when.path, "what means a deletion", notes)?;
-        shapes::place(at, &path, view, notes);
-        Some((path, when.equals.clone()))
-    });
-    (tombstone, when)
+    tombstone
+}
+
+fn tombstone_key(delete: Option<&Delete>, notes: &mut Notes) -> TombstoneKey {
+    match delete.and_then(|delete| delete.key_path.as_deref()) {
+        None => TombstoneKey::Text,
+        Some("") => TombstoneKey::Json(None),
+        Some(path) => TombstoneKey::Json(single("spec.event.delete.keyPath", path, "a subject's id", notes)),
+    }
 }
 
 /// The consent of an event must be one value, and its granted texts must be possible.

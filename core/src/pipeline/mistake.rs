@@ -186,6 +186,8 @@ pub mod code {
         SCHEMA_FORBIDS = "SchemaForbids",
         /// `format` is not asserted (warning).
         FORMAT_NOT_ASSERTED = "FormatNotAsserted",
+        /// A keyword is unknown to draft 2020-12, or of an older draft (warning).
+        SCHEMA_KEYWORD = "SchemaKeyword",
 
         /// A direct identifier would reach `Analytics` or `Public` in clear.
         CLEAR_IDENTIFIER = "ClearIdentifier",

@@ -34,9 +34,10 @@ pub use crate::pointer::{Pointer, PointerError, Segment};
 pub(crate) use schema::endless;
 pub use surroundings::{SecretSight, StoreKind, StoreKindError, Surroundings};
 
+use crate::identity::CanonicalVersion;
 use lethe_crds::profile_pipeline::{
     Audience, Canonical, Clean, Compression, CsvColumn, DatePrecision, DetectKind, FileFormat, Records, TimePrecision,
-    Undeclared,
+    TimeUnit, Undeclared, ZeroTime,
 };
 
 /// A checked pipeline.
@@ -107,7 +108,11 @@ pub struct EventRules {
     pub id: Option<Pointer>,
     /// The path of its time; without one, the record's timestamp.
     pub time: Option<Pointer>,
-    /// How far its time may be after the record's timestamp, milliseconds.
+    /// The unit of a number that is its time; `None` if the manifest names none.
+    pub time_unit: Option<TimeUnit>,
+    /// How a time that was probably never set is handled.
+    pub zero_time: ZeroTime,
+    /// How far its time may be after the worker's clock, milliseconds.
     pub max_ahead: i64,
     /// The path of its sequence.
     pub sequence: Option<Pointer>,
@@ -117,6 +122,8 @@ pub struct EventRules {
     pub subject: Pointer,
     /// The canonical form of the subject's id.
     pub canonical: Canonical,
+    /// The version of the canonical forms. The key store knows which one the space has.
+    pub canonical_version: CanonicalVersion,
     /// Other identifiers.
     pub aliases: Vec<AliasRules>,
     /// The schema, already parsed; known to be a JSON Schema.
@@ -125,8 +132,22 @@ pub struct EventRules {
     pub undeclared: Undeclared,
     /// Whether a tombstone deletes.
     pub delete_tombstone: bool,
+    /// How a tombstone's key holds the subject's id.
+    pub tombstone_key: TombstoneKey,
     /// The field and the text that declare a deletion.
     pub delete_when: Option<(Pointer, String)>,
+    /// The path of the subject's id in an event that declares a deletion by a field; `None` if it
+    /// is that of every event.
+    pub deleted_subject: Option<Pointer>,
+}
+
+/// How a tombstone's key holds the subject's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TombstoneKey {
+    /// It is the id, as plain text.
+    Text,
+    /// It is JSON: the id itself, or an object with the id at a path.
+    Json(Option<Pointer>),
 }
 
 /// Another identifier of the subject.

@@ -260,6 +260,7 @@ fn read(pipeline: &Pipeline) -> Vec<(&Pointer, String)> {
     read.extend(event.time.iter().map(|path| (path, "the event's time".to_owned())));
     read.extend(event.sequence.iter().map(|path| (path, "the sequence".to_owned())));
     read.extend(event.delete_when.iter().map(|(path, _)| (path, "what means a deletion".to_owned())));
+    read.extend(event.deleted_subject.iter().map(|path| (path, "the id of a deleted subject".to_owned())));
     read.extend(pipeline.consent.iter().map(|consent| (&consent.path, "the consent".to_owned())));
     read.retain(|(path, _)| !pipeline.fields.iter().any(|field| field.path.covers(path)));
     read

@@ -39,7 +39,7 @@ pub(super) fn clean(at: &str, steps: &[Clean], notes: &mut Notes) -> Cleaned {
         let before = state;
         let gives_form = match step {
             Clean::Email | Clean::Phone => Some(Cleaned::Contact(step)),
-            Clean::Time => Some(Cleaned::Time),
+            Clean::Time | Clean::TimeFromSeconds | Clean::TimeFromMillis => Some(Cleaned::Time),
             Clean::Number => Some(Cleaned::Number),
             Clean::Trim | Clean::Lowercase | Clean::Uppercase | Clean::Nfc | Clean::CollapseSpace => None,
         };

@@ -7,6 +7,7 @@ use super::{
     GeneralizeRules, Pointer, ProtectRules, Segment,
     fields::Declared,
     mistake::{Notes, code},
+    protection::Cleaned,
     schema::{Look, Types, View},
 };
 
@@ -93,6 +94,14 @@ pub(super) fn field(field: &Declared, schema: Option<&View<'_>>, notes: &mut Not
             "remove the step, or allow a string in the schema",
         );
     }
+    if rules.clean.contains(&Clean::Time) && !types.text() && types.number() {
+        notes.refuse(
+            code::CLEAN_IMPOSSIBLE,
+            format!("{here}.clean"),
+            format!("by the schema {} is a number, and the step Time does not know what it counts", rules.path),
+            "use the step TimeFromSeconds or TimeFromMillis",
+        );
+    }
     check_protection(&format!("{here}.protect"), field, types, notes);
     types
 }
@@ -120,11 +129,15 @@ fn check_protection(at: &str, field: &Declared, types: Types, notes: &mut Notes)
     let (needs, possible) = match rules {
         GeneralizeRules::Buckets(_) => ("a number", types.number() || types.text()),
         GeneralizeRules::Ip { .. } => ("an IP address", types.text()),
-        GeneralizeRules::Date(_) => ("a date", types.text() || types.number()),
+        GeneralizeRules::Date(_) => ("a date", types.text() || field.cleaned == Cleaned::Time),
         GeneralizeRules::Prefix(_) | GeneralizeRules::Map { .. } => return,
     };
     if !possible {
         let message = format!("by the schema {path} never holds {needs}, which generalize needs here");
-        notes.refuse(code::PROTECT_IMPOSSIBLE, at, message, "choose another protection");
+        let fix = match rules {
+            GeneralizeRules::Date(_) if types.number() => "clean it with the step TimeFromSeconds or TimeFromMillis",
+            _ => "choose another protection",
+        };
+        notes.refuse(code::PROTECT_IMPOSSIBLE, at, message, fix);
     }
 }

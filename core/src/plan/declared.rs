@@ -35,6 +35,7 @@ impl Declared {
             (event.time.as_ref(), Slot::Time),
             (event.sequence.as_ref(), Slot::Sequence),
             (event.delete_when.as_ref().map(|(path, _)| path), Slot::Delete),
+            (event.deleted_subject.as_ref(), Slot::DeletedSubject),
             (pipeline.consent.as_ref().map(|consent| &consent.path), Slot::Consent),
         ];
         for (path, slot) in slots {

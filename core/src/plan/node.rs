@@ -21,6 +21,8 @@ pub(crate) enum Slot {
     Alias(u16),
     Consent,
     Delete,
+    /// The subject of an event that is a deletion.
+    DeletedSubject,
 }
 
 /// One place that the schema or the manifest names.

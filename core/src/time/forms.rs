@@ -1,14 +1,15 @@
 //! The forms that a date or a time can have.
 
 use jiff::fmt::{rfc2822, temporal::Pieces};
+use lethe_crds::profile_pipeline::TimeUnit;
 
 use super::civil::Day;
 use crate::{json::Decimal, scalar::Scalar};
 
-/// A number of this magnitude or more counts milliseconds, a smaller one seconds.
-const FIRST_MILLIS: i128 = 100_000_000_000;
 /// 0000-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z: the range of RFC 3339, in milliseconds.
 const RANGE: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+/// 0002-01-01T00:00:00Z. Years 0 and 1 are the zero time of Go and .NET, in any offset.
+const AFTER_ZERO_TIME: i64 = -62_104_060_800_000;
 
 /// An instant, cut to milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,45 +20,53 @@ pub struct Instant {
     pub whole_seconds: bool,
 }
 
-/// An instant, and the month in the calendar of its writer.
+/// An instant, and its day in the calendar of its writer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub struct Moment {
+    /// The instant.
     pub instant: Instant,
     /// As written: in the offset of the text.
-    pub year: i64,
-    /// As written.
-    pub month: u8,
+    pub(crate) day: Day,
 }
 
 /// Reads the time of an event: RFC 3339 (with `T` or a blank), the basic format of ISO 8601 with an
-/// offset, or seconds or milliseconds since 1970 as a number or a text of one. A number of
-/// magnitude 100,000,000,000 or more is milliseconds.
-pub fn parse_event_time(value: &Scalar<'_>) -> Option<Instant> {
+/// offset, or a number since 1970, also as a text. Without a unit, a number from 100,000,000,000
+/// (1973 in milliseconds) on is milliseconds, one from 100,000,000 (1973 in seconds) on is seconds,
+/// and a smaller one is refused.
+pub fn parse_event_time(value: &Scalar<'_>, unit: Option<TimeUnit>) -> Option<Instant> {
+    let number = |text: &str| {
+        let number = Decimal::parse(text.trim())?;
+        since_1970(&number, unit.or_else(|| likely_unit(&number))?)
+    };
     match value {
-        Scalar::Text(text) => {
-            timestamp(text.as_bytes()).or_else(|| rare(text)).or_else(|| epoch(text)).map(|moment| moment.instant)
-        }
-        Scalar::Number(text) => epoch(text).map(|moment| moment.instant),
+        Scalar::Text(text) => timestamp(text.as_bytes()).or_else(|| rare(text)).or_else(|| number(text)),
+        Scalar::Number(text) => number(text),
         Scalar::Null | Scalar::Bool(_) => None,
     }
+    .map(|moment| moment.instant)
 }
 
-/// Reads every form that has only one meaning: those of an event time, a day (`2026-11-02`,
-/// `2026/11/02`: midnight UTC) and RFC 2822. A bare number that looks like a day, a month or a year
-/// (`20261102`, `202611`, `2026`) has two meanings and is refused.
-pub(crate) fn parse_any(value: &Scalar<'_>) -> Option<Moment> {
+/// Reads every form that has only one meaning: the texts of an event time, a day (`2026-11-02`,
+/// `2026/11/02`: midnight UTC) and RFC 2822. A number is read if its unit is given, also as a text.
+pub fn parse_moment(value: &Scalar<'_>, unit: Option<TimeUnit>) -> Option<Moment> {
+    let number = |text: &str| since_1970(&Decimal::parse(text)?, unit?);
     match value {
         Scalar::Text(text) => {
             let text = text.trim();
             timestamp(text.as_bytes())
                 .or_else(|| day_only(text.as_bytes()))
                 .or_else(|| rare(text))
-                .or_else(|| if looks_like_a_day(text) { None } else { epoch(text) })
+                .or_else(|| number(text))
                 .or_else(|| mail_date(text))
         }
-        Scalar::Number(text) if !looks_like_a_day(text) => epoch(text),
-        Scalar::Number(_) | Scalar::Null | Scalar::Bool(_) => None,
+        Scalar::Number(text) => number(text),
+        Scalar::Null | Scalar::Bool(_) => None,
     }
+}
+
+/// Returns whether a time was probably never set: the start of 1970, or a day of the years 0 and 1.
+pub(crate) fn is_zero_time(millis: i64) -> bool {
+    millis == 0 || millis < AFTER_ZERO_TIME
 }
 
 /// Returns whether [`rfc3339`] can write an instant: between the years 0000 and 9999.
@@ -102,11 +111,13 @@ impl Moment {
     /// written. `None` if UTC's year does not have four digits.
     fn new(day: Day, millis_of_day: i64, offset_seconds: i64, whole_seconds: bool) -> Option<Self> {
         let millis = day.since_1970() * 86_400_000 + millis_of_day - offset_seconds * 1000;
-        RANGE.contains(&millis).then_some(Self {
-            instant: Instant { millis, whole_seconds },
-            year: day.year,
-            month: day.month,
-        })
+        RANGE.contains(&millis).then_some(Self { instant: Instant { millis, whole_seconds }, day })
+    }
+
+    /// Returns its day as it is written, in days since 1970-01-01. The offset is not applied, so a
+    /// birthday at midnight in Berlin stays on its day.
+    pub fn written_day(&self) -> i64 {
+        self.day.since_1970()
     }
 }
 
@@ -205,29 +216,25 @@ fn of_jiff(
     Moment::new(day, seconds * 1000 + i64::from(time.millisecond()), i64::from(offset.seconds()), whole_seconds)
 }
 
-/// Parses seconds or milliseconds since 1970, rounded down to milliseconds.
-fn epoch(text: &str) -> Option<Moment> {
-    let number = Decimal::parse(text.trim())?;
-    let count = number.floor(0);
-    let in_millis = count >= FIRST_MILLIS || count <= -FIRST_MILLIS;
-    let millis = i64::try_from(if in_millis { count } else { number.floor(3) }).ok()?;
-    if !RANGE.contains(&millis) {
-        return None;
+/// Returns the unit that a number of recent events has: `None` if the number is of 1973 or earlier
+/// in both units.
+fn likely_unit(number: &Decimal<'_>) -> Option<TimeUnit> {
+    match number.floor(0) {
+        100_000_000_000.. => Some(TimeUnit::Millis),
+        100_000_000.. => Some(TimeUnit::Seconds),
+        _ => None,
     }
-    let day = Day::from_1970(millis.div_euclid(86_400_000));
-    let whole_seconds = !in_millis && number.is_written_whole();
-    Some(Moment { instant: Instant { millis, whole_seconds }, year: day.year, month: day.month })
 }
 
-/// Returns whether a bare number reads as a day (`20261102`), a month (`202611`) or a year (`2026`)
-/// of the present.
-fn looks_like_a_day(text: &str) -> bool {
-    let text = text.as_bytes();
-    if !matches!(text.len(), 4 | 6 | 8) || !text.iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let pair = |at: usize| text.get(at..).filter(|rest| rest.len() >= 2).map_or(Some(1), two);
-    matches!(two(text), Some(18..=21)) && matches!(pair(4), Some(1..=12)) && matches!(pair(6), Some(1..=31))
+/// Returns the moment of a number since 1970, rounded down to milliseconds.
+fn since_1970(number: &Decimal<'_>, unit: TimeUnit) -> Option<Moment> {
+    let (shift, whole_seconds) = match unit {
+        TimeUnit::Seconds => (3, number.is_written_whole()),
+        TimeUnit::Millis => (0, false),
+    };
+    let millis = i64::try_from(number.floor(shift)).ok()?;
+    let day = || Day::from_1970(millis.div_euclid(86_400_000));
+    RANGE.contains(&millis).then(|| Moment { instant: Instant { millis, whole_seconds }, day: day() })
 }
 
 #[cfg(test)]

@@ -19,14 +19,22 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::pointer")]
     pub id: Option<String>,
-    /// Where its time is: RFC 3339, or seconds or milliseconds since 1970 (a number from
-    /// 100,000,000,000 on is milliseconds). Left out: the record's own timestamp; for a file, the
-    /// time it was last modified.
+    /// Where its time is: RFC 3339, or a number of the unit that `timeUnit` names. Left out: the
+    /// record's own timestamp; for a file, the time it was last modified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::shape::pointer")]
     pub time: Option<String>,
-    /// How far its time may be after the record's own timestamp before it is rejected. Left out:
-    /// `10m`.
+    /// What a number counts that is its time, since 1970. Left out: a number from 100,000,000,000 on
+    /// is milliseconds, from 100,000,000 on seconds, and a smaller one is rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<TimeUnit>")]
+    pub time_unit: Option<TimeUnit>,
+    /// What happens to an event whose time was probably never set: 1970-01-01T00:00:00Z, 0, or the
+    /// year 1. Left out: `Reject`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::choice::<ZeroTime>")]
+    pub zero_time: Option<ZeroTime>,
+    /// How far its time may be after the worker's clock before it is rejected. Left out: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ahead: Option<Duration>,
     /// Where an integer is that orders events of the same second; for times in whole seconds.
@@ -45,6 +53,24 @@ pub struct Event {
     /// Which events delete a profile. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Delete>,
+}
+
+/// The unit of a number that is a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TimeUnit {
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Millis,
+}
+
+/// What happens to an event whose time was probably never set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ZeroTime {
+    /// It goes to the dead letter.
+    Reject,
+    /// It is an event of that time.
+    Accept,
 }
 
 /// The person that an event is about.
@@ -99,7 +125,8 @@ pub struct Alias {
 pub enum Canonical {
     /// Numbers as decimal text, Unicode NFC, nothing else.
     Exact,
-    /// Trimmed and lower-cased.
+    /// Trimmed and lower-cased, without characters that nobody sees; its domain in Unicode, without
+    /// a dot at its end.
     Email,
     /// E.164; `defaultRegion` for numbers without a country code.
     Phone,
@@ -142,10 +169,20 @@ pub enum Undeclared {
     "(has(self.tombstone) && self.tombstone) || has(self.when)",
     "give at least one of tombstone: true and when, or remove delete",
 ))]
+#[x_kube(validation = (
+    "!has(self.keyPath) || (has(self.tombstone) && self.tombstone)",
+    "keyPath is for the key of a tombstone; add tombstone: true or remove keyPath",
+))]
 pub struct Delete {
-    /// A Kafka record with a key and no value. Left out: it deletes nothing.
+    /// A Kafka record with a key and no value. Its key is the subject's id as plain text, unless
+    /// `keyPath` is given. Left out: it deletes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tombstone: Option<bool>,
+    /// Where the subject's id is in a tombstone's key, which is then JSON: `/id`; empty for a key
+    /// that is a JSON string or number itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::key_pointer")]
+    pub key_path: Option<String>,
     /// An event with a certain value in a field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<DeleteWhen>,
@@ -161,4 +198,9 @@ pub struct DeleteWhen {
     /// The text that means deleted; `true` matches the JSON value, too.
     #[schemars(schema_with = "crate::shape::any_text")]
     pub equals: String,
+    /// Where the subject's id is in such an event: `/before/id` in Debezium's. Left out: where it
+    /// always is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::shape::pointer")]
+    pub subject: Option<String>,
 }

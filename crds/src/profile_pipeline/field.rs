@@ -35,14 +35,19 @@ pub enum Clean {
     Nfc,
     /// Every run of white space becomes one blank.
     CollapseSpace,
-    /// A valid e-mail address, trimmed, its domain in lower case; else the event is rejected.
+    /// A valid e-mail address, trimmed, without characters that nobody sees, its domain in lower
+    /// case and without a dot at its end; else the event is rejected.
     Email,
     /// A valid phone number in E.164 (`defaultRegion` for those without a country code); else the
     /// event is rejected.
     Phone,
-    /// RFC 3339 in UTC, from RFC 3339, epoch seconds or milliseconds and common forms; else the
-    /// event is rejected.
+    /// RFC 3339 in UTC, from RFC 3339 and common forms; else the event is rejected. So is a number,
+    /// whose unit is not known.
     Time,
+    /// As `Time`; a number counts seconds since 1970.
+    TimeFromSeconds,
+    /// As `Time`; a number counts milliseconds since 1970.
+    TimeFromMillis,
     /// A JSON number from a text that holds one; else the event is rejected.
     Number,
 }

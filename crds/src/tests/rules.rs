@@ -151,6 +151,13 @@ fn table() -> Vec<(&'static str, &'static str, Value, Value, &'static str)> {
         ),
         (
             "ProfilePipeline",
+            "/spec/event/delete",
+            json!({"tombstone": true, "keyPath": "/id"}),
+            json!({"when": {"path": "/op", "equals": "d"}, "keyPath": ""}),
+            "keyPath is for the key of a tombstone",
+        ),
+        (
+            "ProfilePipeline",
             "/spec/dedupe",
             json!({"window": "10s"}),
             json!({"window": "0h0s"}),

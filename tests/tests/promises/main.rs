@@ -12,5 +12,6 @@ mod crash;
 mod dump;
 mod examples;
 mod growing;
+mod odd_values;
 mod real_data;
 mod replay;

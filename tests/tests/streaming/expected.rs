@@ -63,11 +63,12 @@ impl<'s> Expected<'s> {
         let source = fixture.source();
         // Duplicates are found within a partition.
         let mut models: BTreeMap<i32, Model> = BTreeMap::new();
+        let now = jiff::Timestamp::now().as_millisecond();
         let judged = fixture.read(&source).into_iter().map(|record| {
             let model = models.entry(record.partition).or_insert_with(|| Model::new(&manifest, &[]));
             let stream: Arc<str> = format!("{source}|{}", record.partition).into();
             let verdict = match &record.value {
-                Some(value) => model.judge_at(value, record.timestamp),
+                Some(value) => model.judge_at(value, now),
                 None => tombstone(&record, &stream),
             };
             Judged { record, stream, verdict }

@@ -15,6 +15,7 @@ mod example;
 mod expected;
 mod expired;
 mod faults;
+mod foreign_records;
 mod listen;
 mod memory;
 mod mongodb;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdin};
 
 use clap::{Args, ValueEnum};
-use lethe_core::{reason::Reason, record::IncomingBatch};
+use lethe_core::{json::payload, reason::Reason, record::IncomingBatch};
 use lethe_crds::profile_pipeline::FileFormat;
 use lethe_stores::{
     Source,
@@ -111,7 +111,7 @@ impl Detect {
 fn read(survey: &mut Survey, batch: &IncomingBatch) {
     for record in &batch.records {
         match &record.value {
-            Some(range) if record.unreadable.is_none() => survey.read(&batch.bytes[range.clone()]),
+            Some(range) if record.unreadable.is_none() => survey.read(payload(&batch.bytes[range.clone()])),
             _ => survey.skip(record.unreadable.unwrap_or(Reason::NotJson)),
         }
     }

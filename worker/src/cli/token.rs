@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read, stderr, stdin};
 
 use clap::{Args, ValueEnum};
 use lethe_core::{
-    identity::{MAX_IDENTIFIER, TokenText, canonical},
+    identity::{CanonicalVersion, MAX_IDENTIFIER, TokenText, canonical},
     keys::KeyRing,
     scalar::Scalar,
 };
@@ -47,6 +47,11 @@ pub(super) struct Token {
     #[arg(long, value_name = "AUDIENCE", value_enum, ignore_case = true)]
     reference: Option<AudienceArg>,
 
+    /// The version of the canonical forms of the space, for an identifier that has another form in
+    /// each: 1 if the space was in use before Lethe recorded versions, else 2.
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..=2))]
+    canonical_version: Option<u64>,
+
     /// The identifier; - or nothing: read them from standard input. Arguments are visible in the
     /// shell's history and in the list of processes, so prefer standard input.
     #[arg(value_name = "ID|-", default_value = "-", hide_default_value = true, allow_hyphen_values = true)]
@@ -76,6 +81,7 @@ struct TokenMaker<'a> {
     space: &'a str,
     alias: Option<&'a str>,
     reference: Option<Audience>,
+    version: Option<CanonicalVersion>,
 }
 
 impl Token {
@@ -131,7 +137,8 @@ impl Token {
         if let Some(audience) = reference {
             ring.require([audience]).map_err(|error| Failure::Key(error.to_string()))?;
         }
-        Ok(TokenMaker { ring, form, space: &self.space, alias: self.alias.as_deref(), reference })
+        let version = self.canonical_version.and_then(CanonicalVersion::from_number);
+        Ok(TokenMaker { ring, form, space: &self.space, alias: self.alias.as_deref(), reference, version })
     }
 
     fn pipelines<'r>(&self, resources: &'r Resources) -> Result<Vec<&'r ProfilePipeline>, Failure> {
@@ -179,12 +186,22 @@ fn common_ring(resources: &Resources, pipelines: &[&ProfilePipeline]) -> Result<
 }
 
 impl TokenMaker<'_> {
-    /// Returns the token or the reference of an identifier. Errors never contain the identifier.
-    fn make(&self, id: &str) -> Result<String, String> {
+    fn canonical(&self, id: &str, version: CanonicalVersion) -> Result<Zeroizing<String>, String> {
         let mut one = Zeroizing::new(String::new());
         let value = Scalar::Text(id.into());
-        canonical(&value, self.form.canonical, self.form.region.as_deref(), &mut one)
+        canonical(&value, self.form.canonical, version, self.form.region.as_deref(), &mut one)
             .map_err(|error| error.to_string())?;
+        Ok(one)
+    }
+
+    /// Returns the token or the reference of an identifier. Errors never contain the identifier.
+    fn make(&self, id: &str) -> Result<String, String> {
+        let one = self.canonical(id, self.version.unwrap_or(CanonicalVersion::NEWEST))?;
+        if self.version.is_none() && self.canonical(id, CanonicalVersion::V1).ok().as_ref() != Some(&one) {
+            return Err("it has another canonical form in each version, and so another token; give \
+                        --canonical-version 1 if the space was in use before Lethe recorded versions, else 2"
+                .to_owned());
+        }
         let token = match self.alias {
             Some(name) => self.ring.alias_token(self.space, name, &one),
             None => self.ring.token(self.space, &one),

@@ -1,5 +1,6 @@
 //! Turns manifests into a job: resolves references, opens stores, verifies keys.
 
+mod canonical;
 mod housekeeper;
 mod keys;
 mod same_file;
@@ -174,12 +175,13 @@ async fn open_keys<'r>(
     live: bool,
 ) -> Result<PipelineAccess<'r>, OpenError> {
     let found = find(resources, name)?;
-    let Checked { pipeline, warnings } = check(resources, found)?;
+    let Checked { mut pipeline, warnings } = check(resources, found)?;
     let ring = find_ring(resources, &pipeline)?;
     // Before a store is opened: a Secret that lacks the key of a sink leads to no writes.
     ring.require(pipeline.sinks.iter().map(|sink| sink.audience))?;
     let mut stores = Stores::new(resources, &pipeline.namespace, access, live);
     let vault = stores.vault(&pipeline.key_store, &pipeline.key_database, "the key store").await?;
+    pipeline.event.canonical_version = canonical::version(&*vault, &pipeline.event.space, access).await?;
     Ok(PipelineAccess { pipeline, warnings, ring, vault, stores })
 }
 

@@ -210,9 +210,10 @@ async fn find_subjects(
     query: &SubjectQuery,
 ) -> Result<Vec<Token>, RevealError> {
     let event = &pipeline.event;
+    let value = Scalar::Text(query.identifier.expose().into());
     let form = |form: Canonical| {
         let mut out = String::new();
-        canonical(&Scalar::Text(query.identifier.expose().into()), form, pipeline.region.as_deref(), &mut out)
+        canonical(&value, form, event.canonical_version, pipeline.region.as_deref(), &mut out)
             .map(|()| out)
             .map_err(RevealError::NotCanonical)
     };

@@ -32,6 +32,21 @@ fn token_prints_a_line_each_and_never_an_identifier() {
 }
 
 #[test]
+fn an_identifier_with_another_form_in_each_version_needs_a_version() {
+    let folder = Folder::new();
+    folder.ok(&["keys", "create", "lethe-keys"]);
+    let token = with_keys(&["token", "--space", "customers", "--alias", "email"]);
+    let of = |version: &[&str], email: &str| folder.ask(&[&token[..], version].concat(), &format!("{email}\n"));
+    let refused = of(&[], "ann@example.org\u{200b}");
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("--canonical-version"));
+    let plain = of(&[], "ann@example.org").stdout;
+    assert_eq!(plain.len(), 16 + 1 + 64 + 1);
+    assert_eq!(of(&["--canonical-version", "2"], "ann@example.org\u{200b}").stdout, plain);
+    assert_ne!(of(&["--canonical-version", "1"], "ann@example.org\u{200b}").stdout, plain);
+}
+
+#[test]
 fn a_reference_finds_the_rows_of_a_person() {
     let folder = Folder::after_a_run(20);
     // Lines that are not JSON may not be text, either.

@@ -6,14 +6,14 @@ mod model;
 
 use std::sync::Arc;
 
-use lethe_crds::profile_pipeline::{Clean, DatePrecision, TimePrecision, Undeclared};
+use lethe_crds::profile_pipeline::{Clean, DatePrecision, TimePrecision, TimeUnit, Undeclared, ZeroTime};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     keys::{DataKey, ring::tests::ring},
-    pipeline::{ConsentRules, GeneralizeRules, ProtectRules, tests::sample},
+    pipeline::{ConsentRules, EventRules, GeneralizeRules, ProtectRules, TombstoneKey, tests::sample},
     reason::Reason,
     record::{Body, OutgoingBatch},
     seal::{SealContext, SubjectCipher},
@@ -547,4 +547,150 @@ fn without_a_timestamp_and_a_path_an_event_has_no_time() {
         let Reading::Rejected(rejection) = engine.read(&record, NOW, &mut Scratch::default()) else { panic!("taken") };
         assert_eq!(rejection.to_string(), "TimeInvalid");
     }
+}
+
+/// Returns what an engine answers to a value in place of one of the usual event.
+fn reading(pipeline: &Pipeline, record: &Record<'_>) -> Result<Facts, String> {
+    match Engine::new(pipeline, Arc::new(ring(1))).unwrap().read(record, NOW, &mut Scratch::default()) {
+        Reading::Process(facts) => Ok(facts),
+        Reading::Denied => Err("denied".to_owned()),
+        Reading::Rejected(rejection) => Err(rejection.to_string()),
+    }
+}
+
+#[test]
+fn a_time_that_was_never_set_is_no_time_unless_the_manifest_says_so() {
+    let mut pipeline = pipeline();
+    let mut event = event();
+    let mut read = |pipeline: &Pipeline, time: Value| {
+        event["timestamp"] = time;
+        reading(pipeline, &record(event.to_string().as_bytes())).map(|facts| facts.time)
+    };
+    let zero = [json!("0001-01-01T00:00:00Z"), json!("1970-01-01T00:00:00Z"), json!(0), json!("0")];
+    for time in &zero {
+        assert_eq!(read(&pipeline, time.clone()), Err("TimeInvalid at /timestamp".to_owned()), "{time}");
+    }
+    assert_eq!(read(&pipeline, json!(86_400_000)), Err("TimeInvalid at /timestamp".to_owned()), "in which unit?");
+    pipeline.event.zero_time = ZeroTime::Accept;
+    pipeline.event.time_unit = Some(TimeUnit::Millis);
+    for (time, millis) in zero.iter().zip([-62_135_596_800_000, 0, 0, 0]) {
+        assert_eq!(read(&pipeline, time.clone()), Ok(millis), "{time}");
+    }
+    assert_eq!(read(&pipeline, json!(86_400_000)), Ok(86_400_000));
+    pipeline.event.time = None;
+    let own = Record { timestamp: Some(0), ..record(b"{\"event_id\":\"e\",\"user_id\":1}") };
+    assert_eq!(reading(&pipeline, &own).map(|facts| facts.time), Ok(0));
+    pipeline.event.zero_time = ZeroTime::Reject;
+    assert_eq!(reading(&pipeline, &own).err().as_deref(), Some("TimeInvalid"));
+    let ahead = Record { timestamp: Some(NOW + 600_001), ..own };
+    assert_eq!(reading(&pipeline, &ahead).err().as_deref(), Some("TimeAhead"));
+}
+
+#[test]
+fn an_identifier_that_was_rounded_is_refused() {
+    let pipeline = pipeline();
+    let with = |name: &str, raw: &str| {
+        let text = event().to_string();
+        let was = format!("\"{name}\":{}", event()[name]);
+        assert!(text.contains(&was));
+        let text = text.replace(&was, &format!("\"{name}\":{raw}"));
+        reading(&pipeline, &record(text.as_bytes())).err()
+    };
+    for raw in ["5.12345E+17", "\"5.12345E+17\"", "4.2e1", "12.5", "9007199254740994.0"] {
+        assert_eq!(with("user_id", raw).as_deref(), Some("SubjectInvalid at /user_id"), "{raw}");
+        assert_eq!(with("event_id", raw).as_deref(), Some("IdInvalid at /event_id"), "{raw}");
+    }
+    for raw in ["1627668684594000001", "42.0", "\"12e4\"", "\"4.2\""] {
+        assert_eq!(with("user_id", raw), None, "{raw}");
+    }
+    // An event's id is a string or an integer as it is written.
+    assert_eq!(with("event_id", "42.0").as_deref(), Some("IdInvalid at /event_id"));
+    for raw in ["1627668684594000001", "\"12e4\"", "\"4.2\""] {
+        assert_eq!(with("event_id", raw), None, "{raw}");
+    }
+}
+
+#[test]
+fn a_frame_and_a_byte_order_mark_in_front_of_an_event_change_nothing() {
+    let text = event().to_string();
+    let mut fixture = EngineFixture::new(&pipeline());
+    let wanted = fixture.document(&text, 0);
+    for front in [&b"\0\0\0\0\x2a"[..], b"\xef\xbb\xbf", b"\0\0\0\0\x2a\xef\xbb\xbf"] {
+        let value = [front, text.as_bytes()].concat();
+        let record = record(&value);
+        let Reading::Process(facts) = fixture.engine.read(&record, NOW, &mut fixture.scratch) else {
+            panic!("refused")
+        };
+        let identity = fixture.engine.identify(&record, &mut fixture.scratch).unwrap();
+        assert!(identity.token == *fixture.subject.token());
+        let mut out = vec![OutgoingBatch::default(), OutgoingBatch::default()];
+        fixture.engine.write(&record, facts, &fixture.subject, NOW, &mut fixture.scratch, &mut out).unwrap();
+        let Body::Document(range) = out[0].records[0].body.clone() else { panic!("a deletion") };
+        assert_eq!(serde_json::from_slice::<Value>(&out[0].bytes[range]).unwrap(), wanted);
+    }
+    let avro = reading(&pipeline(), &record(b"\0\0\0\0\x2a\x06u-1"));
+    assert_eq!(avro.err().as_deref(), Some("NotJson"));
+}
+
+#[test]
+fn a_tombstone_with_a_key_of_another_form_than_declared_is_refused() {
+    let mut pipeline = pipeline();
+    pipeline.event.delete_tombstone = true;
+    let token = |pipeline: &Pipeline, key: &[u8]| {
+        let engine = Engine::new(pipeline, Arc::new(ring(1))).unwrap();
+        let mut scratch = Scratch::default();
+        let record = Record { key: Some(key), value: None, ..record(b"") };
+        match engine.read(&record, NOW, &mut scratch) {
+            Reading::Process(facts) => {
+                assert!(facts.intent == Intent::Delete);
+                Ok(engine.identify(&record, &mut scratch).unwrap().token)
+            }
+            Reading::Denied => panic!("denied"),
+            Reading::Rejected(rejection) => Err((rejection.reason, scratch.who().is_some())),
+        }
+    };
+    let u_1 = token(&pipeline, b"u-1").unwrap();
+    for key in [&b"\"u-1\""[..], b"{\"id\":\"u-1\"}", b"\0\0\0\x01", b"\xff"] {
+        assert!(token(&pipeline, key) == Err((Reason::SubjectInvalid, false)), "{key:?}");
+    }
+    pipeline.event.tombstone_key = TombstoneKey::Json(None);
+    assert!(token(&pipeline, b"\"u-1\"") == Ok(u_1));
+    pipeline.event.tombstone_key = TombstoneKey::Json(Some("/id".parse().unwrap()));
+    assert!(token(&pipeline, b"{\"id\":\"u-1\"}") == Ok(u_1));
+    assert!(token(&pipeline, b"u-1") == Err((Reason::SubjectInvalid, false)));
+}
+
+/// Debezium: `before` and `after` hold the row, and a deletion has no row after it.
+#[test]
+fn a_deletion_has_its_subject_where_the_manifest_says() {
+    let mut pipeline = pipeline();
+    pipeline.event = EventRules {
+        subject: "/after/id".parse().unwrap(),
+        delete_when: Some(("/op".parse().unwrap(), "d".to_owned())),
+        ..sample::pipeline().event
+    };
+    let created = r#"{"before":null,"after":{"id":"u-5"},"op":"c"}"#;
+    let updated = r#"{"before":{"id":"u-4"},"after":{"id":"u-5"},"op":"u"}"#;
+    let deleted = r#"{"before":{"id":"u-5"},"after":null,"op":"d"}"#;
+    let nobody = r#"{"before":null,"after":{"id":"u-5"},"op":"d"}"#;
+    assert_eq!(reading(&pipeline, &record(deleted.as_bytes())).err().as_deref(), Some("SubjectInvalid at /after/id"));
+    pipeline.event.deleted_subject = Some("/before/id".parse().unwrap());
+    let engine = Engine::new(&pipeline, Arc::new(ring(1))).unwrap();
+    let mut scratch = Scratch::default();
+    let mut read = |text: &str| {
+        let record = record(text.as_bytes());
+        match engine.read(&record, NOW, &mut scratch) {
+            Reading::Process(facts) => {
+                let token = engine.identify(&record, &mut scratch).unwrap().token;
+                Ok((facts.intent, token, scratch.who().unwrap().to_vec()))
+            }
+            Reading::Denied => panic!("denied"),
+            Reading::Rejected(rejection) => Err(rejection.to_string()),
+        }
+    };
+    let (intent, token, who) = read(created).unwrap();
+    assert!(intent == Intent::Write && read(updated).unwrap() == (Intent::Write, token, who.clone()));
+    assert!(read(deleted).unwrap() == (Intent::Delete, token, who));
+    assert_eq!(read(nobody).err().as_deref(), Some("SubjectInvalid at /before/id"));
+    assert!(read(created).is_ok(), "the place of a deletion is not kept");
 }

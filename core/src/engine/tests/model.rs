@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::*;
 use crate::{
     detect::Detector,
-    identity::{Token, canonical, hex},
+    identity::{CanonicalVersion, Token, canonical, hex},
     keys::{DataKey, KeyRing, ring::tests::ring},
     pipeline::{FieldRules, Pointer, ProtectRules, Segment, tests::sample},
     record::{Body, OutgoingBatch},
@@ -193,7 +193,8 @@ impl Model<'_> {
             (Some(_), ProtectRules::Encrypt { .. }) => json!({SEALED: field.path.to_string(), "value": value}),
             (Some(_), ProtectRules::Pseudonymize { space }) => {
                 let mut text = String::new();
-                canonical(&scalar(value), Canonical::Exact, None, &mut text).map_err(|_| Refused)?;
+                canonical(&scalar(value), Canonical::Exact, CanonicalVersion::NEWEST, None, &mut text)
+                    .map_err(|_| Refused)?;
                 let token = self.ring.token(space, &text);
                 json!(self.ring.reference(self.audience(), &token).unwrap().to_string())
             }

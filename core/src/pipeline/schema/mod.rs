@@ -1,6 +1,7 @@
 //! Checks of the event's schema: JSON without repeated keys, of limited size, a JSON Schema of
 //! draft 2020-12 that refers to nothing outside itself and to itself only with an end.
 
+mod keywords;
 mod strict_json;
 mod subschemas;
 mod view;
@@ -87,6 +88,7 @@ fn compiled(at: &str, text: &str, notes: &mut Notes) -> Option<Value> {
         return None;
     }
     note_formats(at, &schema, notes);
+    keywords::check(at, &schema, notes);
     Some(schema)
 }
 

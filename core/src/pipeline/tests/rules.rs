@@ -288,7 +288,10 @@ fn events() -> Vec<Case> {
             "spec.event.time",
         ),
         (
-            vec![(INLINE, schema_with(json!({"timestamp": {"type": "integer", "maximum": 4_000_000_000_u64}})))],
+            vec![
+                (INLINE, schema_with(json!({"timestamp": {"type": "integer"}}))),
+                ("/event/timeUnit", json!("Seconds")),
+            ],
             code::COARSE_TIME,
             "spec.event.time",
         ),
@@ -330,6 +333,16 @@ fn schemas() -> Vec<Case> {
         (
             vec![(INLINE, schema_with(json!({"email": {"type": "string", "format": "email"}})))],
             code::FORMAT_NOT_ASSERTED,
+            inline,
+        ),
+        (
+            vec![(INLINE, schema_with(json!({"email": {"type": "string", "maxLenght": 9}})))],
+            code::SCHEMA_KEYWORD,
+            inline,
+        ),
+        (
+            vec![(INLINE, schema_with(json!({"pair": {"prefixItems": [true], "additionalItems": false}})))],
+            code::SCHEMA_KEYWORD,
             inline,
         ),
     ]

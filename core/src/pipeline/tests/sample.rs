@@ -1,10 +1,13 @@
 //! A small pipeline for tests.
 
-use lethe_crds::profile_pipeline::{Canonical, Compression, FileFormat, Records, TimePrecision, Undeclared};
+use lethe_crds::profile_pipeline::{Canonical, Compression, FileFormat, Records, TimePrecision, Undeclared, ZeroTime};
 
-use crate::pipeline::{
-    Audience, DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, Pipeline, ProtectRules, SinkRules, SinkTarget,
-    SourceRules,
+use crate::{
+    identity::CanonicalVersion,
+    pipeline::{
+        Audience, DeadLetterRules, DeadLetterTarget, EventRules, FieldRules, Pipeline, ProtectRules, SinkRules,
+        SinkTarget, SourceRules, TombstoneKey,
+    },
 };
 
 /// A pipeline with a subject at `/user_id`, no fields and one sink.
@@ -21,16 +24,21 @@ pub(crate) fn pipeline() -> Pipeline {
         event: EventRules {
             id: None,
             time: None,
+            time_unit: None,
+            zero_time: ZeroTime::Reject,
             max_ahead: 600_000,
             sequence: None,
             space: "customers".to_owned(),
             subject: "/user_id".parse().expect("a pointer"),
             canonical: Canonical::Exact,
+            canonical_version: CanonicalVersion::NEWEST,
             aliases: Vec::new(),
             schema: None,
             undeclared: Undeclared::Drop,
             delete_tombstone: false,
+            tombstone_key: TombstoneKey::Text,
             delete_when: None,
+            deleted_subject: None,
         },
         dedupe: None,
         keys_secret: "keys".to_owned(),

@@ -42,27 +42,63 @@ fn an_event_time_is_read_in_each_form() {
         ("0000-01-01T00:00:00Z", -62_167_219_200_000, true),
         ("9999-12-31T23:59:59.999Z", 253_402_300_799_999, false),
     ] {
-        assert_eq!(parse_event_time(&text(form)), Some(Instant { millis, whole_seconds }), "{form}");
+        assert_eq!(parse_event_time(&text(form), None), Some(Instant { millis, whole_seconds }), "{form}");
     }
 }
 
 #[test]
-fn an_epoch_number_is_seconds_or_milliseconds_by_its_magnitude() {
+fn without_a_unit_a_number_of_recent_times_is_read_by_its_magnitude_and_any_other_refused() {
     for (form, millis, whole_seconds) in [
-        ("0", 0, true),
-        ("-1", -1000, true),
+        ("100000000", 100_000_000_000, true),
         ("99999999999", 99_999_999_999_000, true),
         ("100000000000", 100_000_000_000, false),
-        ("-100000000000", -100_000_000_000, false),
         ("1793610000.25", 1_793_610_000_250, false),
         ("1.79361E9", 1_793_610_000_000, true),
-        ("-0.0005", -1, false),
         ("1793610000000.75", 1_793_610_000_000, false),
     ] {
-        assert_eq!(parse_event_time(&number(form)), Some(Instant { millis, whole_seconds }), "{form}");
+        assert_eq!(parse_event_time(&number(form), None), Some(Instant { millis, whole_seconds }), "{form}");
     }
-    // Seconds, by their magnitude: before the year 0, which RFC 3339 cannot write.
-    assert_eq!(parse_event_time(&number("-99999999999")), None);
+    for form in ["0", "1", "-1", "99999999", "99999999.9", "-94694400000", "-100000000000", "-0.0005"] {
+        assert_eq!(parse_event_time(&number(form), None), None, "{form}");
+        assert_eq!(parse_event_time(&text(form), None), None, "{form}");
+    }
+}
+
+#[test]
+fn with_a_unit_every_number_is_read_by_it() {
+    let year = |form: &str, unit| parse_moment(&number(form), Some(unit)).map(|moment| moment.day.year);
+    // Births between 1966 and 1990.
+    let millis = ["-94694400000", "-14182980000", "86400000", "94694400000", "631152000000"];
+    for (form, wanted) in millis.iter().zip([1967, 1969, 1970, 1973, 1990]) {
+        assert_eq!(year(form, TimeUnit::Millis), Some(wanted), "{form}");
+        let seconds = &form[..form.len() - 3];
+        assert_eq!(year(seconds, TimeUnit::Seconds), Some(wanted), "{seconds}");
+        assert_eq!(parse_moment(&text(form), Some(TimeUnit::Millis)).map(|moment| moment.day.year), Some(wanted));
+    }
+    for (form, unit, millis, whole_seconds) in [
+        ("0", TimeUnit::Seconds, 0, true),
+        ("-1", TimeUnit::Seconds, -1000, true),
+        ("-0.0005", TimeUnit::Seconds, -1, false),
+        ("1793610000", TimeUnit::Millis, 1_793_610_000, false),
+        ("1.5", TimeUnit::Millis, 1, false),
+    ] {
+        assert_eq!(parse_event_time(&number(form), Some(unit)), Some(Instant { millis, whole_seconds }), "{form}");
+    }
+    // Years that RFC 3339 can't write.
+    assert_eq!(parse_event_time(&number("-99999999999"), Some(TimeUnit::Seconds)), None);
+    assert_eq!(parse_event_time(&number("1e400"), Some(TimeUnit::Millis)), None);
+    assert_eq!(parse_event_time(&number("1e-2000000000"), Some(TimeUnit::Millis)).map(|at| at.millis), Some(0));
+}
+
+#[test]
+fn a_time_that_was_never_set_is_known_in_any_offset() {
+    let zero = |form: &str| is_zero_time(parse_event_time(&text(form), None).unwrap().millis);
+    for form in ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+02:00", "0000-01-01T00:00:00Z", "1970-01-01T00:00:00Z"] {
+        assert!(zero(form), "{form}");
+    }
+    for form in ["0002-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00.001Z", "2026-11-02T09:00:00Z"] {
+        assert!(!zero(form), "{form}");
+    }
 }
 
 #[test]
@@ -87,10 +123,10 @@ fn a_value_that_is_not_an_instant_is_not_an_event_time() {
         "2026-1-2T09:00:00Zäöü",
         "äääääääääää",
     ] {
-        assert_eq!(parse_event_time(&text(form)), None, "{form}");
+        assert_eq!(parse_event_time(&text(form), None), None, "{form}");
     }
-    assert_eq!(parse_event_time(&Scalar::Bool(true)), None);
-    assert_eq!(parse_event_time(&Scalar::Null), None);
+    assert_eq!(parse_event_time(&Scalar::Bool(true), None), None);
+    assert_eq!(parse_event_time(&Scalar::Null, None), None);
 }
 
 #[test]
@@ -101,28 +137,31 @@ fn a_day_and_a_mail_date_are_read_where_any_form_is_taken() {
         (" 2026-11-02 ", "2026-11-02T00:00:00Z"),
         ("Mon, 02 Nov 2026 10:00:00 +0100", "2026-11-02T09:00:00Z"),
         ("2 Nov 2026 09:00:00 GMT", "2026-11-02T09:00:00Z"),
-        ("-86400", "1969-12-31T00:00:00Z"),
-        ("12345678", "1970-05-23T21:21:18Z"),
     ] {
-        assert_eq!(parse_any(&text(form)).map(|m| shown(m.instant.millis)).as_deref(), Some(expected), "{form}");
+        assert_eq!(
+            parse_moment(&text(form), None).map(|m| shown(m.instant.millis)).as_deref(),
+            Some(expected),
+            "{form}"
+        );
     }
 }
 
 #[test]
 fn a_form_with_two_meanings_is_refused() {
     for form in ["03/04/2020", "03.04.2020", "03-04-2020", "2026/13/02", "2026-11/02", "2026", "202611", "20261102"] {
-        assert!(parse_any(&text(form)).is_none(), "{form}");
+        assert!(parse_moment(&text(form), None).is_none(), "{form}");
     }
-    assert!(parse_any(&number("19840701")).is_none());
-    assert!(parse_any(&number("1984")).is_none());
+    for form in ["19840701", "1984", "-94694400000", "86400000", "1793610000"] {
+        assert!(parse_moment(&number(form), None).is_none() && parse_moment(&text(form), None).is_none(), "{form}");
+    }
 }
 
 #[test]
-fn the_month_is_that_of_the_written_offset() {
-    let moment = parse_any(&text("1984-07-01T00:30:00+02:00")).unwrap();
-    assert_eq!((moment.year, moment.month), (1984, 7));
-    let moment = parse_any(&text("Sun, 01 Jul 1984 00:30:00 +0200")).unwrap();
-    assert_eq!((moment.year, moment.month), (1984, 7));
+fn the_day_is_that_of_the_written_offset() {
+    let moment = parse_moment(&text("1984-07-01T00:30:00+02:00"), None).unwrap();
+    assert_eq!((moment.day.year, moment.day.month, moment.day.of_month), (1984, 7, 1));
+    let moment = parse_moment(&text("Sun, 01 Jul 1984 00:30:00 +0200"), None).unwrap();
+    assert_eq!((moment.day.year, moment.day.month, moment.day.of_month), (1984, 7, 1));
 }
 
 fn jiff_reads(form: &str) -> Option<i64> {
@@ -150,9 +189,9 @@ proptest! {
 
     #[test]
     fn no_text_makes_any_reader_panic(form in "\\PC{0,40}") {
-        let _ = parse_event_time(&text(&form));
-        let _ = parse_any(&text(&form));
-        let _ = parse_any(&number(&form));
+        let _ = parse_event_time(&text(&form), None);
+        let _ = parse_moment(&text(&form), None);
+        let _ = parse_moment(&number(&form), Some(TimeUnit::Seconds));
     }
 
     #[test]
@@ -161,14 +200,14 @@ proptest! {
         cut in 0..29usize, with in any::<char>(),
     ) {
         form.replace_range(cut..=cut, &with.to_string());
-        let _ = parse_event_time(&text(&form));
-        let _ = parse_any(&text(&form));
+        let _ = parse_event_time(&text(&form), None);
+        let _ = parse_moment(&text(&form), None);
     }
 
     #[test]
     fn a_written_instant_is_read_back(millis in RANGE) {
         let form = shown(millis);
-        prop_assert_eq!(parse_any(&text(&form)).map(|m| m.instant.millis), Some(millis));
+        prop_assert_eq!(parse_moment(&text(&form), None).map(|m| m.instant.millis), Some(millis));
         prop_assert_eq!(jiff_reads(&form), Some(millis));
     }
 }

@@ -26,7 +26,8 @@ async fn a_row_holds_each_value_in_its_column_s_type() {
             "seen":"2026-03-01T11:00:00.125+01:00","born":"1969-12-31","ip":"2001:db8::1",
             "device":"0123abcd-4567-89EF-0123-456789abcdef"}"#,
     );
-    let sparse = with_json(1, "e-2", 8000, r#"{"plan":null,"address":{},"ip":"192.0.2.7","seen":1795253281120}"#);
+    let sparse =
+        with_json(1, "e-2", 8000, r#"{"plan":null,"address":{},"ip":"192.0.2.7","seen":"2026-11-21T09:28:01.120Z"}"#);
     assert_eq!(fixture.write(&mut sink, &[full.clone(), sparse]).await, [Ok(Delivered), Ok(Delivered)]);
     let rows = fixture.dump(&CassandraFixture::table(Append)).await;
     let time =
@@ -70,6 +71,7 @@ async fn a_value_that_its_column_can_not_hold_refuses_its_record_and_no_other() 
         ("/visits", r#"{"visits":1.5}"#),
         ("/active", r#"{"active":1}"#),
         ("/seen", r#"{"seen":"hunter2"}"#),
+        ("/seen", r#"{"seen":1795253281120}"#),
         ("/born", r#"{"born":"2026-02-30"}"#),
         ("/ip", r#"{"ip":"hunter2"}"#),
         ("/device", r#"{"device":"hunter2"}"#),
