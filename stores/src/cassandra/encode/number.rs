@@ -5,6 +5,9 @@ use lethe_core::json::Decimal;
 /// Maximum number of digits of a `decimal`. The time to convert digits to binary grows with the
 /// square of their number.
 const MAX_DIGITS: usize = 4096;
+/// Maximum number of decimals, or of zeros before the point, of a `decimal`. Readers write a number
+/// out in full: `1e-2000000000` would be two gigabytes of zeros.
+const MAX_SCALE: u32 = 4096;
 
 /// Reads a JSON number. Returns `None` if the text is not a number or its exponent does not fit in
 /// 32 bits.
@@ -35,6 +38,9 @@ pub(crate) fn decimal(raw: &str) -> Option<Vec<u8>> {
         return None;
     }
     let scale = i32::try_from(i64::try_from(decimals).ok()? - number.exponent()).ok()?;
+    if scale.unsigned_abs() > MAX_SCALE {
+        return None;
+    }
     let mut out = scale.to_be_bytes().to_vec();
     if count <= 38 {
         let value = number.digits().fold(0_i128, |value, digit| value * 10 + i128::from(digit));
@@ -153,7 +159,10 @@ mod tests {
         let long = parts("1361129467683753853853498429727072845824").1;
         assert_eq!(long, [&[4][..], &[0; 16]].concat());
         assert!(decimal(&"9".repeat(MAX_DIGITS + 1)).is_none());
-        assert!(decimal("1e2147483648").is_none());
+        assert_eq!(parts("1e-4096"), (4096, vec![1]));
+        for vast in ["1e2147483648", "1e-2000000000", "0e2000000000", "1e-4097", "1e4097"] {
+            assert!(decimal(vast).is_none(), "{vast}");
+        }
     }
 
     proptest! {
