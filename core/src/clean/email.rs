@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::identity::is_ignorable;
+use crate::invisible::is_invisible;
 
 /// Longest address, in bytes (RFC 5321, erratum 1690).
 const MAX: usize = 254;
@@ -20,8 +20,8 @@ const MAX_LABEL: usize = 63;
 /// without a dot at its end, and with its domain in lower case and, if it is not ASCII, in normal
 /// form C. Returns `None` if it is not an address.
 pub(crate) fn email(text: &str) -> Option<Cow<'_, str>> {
-    if !text.is_ascii() && text.contains(is_ignorable) {
-        let visible: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
+    if !text.is_ascii() && text.contains(is_invisible) {
+        let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
         return email(&visible).map(|address| Cow::Owned(address.into_owned()));
     }
     let text = text.trim();

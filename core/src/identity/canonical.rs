@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use lethe_crds::profile_pipeline::Canonical;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use super::{domain::domain, ignorable::is_ignorable};
+use super::domain::domain;
+use crate::invisible::is_invisible;
 use crate::{
     json::{Decimal, Spelling},
     phone::{NotPhone, PhoneRegion, e164},
@@ -171,7 +172,7 @@ fn push_email(text: &str, out: &mut String) -> Result<(), NotCanonical> {
     if text.len() > MAX_EMAIL {
         return Err(NotCanonical::TooLong);
     }
-    let visible: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     let Some((local, host)) = visible.trim().rsplit_once(AT) else { return push_lower(&visible, out) };
     let address = format!("{local}@{}", domain(host));
     push_lower(&address, out)

@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::ignorable::is_ignorable;
+use crate::invisible::is_invisible;
 
 /// Returns a domain in lower case and in Unicode: `XN--BCHER-KVA.example.` and `Bücher.example` are
 /// one domain. A label that is no valid ACE form stays as it is.
@@ -26,7 +26,7 @@ fn mapped(text: &str) -> String {
 fn decoded(label: &str) -> Option<String> {
     let text = punycode(label.strip_prefix("xn--")?)?;
     // Only what IDNA could have encoded: a text that is its own form.
-    let foreign = |c: char| matches!(c, '.' | '@') || c.is_whitespace() || is_ignorable(c);
+    let foreign = |c: char| matches!(c, '.' | '@') || c.is_whitespace() || is_invisible(c);
     (!text.is_ascii() && !text.contains(foreign) && mapped(&text) == text).then_some(text)
 }
 

@@ -6,13 +6,12 @@
 mod canonical;
 mod domain;
 mod hex;
-mod ignorable;
 mod rounded;
 mod token;
 
 pub use canonical::{CanonicalVersion, MAX_IDENTIFIER, NotCanonical, canonical};
 pub(crate) use hex::push_quoted_hex;
 pub use hex::{hex, push_hex, unhex};
-pub(crate) use ignorable::is_ignorable;
+
 pub(crate) use rounded::is_rounded;
 pub use token::{NotHex, Reference, RootCheck, Token, TokenText, TokenTextError};

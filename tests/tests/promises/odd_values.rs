@@ -12,7 +12,7 @@ use lethe_tests::{
     process::{Counts, finish},
 };
 
-const PIPELINE: &str = r#"apiVersion: lethe.dev/v1alpha1
+const PIPELINE: &str = r"apiVersion: lethe.dev/v1alpha1
 kind: ProfilePipeline
 metadata: {name: people}
 spec:
@@ -29,7 +29,7 @@ spec:
     - {name: people, audience: Operational, records: Latest, embedded: {storeRef: {name: store}, table: people}}
     - {name: all, audience: Operational, records: Append, file: {path: out.ndjson}}
   deadLetter: {keepFor: 7d, embedded: {storeRef: {name: store}}}
-"#;
+";
 const KEEP: &str = "{path: /v, category: user.account, protect: {keep: {}}}";
 const SUBJECT: &str = "{space: people, id: /user}";
 const EMAIL: &str = "{space: people, id: /user, canonical: Email}";
