@@ -147,9 +147,9 @@ pub fn events() -> Vec<u8> {
         "zxqvbyjkprose went astray",
         r#"["zxqvbyjklist"]"#,
         r#""zxqvbyjktext""#,
-        r#"{"id":"zxqvbyjkid-time","time":"zxqvbyjktime","who":"zxqvbyjkwho"}"#,
-        r#"{"id":["zxqvbyjklist"],"time":1760000000,"who":"zxqvbyjkwho"}"#,
-        r#"{"id":"zxqvbyjkid-who","time":1760000000,"who":["zxqvbyjkwho"]}"#,
+        r#"{"id":"zxqvbyjkid-time","time":"zxqvbyjktime","who":"zxqvbyjkwho","consent":{"marketing":true}}"#,
+        r#"{"id":["zxqvbyjklist"],"time":1760000000,"who":"zxqvbyjkwho","consent":{"marketing":true}}"#,
+        r#"{"id":"zxqvbyjkid-who","time":1760000000,"who":["zxqvbyjkwho"],"consent":{"marketing":true}}"#,
         r#"{"id":"zxqvbyjkid-who","time":1760000000,"who":"","consent":{"marketing":true}}"#,
     ] {
         lines.push(whole.to_owned());

@@ -314,7 +314,7 @@ fn a_file_in_utf_16_or_with_lone_carriage_returns_is_refused_at_once() {
     for (bytes, fix) in [
         (utf16(&format!("\u{feff}{lines}")), "iconv -f UTF-16 -t UTF-8"),
         (utf16(&lines), "iconv -f UTF-16LE -t UTF-8"),
-        (lines.replace('\n', "\r").into_bytes(), "tr '\\r' '\\n'"),
+        (lines.replace('\n', "\r").into_bytes(), r"tr '\\r' '\\n'"), // as in a text of JSON
     ] {
         folder.write("events.ndjson", bytes);
         let ended = run(&folder);
@@ -325,8 +325,8 @@ fn a_file_in_utf_16_or_with_lone_carriage_returns_is_refused_at_once() {
     let folder = csv_folder();
     for (bytes, fix) in [
         (utf16(&format!("\u{feff}{rows}")), "iconv -f UTF-16 -t UTF-8"),
-        (rows.replace('\n', "\r").into_bytes(), "tr '\\r' '\\n'"),
-        (rows.replace("Anna", "\"Anna\"").replace('\n', "\r").into_bytes(), "tr '\\r' '\\n'"),
+        (rows.replace('\n', "\r").into_bytes(), r"tr '\\r' '\\n'"),
+        (rows.replace("Anna", "\"Anna\"").replace('\n', "\r").into_bytes(), r"tr '\\r' '\\n'"),
     ] {
         folder.write("people.csv", bytes);
         let ended = run(&folder);
