@@ -6,6 +6,7 @@ pub mod logs;
 pub mod options;
 pub mod output;
 pub mod pages;
+pub mod panics;
 pub mod table;
 
 pub use options::{GlobalOptions, LogFormat, Output};

@@ -73,6 +73,14 @@ impl Counts {
         }
     }
 
+    /// Changes the outcome of an event that was counted as a duplicate at every sink.
+    pub fn no_duplicate(&mut self, outcome: Outcome) {
+        for counts in self.sinks.values_mut() {
+            counts.0[Outcome::Duplicate as usize] -= 1;
+            counts.add(outcome, 1);
+        }
+    }
+
     /// Counts a rejected event.
     pub fn reject(&mut self, reason: Reason) {
         self.everywhere(Outcome::Rejected);

@@ -277,7 +277,8 @@ impl DeadLetters for KafkaLetters {
                 _ => self.scan(pipeline).await?,
             };
             let (scan, letters) = self.page(scan, limit, |_| true).await?;
-            *under_way = Some(scan);
+            // Nothing follows the last page, so what the scan remembers is dropped.
+            *under_way = (!letters.is_empty()).then_some(scan);
             Ok(letters)
         })
     }

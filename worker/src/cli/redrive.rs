@@ -107,7 +107,7 @@ fn text(name: &str, done: &Redriven, dry_run: bool) -> String {
         (done.fenced, "of erased subjects and removed"),
         (done.expired, "past their time and removed"),
         (done.unopened, "kept closed: they don't open"),
-        (done.cut, "kept: only the start of a record that is too large is stored; shorten it at its origin"),
+        (done.cut, "kept: only the start of a record that is too large is stored; send it again, and shorter"),
         (done.without_sink, "kept: the sinks that lack them are declared no more"),
     ];
     let mut out = format!("{name}: {} dead letters\n", number(done.letters));

@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use lethe_core::outcome::Outcome;
+use lethe_stores::StoreError;
 use serde_json::json;
 
 use super::{
@@ -19,8 +20,8 @@ use super::{
 };
 use crate::{
     counts::SinkCounts,
-    open::{OpenOptions, Opened, open, pipeline_info},
-    run::{Report, RunHandle, run},
+    open::{Expired, Housekeeper, OpenOptions, Opened, open, pipeline_info},
+    run::{Report, RunError, RunHandle, run},
 };
 
 /// Run a pipeline.
@@ -71,6 +72,9 @@ pub(super) struct Run {
 /// How often expired records are removed.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How long a stop waits for the last removal. The next run repeats it.
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(2);
+
 impl Run {
     pub(super) fn execute(self, output: Output) -> Result<(), Failure> {
         block_on(self.start(output))
@@ -94,26 +98,10 @@ impl Run {
         }
         let Opened { job, source, housekeeper, .. } = opened;
         let name = job.pipeline.name.clone();
-        let mut expired = housekeeper.sweep().await?;
-        handle.instruments.metrics.letters_expired(expired.letters);
         let line = (!self.quiet).then(|| tokio::spawn(progress::show(Arc::clone(&handle), Instant::now())));
-        let report = {
-            let running = run(job, source, !self.until_end, Arc::clone(&handle));
-            tokio::pin!(running);
-            loop {
-                tokio::select! {
-                    report = &mut running => break report,
-                    () = tokio::time::sleep(SWEEP) => match housekeeper.sweep().await {
-                        Ok(more) => {
-                            handle.instruments.metrics.letters_expired(more.letters);
-                            expired.add(more);
-                        }
-                        // The next sweep retries.
-                        Err(error) => tracing::warn!(%error, "failed to remove expired records, retrying"),
-                    },
-                }
-            }
-        };
+        let (stop_sweeps, stopped) = tokio::sync::oneshot::channel();
+        let sweeps = tokio::spawn(sweep(housekeeper, Arc::clone(&handle), stopped));
+        let report = run(job, source, !self.until_end, Arc::clone(&handle)).await;
         if let Some(line) = line {
             line.abort();
         }
@@ -121,7 +109,15 @@ impl Run {
             serving.stop().await;
         }
         let report = report?;
-        expired.add(housekeeper.sweep().await?);
+        drop(stop_sweeps);
+        let longest = if handle.is_stopping() { SWEEP_TIMEOUT } else { Duration::MAX };
+        let expired = match tokio::time::timeout(longest, sweeps).await {
+            Ok(swept) => swept.map_err(|_| RunError::ThreadEnded(name.clone()))??,
+            Err(_) => {
+                tracing::warn!("stopped before all expired records were removed, the next run removes them");
+                Expired::default()
+            }
+        };
         match output {
             Output::Text => print!("{}", text(&name, &report)),
             Output::Json => println!(
@@ -138,6 +134,31 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Removes what expires, on a task of its own: a slow store does not delay the delivery. Sweeps once
+/// more when the run has ended.
+async fn sweep(
+    housekeeper: Housekeeper,
+    handle: Arc<RunHandle>,
+    mut stopped: tokio::sync::oneshot::Receiver<()>,
+) -> Result<Expired, StoreError> {
+    let mut expired = Expired::default();
+    loop {
+        match housekeeper.sweep().await {
+            Ok(more) => {
+                handle.instruments.metrics.letters_expired(more.letters);
+                expired.add(more);
+            }
+            // The next sweep retries.
+            Err(error) => tracing::warn!(%error, "failed to remove expired records, retrying"),
+        }
+        if tokio::time::timeout(SWEEP, &mut stopped).await.is_ok() {
+            break;
+        }
+    }
+    expired.add(housekeeper.sweep().await?);
+    Ok(expired)
 }
 
 /// The first signal stops the pipeline once its batches in flight are delivered; the second exits

@@ -1,7 +1,10 @@
 //! Removes expired data while a pipeline runs: expired records of embedded stores, and day keys of
 //! old dead letters in every store.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use lethe_core::pipeline::Pipeline;
 use lethe_stores::{DeadLetters, StoreError, Vault, embedded::EmbeddedStore};
@@ -18,6 +21,9 @@ pub struct Housekeeper {
     vault: Arc<dyn Vault>,
     letters: Arc<dyn DeadLetters>,
     pipeline: Pipeline,
+    /// Whether letters may be left whose keys are destroyed. True at first: an earlier process may
+    /// have destroyed keys and failed to remove their letters.
+    letters_due: AtomicBool,
 }
 
 /// The result of a sweep.
@@ -44,7 +50,7 @@ impl Housekeeper {
         vault: Arc<dyn Vault>,
         letters: Arc<dyn DeadLetters>,
     ) -> Self {
-        Self { stores, vault, letters, pipeline: pipeline.clone() }
+        Self { stores, vault, letters, pipeline: pipeline.clone(), letters_due: AtomicBool::new(true) }
     }
 
     /// Removes everything that has expired.
@@ -62,9 +68,14 @@ impl Housekeeper {
         }
         if let Some(before) = expire_before(&self.pipeline, now) {
             // Keys are destroyed first, so that remaining letters can't be opened. Expiring letters
-            // of a topic reads the whole topic, so this is done only if a key was destroyed.
+            // of a topic reads the whole topic, so this is done only after a start, if a key was
+            // destroyed, or if the last attempt failed.
             if self.vault.destroy_day_keys(self.pipeline.id(), before.clone()).await? > 0 {
+                self.letters_due.store(true, Ordering::Relaxed);
+            }
+            if self.letters_due.load(Ordering::Relaxed) {
                 expired.letters = self.letters.expire(self.pipeline.id(), before).await?;
+                self.letters_due.store(false, Ordering::Relaxed);
             }
         }
         for store in &self.stores {

@@ -9,11 +9,17 @@
 mod reprocess;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
 };
 
-use lethe_core::{engine::Engine, letter::OwnedRecord, outcome::Outcome, record::OutgoingBatch};
+use lethe_core::{
+    engine::{Engine, Record},
+    letter::{self, OwnedRecord},
+    outcome::Outcome,
+    record::Position,
+};
 use lethe_stores::{Answer, DeadLetters, Letter, LetterKey, Sink, StoreError, Vault};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -22,7 +28,7 @@ use self::reprocess::{PageResult, Reprocessor};
 use crate::{
     clock::now,
     counts::{Counts, SinkCounts},
-    run::{Deliverer, Job, KeyError, LetterError, RunError, RunHandle, expire_before, open_letter},
+    run::{Deliverer, Job, KeyError, LetterError, RunError, RunHandle, expire_before, open_letter, same_incarnation},
 };
 
 /// Letters that are opened together. All their original records are in memory.
@@ -57,7 +63,8 @@ pub struct Redriven {
     /// Kept because they can't be opened: they are damaged, or their key is missing without an
     /// erasure.
     pub unopened: u64,
-    /// Kept because they hold only the start of a record that was too large to be read.
+    /// Kept because they hold only the start of a record that was too large to be read, or to be
+    /// stored in the topic of the letter.
     pub cut: u64,
     /// Kept because no sink that lacks them is declared any more.
     pub without_sink: u64,
@@ -73,12 +80,81 @@ impl Redriven {
     }
 }
 
-/// A letter that was opened.
-struct OpenedLetter {
-    letter: Letter,
+/// A record that was opened, of one or more letters.
+struct OpenedRecord {
+    position: Position,
+    reason: Cow<'static, str>,
+    /// The keys of its letters.
+    letters: Vec<[u8; 32]>,
     /// For each sink of the pipeline, whether it lacks the record.
     lacking: Vec<bool>,
     record: OwnedRecord,
+}
+
+/// What became of a record.
+enum Verdict {
+    /// It has this outcome at the sinks that lack it. `Delivered`: it was sent to them.
+    Processed(Outcome),
+    /// It was rejected again, for this reason.
+    Rejected(&'static str),
+}
+
+/// How sinks refused a record.
+struct Refused {
+    code: &'static str,
+    /// Indices of the sinks.
+    sinks: Vec<usize>,
+}
+
+/// The records of this redrive that are processed, by what they are. A record may have several
+/// letters, because a sink was added between two rejections.
+#[derive(Default)]
+struct Processed(BTreeMap<RecordId, Vec<Delivery>>);
+
+/// The incarnation of the record's stream, and for each sink whether it got the record.
+type Delivery = (Arc<str>, Vec<bool>);
+
+/// The stream, the offset, and the digest of key and value.
+type RecordId = (Arc<str>, u64, [u8; 32]);
+
+fn record_id(position: &Position, record: &OwnedRecord) -> RecordId {
+    let OwnedRecord { key, value, .. } = record;
+    // Letters of earlier versions hold no headers.
+    let bare = Record { stream: "", offset: 0, timestamp: None, key: key.as_deref(), value: value.as_deref() };
+    (Arc::clone(&position.stream), position.offset, letter::digest(&letter::encode(&bare, &[])))
+}
+
+impl Processed {
+    /// Unites the letters of one record, and leaves out the sinks that got it in this redrive.
+    fn unite(&self, opened: Vec<OpenedRecord>) -> Vec<OpenedRecord> {
+        let mut united: BTreeMap<RecordId, Vec<OpenedRecord>> = BTreeMap::new();
+        for mut one in opened {
+            let id = record_id(&one.position, &one.record);
+            for (incarnation, sinks) in self.0.get(&id).into_iter().flatten() {
+                if same_incarnation(incarnation, &one.position.incarnation) {
+                    one.lacking.iter_mut().zip(sinks).for_each(|(lacking, got)| *lacking &= !got);
+                }
+            }
+            let same = united.entry(id).or_default();
+            let known =
+                same.iter_mut().find(|of| same_incarnation(&of.position.incarnation, &one.position.incarnation));
+            match known {
+                Some(known) => {
+                    known.letters.extend(one.letters);
+                    known.lacking.iter_mut().zip(one.lacking).for_each(|(lacking, too)| *lacking |= too);
+                }
+                None => same.push(one),
+            }
+        }
+        united.into_values().flatten().collect()
+    }
+
+    /// Adds a record that the sinks hold which lacked it, except for those that `refused` it.
+    fn add(&mut self, one: &OpenedRecord, refused: &[usize]) {
+        let id = record_id(&one.position, &one.record);
+        let got = one.lacking.iter().enumerate().map(|(sink, lacking)| *lacking && !refused.contains(&sink)).collect();
+        self.0.entry(id).or_default().push((Arc::clone(&one.position.incarnation), got));
+    }
 }
 
 /// Redrives the dead letters of a pipeline. [`RunHandle::stop`] ends it after the current page. A
@@ -108,6 +184,7 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandl
         sinks: names.iter().map(|name| (name.clone(), SinkCounts::default())).collect(),
         ..Redriven::default()
     };
+    let mut processed = Processed::default();
     let mut after = None;
     while !handle.is_stopping() {
         let mut page = reader.letters.list(id.clone(), after, PAGE).await?;
@@ -119,28 +196,48 @@ pub async fn redrive(mut job: Job, options: RedriveOptions, handle: Arc<RunHandl
 
         let looked_at = page.len() as u64;
         let (opened, mut gone) = reader.open(page, &mut done).await?;
+        let united = processed.unite(opened);
         let result;
         (reprocessor, result) = tokio::task::spawn_blocking(move || {
-            let result = reprocessor.page(opened);
+            let result = reprocessor.page(united);
             (reprocessor, result)
         })
         .await
         .map_err(|_| RunError::ThreadEnded(id.clone()))?;
-        let PageResult { outgoing, mut counts, mut removed, mut redriven, fenced } = result?;
+        let PageResult { records, verdicts, outgoing, origins, mut counts } = result?;
+        let mut refused = BTreeMap::new();
         if let Some(deliverer) = &mut deliverer {
             let answers = deliverer.write(&outgoing).await?;
-            let refused = count(&names, &outgoing, answers, &mut counts);
-            // A letter that a sink rejects again is kept. A letter of another stream with the same
-            // offset is then kept, too. It is redriven once more, which changes nothing.
-            let before = removed.len();
-            removed.retain(|(_, offset)| !refused.contains(offset));
-            redriven -= (before - removed.len()) as u64;
+            refused = count(&names, &origins, answers, &mut counts);
             deliverer.commit_marks().await?;
-            gone.extend(removed.iter().map(|(key, _)| *key));
+        }
+        reprocessor.add_repeats(&records, &verdicts, &mut refused);
+        for (at, (one, verdict)) in records.iter().zip(verdicts).enumerate() {
+            let letters = one.letters.len() as u64;
+            match (refused.get(&at), verdict) {
+                (Some(Refused { code, sinks }), _) => {
+                    *counts.rejected.entry(code).or_default() += letters;
+                    processed.add(one, sinks);
+                    continue;
+                }
+                (None, Verdict::Rejected(code)) => {
+                    *counts.rejected.entry(code).or_default() += letters;
+                    continue;
+                }
+                (None, Verdict::Processed(Outcome::Fenced)) => done.fenced += letters,
+                (None, Verdict::Processed(outcome)) => {
+                    if outcome != Outcome::Delivered {
+                        reprocess::count_at_lacking(&mut counts, &names, one, outcome);
+                    }
+                    done.redriven += letters;
+                    processed.add(one, &[]);
+                }
+            }
+            gone.extend_from_slice(&one.letters);
+        }
+        if let Some(deliverer) = &deliverer {
             deliverer.remove_letters(&gone).await?;
         }
-        done.redriven += redriven;
-        done.fenced += fenced;
         done.add(&counts);
         done.letters += looked_at;
         handle.events.fetch_add(looked_at, Ordering::Relaxed);
@@ -161,23 +258,23 @@ impl Redriven {
     }
 }
 
-/// Counts the answers of the sinks. Returns the offsets of records that a sink rejected.
+/// Counts the answers of the sinks. Returns the records that a sink refused.
 fn count(
     names: &[String],
-    outgoing: &[OutgoingBatch],
+    origins: &[Vec<usize>],
     answers: Vec<Vec<Answer>>,
     counts: &mut Counts,
-) -> BTreeSet<u64> {
-    let mut refused = BTreeSet::new();
-    for ((name, batch), answers) in names.iter().zip(outgoing).zip(answers) {
+) -> BTreeMap<usize, Refused> {
+    let mut refused = BTreeMap::<usize, Refused>::new();
+    for (sink, ((name, origins), answers)) in names.iter().zip(origins).zip(answers).enumerate() {
         let sink_counts = counts.sinks.entry(name.clone()).or_default();
-        for (record, answer) in batch.records.iter().zip(answers) {
+        for (record, answer) in origins.iter().zip(answers) {
             match answer {
                 Ok(outcome) => sink_counts.add(outcome, 1),
                 Err(rejection) => {
                     sink_counts.add(Outcome::Rejected, 1);
-                    *counts.rejected.entry(rejection.reason.code()).or_default() += 1;
-                    refused.insert(record.offset);
+                    let code = rejection.reason.code();
+                    refused.entry(*record).or_insert_with(|| Refused { code, sinks: Vec::new() }).sinks.push(sink);
                 }
             }
         }
@@ -214,7 +311,7 @@ impl LetterReader {
         &self,
         page: Vec<Letter>,
         done: &mut Redriven,
-    ) -> Result<(Vec<OpenedLetter>, Vec<[u8; 32]>), StoreError> {
+    ) -> Result<(Vec<OpenedRecord>, Vec<[u8; 32]>), StoreError> {
         let mut opened = Vec::with_capacity(page.len());
         let mut gone = Vec::new();
         for letter in page {
@@ -231,7 +328,10 @@ impl LetterReader {
             match record {
                 Ok(Some(_)) if !lacking.contains(&true) => done.without_sink += 1,
                 Ok(Some(record)) if reprocess::is_cut(&letter, &record) => done.cut += 1,
-                Ok(Some(record)) => opened.push(OpenedLetter { letter, lacking, record }),
+                Ok(Some(record)) => {
+                    let Letter { key, position, reason, .. } = letter;
+                    opened.push(OpenedRecord { position, reason, letters: vec![key], lacking, record });
+                }
                 Ok(None) => {
                     done.fenced += 1;
                     gone.push(letter.key);
@@ -240,14 +340,18 @@ impl LetterReader {
                     done.expired += 1;
                     gone.push(letter.key);
                 }
+                Err(error @ LetterError::Cut(_)) => {
+                    let Position { stream, offset, .. } = &letter.position;
+                    tracing::warn!(%error, stream = &**stream, offset, "dead letter was cut");
+                    done.cut += 1;
+                }
                 Err(LetterError::Store(error) | LetterError::Key(KeyError::Store(error))) => return Err(error),
                 Err(
                     error @ (LetterError::Key(_)
                     | LetterError::NoKey
                     | LetterError::Seal(_)
                     | LetterError::Open(_)
-                    | LetterError::NoRecord
-                    | LetterError::Cut(_)),
+                    | LetterError::NoRecord),
                 ) => {
                     tracing::warn!(%error, "dead letter cannot be opened");
                     done.unopened += 1;

@@ -1,6 +1,10 @@
 //! Processes one page of original records. Apart from the key store it has no side effects.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
 
 use lethe_core::{
     engine::{Engine, Written},
@@ -8,11 +12,12 @@ use lethe_core::{
     outcome::Outcome,
     reason::Reason,
     record::{Incoming, IncomingBatch, OutgoingBatch, Position},
+    version::IdDigest,
 };
 use lethe_stores::{Letter, file::CUT};
 use tokio::runtime::Handle;
 
-use super::OpenedLetter;
+use super::{OpenedRecord, Refused, Verdict};
 use crate::{
     clock::now,
     counts::{Counts, SinkCounts},
@@ -30,53 +35,64 @@ pub(super) struct Reprocessor {
     /// One transformer per set of sinks that lack a record. An id that this redrive delivered to
     /// some sinks is then no duplicate for the others.
     transformers: BTreeMap<Vec<bool>, Transformer>,
+    /// Digests of the ids of the last page's records, as far as they were read.
+    ids: Vec<Option<IdDigest>>,
 }
 
 /// The result of a page.
 #[derive(Default)]
 pub(super) struct PageResult {
-    /// Records for each sink.
+    /// The records, in the order in which they were processed.
+    pub(super) records: Vec<OpenedRecord>,
+    /// What became of each.
+    pub(super) verdicts: Vec<Verdict>,
+    /// What is to be written to each sink.
     pub(super) outgoing: Vec<OutgoingBatch>,
-    /// Outcomes that were decided before the batch was sent, at the sinks that lack the record.
+    /// For each sink, the indices of the records that `outgoing` was made from.
+    pub(super) origins: Vec<Vec<usize>>,
+    /// Outcomes of parts of records that are decided at single sinks.
     pub(super) counts: Counts,
-    /// Keys and offsets of the letters to remove once `outgoing` is delivered.
-    pub(super) removed: Vec<([u8; 32], u64)>,
-    /// Letters that were processed.
-    pub(super) redriven: u64,
-    /// Letters whose subject was erased.
-    pub(super) fenced: u64,
 }
 
 impl Reprocessor {
     pub(super) fn new(job: Job, engine: Arc<Engine>, runtime: Handle, handle: Arc<RunHandle>, dry_run: bool) -> Self {
-        Self { job, engine, runtime, handle, dry_run, transformers: BTreeMap::new() }
+        Self { job, engine, runtime, handle, dry_run, transformers: BTreeMap::new(), ids: Vec::new() }
     }
 
     /// Processes a page in the order of the source. Blocks.
-    pub(super) fn page(&mut self, mut page: Vec<OpenedLetter>) -> Result<PageResult, RunError> {
-        page.sort_by(|a, b| {
-            let key = |one: &OpenedLetter| {
-                let Position { stream, incarnation, offset } = &one.letter.position;
-                (Arc::clone(stream), Arc::clone(incarnation), *offset)
-            };
-            a.lacking.cmp(&b.lacking).then_with(|| key(a).cmp(&key(b)))
-        });
+    pub(super) fn page(&mut self, mut page: Vec<OpenedRecord>) -> Result<PageResult, RunError> {
+        let key = |one: &OpenedRecord| {
+            let Position { stream, incarnation, offset } = &one.position;
+            (Arc::clone(stream), Arc::clone(incarnation), *offset)
+        };
+        page.sort_by(|a, b| a.lacking.cmp(&b.lacking).then_with(|| key(a).cmp(&key(b))));
         let sinks = self.job.pipeline.sinks.len();
-        let mut result =
-            PageResult { outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(), ..PageResult::default() };
-        let same = |a: &OpenedLetter, b: &OpenedLetter| {
-            let (a_at, b_at) = (&a.letter.position, &b.letter.position);
+        let mut result = PageResult {
+            outgoing: (0..sinks).map(|_| OutgoingBatch::default()).collect(),
+            origins: vec![Vec::new(); sinks],
+            ..PageResult::default()
+        };
+        let same = |a: &OpenedRecord, b: &OpenedRecord| {
+            let (a_at, b_at) = (&a.position, &b.position);
             a.lacking == b.lacking && a_at.stream == b_at.stream && a_at.incarnation == b_at.incarnation
         };
+        self.ids.clear();
         for chunk in page.chunk_by(same) {
             self.chunk(chunk, &mut result)?;
         }
+        result.records = page;
         Ok(result)
     }
 
     /// Processes records of one stream that the same sinks lack.
-    fn chunk(&mut self, chunk: &[OpenedLetter], result: &mut PageResult) -> Result<(), RunError> {
-        let Some(OpenedLetter { lacking, .. }) = chunk.first() else { return Ok(()) };
+    fn chunk(&mut self, chunk: &[OpenedRecord], result: &mut PageResult) -> Result<(), RunError> {
+        let Some(OpenedRecord { lacking, .. }) = chunk.first() else { return Ok(()) };
+        if !lacking.contains(&true) {
+            // Another letter of each record was processed in this redrive.
+            result.verdicts.extend(chunk.iter().map(|_| Verdict::Processed(Outcome::Delivered)));
+            self.ids.extend(chunk.iter().map(|_| None));
+            return Ok(());
+        }
         let transformer = self.transformers.entry(lacking.clone()).or_insert_with(|| {
             let transformer =
                 Transformer::new(&self.job, Arc::clone(&self.engine), self.runtime.clone(), Arc::clone(&self.handle));
@@ -85,44 +101,76 @@ impl Reprocessor {
         let names = || self.job.pipeline.sinks.iter().map(|sink| sink.name.as_str());
         let batch = batch(chunk);
         let now = now();
-        for (at, OpenedLetter { letter, lacking, .. }) in chunk.iter().enumerate() {
+        for at in 0..chunk.len() {
             let answer = transformer.transform_one(&batch, at, now, &mut result.outgoing)?;
-            let mut count_at_lacking = |outcome| {
-                for (name, _) in names().zip(lacking).filter(|(_, lacking)| **lacking) {
-                    count(&mut result.counts, name, outcome);
-                }
-            };
-            match answer {
-                Ok(Outcome::Delivered) => {
-                    for (sink, (name, lacking)) in names().zip(lacking).enumerate() {
-                        match (transformer.written()[sink], lacking) {
-                            (Written::Appended, false) => {
-                                result.outgoing[sink].records.pop();
+            let mut id = None;
+            let verdict = match answer {
+                Ok(outcome) => {
+                    id = Some(transformer.id_digest());
+                    if outcome == Outcome::Delivered {
+                        for (sink, (name, lacking)) in names().zip(lacking).enumerate() {
+                            match (transformer.written()[sink], lacking) {
+                                (Written::Appended, false) => {
+                                    result.outgoing[sink].records.pop();
+                                }
+                                (Written::Appended, true) => {
+                                    result.origins[sink].push(result.verdicts.len());
+                                    // Else counted by the answer of the sink.
+                                    if self.dry_run {
+                                        count(&mut result.counts, name, Outcome::Delivered);
+                                    }
+                                }
+                                (Written::Expired, false) => {}
+                                (Written::Expired, true) => count(&mut result.counts, name, Outcome::Expired),
                             }
-                            (Written::Appended, true) if self.dry_run => {
-                                count(&mut result.counts, name, Outcome::Delivered);
-                            }
-                            // Counted by the answer of the sink.
-                            (Written::Appended, true) | (Written::Expired, false) => {}
-                            (Written::Expired, true) => count(&mut result.counts, name, Outcome::Expired),
                         }
                     }
-                    result.redriven += 1;
+                    Verdict::Processed(outcome)
                 }
-                Ok(Outcome::Fenced) => result.fenced += 1,
-                Ok(outcome) => {
-                    count_at_lacking(outcome);
-                    result.redriven += 1;
-                }
-                Err(_) if transformer.is_erased(&batch, at)? => result.fenced += 1,
-                Err(rejection) => {
-                    *result.counts.rejected.entry(rejection.reason.code()).or_default() += 1;
-                    continue;
-                }
-            }
-            result.removed.push((letter.key, letter.position.offset));
+                Err(_) if transformer.is_erased(&batch, at)? => Verdict::Processed(Outcome::Fenced),
+                Err(rejection) => Verdict::Rejected(rejection.reason.code()),
+            };
+            result.verdicts.push(verdict);
+            self.ids.push(id);
         }
         Ok(())
+    }
+
+    /// Forgets the ids of records that a sink rejected, and adds the records that were dropped as
+    /// their duplicates: they were not delivered either.
+    pub(super) fn add_repeats(
+        &mut self,
+        records: &[OpenedRecord],
+        verdicts: &[Verdict],
+        refused: &mut BTreeMap<usize, Refused>,
+    ) {
+        if refused.is_empty() {
+            return;
+        }
+        let of = |at: usize, id: IdDigest| (records[at].lacking.clone(), Arc::clone(&records[at].position.stream), id);
+        let mut ids = HashMap::new();
+        for (at, Refused { code, .. }) in refused.iter() {
+            let Some(id) = self.ids[*at] else { continue };
+            let OpenedRecord { lacking, position, .. } = &records[*at];
+            if let Some(transformer) = self.transformers.get_mut(lacking) {
+                transformer.forget_id(&position.stream, &id);
+            }
+            ids.insert(of(*at, id), *code);
+        }
+        for (at, verdict) in verdicts.iter().enumerate() {
+            if let (Verdict::Processed(Outcome::Duplicate), Some(id)) = (verdict, self.ids[at])
+                && let Some(code) = ids.get(&of(at, id))
+            {
+                refused.insert(at, Refused { code, sinks: (0..records[at].lacking.len()).collect() });
+            }
+        }
+    }
+}
+
+/// Counts an outcome at the sinks that lack a record.
+pub(super) fn count_at_lacking(counts: &mut Counts, names: &[String], one: &OpenedRecord, outcome: Outcome) {
+    for (name, _) in names.iter().zip(&one.lacking).filter(|(_, lacking)| **lacking) {
+        count(counts, name, outcome);
     }
 }
 
@@ -138,7 +186,7 @@ fn count(counts: &mut Counts, sink: &str, outcome: Outcome) {
 }
 
 /// Returns the original records as a batch of the source.
-fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
+fn batch(chunk: &[OpenedRecord]) -> IncomingBatch {
     let mut bytes = Vec::new();
     let mut push = |part: &Vec<u8>| -> Range<usize> {
         let start = bytes.len();
@@ -147,24 +195,24 @@ fn batch(chunk: &[OpenedLetter]) -> IncomingBatch {
     };
     let records = chunk
         .iter()
-        .map(|OpenedLetter { letter, record, .. }| Incoming {
+        .map(|OpenedRecord { position, reason, record, .. }| Incoming {
             value: record.value.as_ref().map(&mut push),
             key: record.key.as_ref().map(&mut push),
             headers: record.headers.iter().map(|(name, value)| (push(name), value.as_ref().map(&mut push))).collect(),
-            offset: letter.position.offset,
+            offset: position.offset,
             timestamp: record.timestamp,
-            unreadable: unreadable(letter),
+            unreadable: unreadable(reason),
         })
         .collect();
-    let position = chunk.first().map(|one| one.letter.position.clone());
+    let position = chunk.first().map(|one| one.position.clone());
     let (stream, incarnation) = position.map_or_else(Default::default, |at| (at.stream, at.incarnation));
     IncomingBatch { stream, incarnation, bytes, records, next_offset: 0 }
 }
 
 /// Returns the reason if the source itself could not read the record. Such a letter holds raw
 /// bytes and no event. No change of the manifest makes them readable.
-fn unreadable(letter: &Letter) -> Option<Reason> {
-    [Reason::RowLength, Reason::NotCsv].into_iter().find(|known| known.code() == letter.reason)
+fn unreadable(reason: &str) -> Option<Reason> {
+    [Reason::RowLength, Reason::NotCsv].into_iter().find(|known| known.code() == reason)
 }
 
 /// Returns whether a letter holds only the start of its record. A record that was too large to be

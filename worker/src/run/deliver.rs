@@ -16,7 +16,7 @@ use super::{
     Job, RunError, RunHandle, Transformed,
     message::{CommitTarget, SourceBatch},
     retry::with_retries,
-    sink_rejections::SinkRejections,
+    sink_rejections::{SinkRejections, of_duplicate},
     sink_task::{self, SinkReply, write},
     window::{InFlightBatch, MAX_SMALL_BATCHES, Window},
 };
@@ -29,6 +29,9 @@ use crate::{
 /// How long a stop waits for stores that don't answer. Batches that are undelivered by then are
 /// read again by the next run.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How often a stop is noticed.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Delivers batches to the sinks of a pipeline.
 pub(crate) struct Deliverer {
@@ -110,7 +113,7 @@ impl Deliverer {
         let mut number = 0_u64;
         let mut more = true;
         let mut stop: Option<Instant> = None;
-        let mut tick = tokio::time::interval(Duration::from_millis(200));
+        let mut tick = tokio::time::interval(TICK);
         while more || !window.is_empty() {
             tokio::select! {
                 batch = batches.recv(), if more && window.has_capacity() => match batch {
@@ -160,7 +163,16 @@ impl Deliverer {
                 }
             }
             while let Some(in_flight) = window.take_written() {
-                completion.complete(in_flight, acknowledge, counts).await?;
+                let forgotten = window.forgotten().unwrap_or(u64::MAX).min(in_flight.transformed.forgotten);
+                let completing = completion.complete(in_flight, forgotten, acknowledge, counts);
+                tokio::select! {
+                    biased;
+                    done = completing => done?,
+                    () = drain_timeout(&handle, &mut stop) => {
+                        let slow = "the store of the dead letter or of keys and positions did not answer".to_owned();
+                        return Err(RunError::Undelivered { batches: window.len() + 1, slow, after: DRAIN_TIMEOUT });
+                    }
+                }
             }
         }
         drop((queues, to_letters));
@@ -188,6 +200,17 @@ impl Deliverer {
             return Ok(());
         }
         with_retries(DEAD_LETTER, &self.handle, || self.letters.remove(self.id.clone(), keys.to_vec())).await
+    }
+}
+
+/// Ends when a stop has waited long enough.
+async fn drain_timeout(handle: &RunHandle, stop: &mut Option<Instant>) {
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tick.tick().await;
+        if handle.is_stopping() && stop.get_or_insert_with(Instant::now).elapsed() > DRAIN_TIMEOUT {
+            return;
+        }
     }
 }
 
@@ -219,6 +242,7 @@ impl Completion {
     async fn complete(
         &mut self,
         in_flight: InFlightBatch,
+        forgotten: u64,
         acknowledge: &(dyn Fn(&CommitTarget) + Sync),
         counts: &mut Counts,
     ) -> Result<(), RunError> {
@@ -235,6 +259,7 @@ impl Completion {
                 }
             }
         }
+        let mut late = Vec::new();
         if !refused.is_empty() {
             let letters = self.sink_rejections.seal(&transformed, &refused).await?;
             for ((sink, _, rejection), letter) in refused.iter().zip(&letters) {
@@ -244,9 +269,18 @@ impl Completion {
                     *done.rejected.entry(rejection.reason.code()).or_default() += 1;
                 }
             }
-            let letters: Vec<_> = letters.into_iter().flatten().collect();
-            with_retries(DEAD_LETTER, &self.handle, || self.letters.write(letters.clone())).await?;
-            letters_written += letters.len();
+            late.extend(letters.into_iter().flatten());
+        }
+        for letter in self.sink_rejections.seal_duplicates(&transformed, forgotten).await? {
+            done.no_duplicate(if letter.is_some() { Outcome::Rejected } else { Outcome::Fenced });
+            if letter.is_some() {
+                *done.rejected.entry(of_duplicate().reason.code()).or_default() += 1;
+            }
+            late.extend(letter);
+        }
+        if !late.is_empty() {
+            with_retries(DEAD_LETTER, &self.handle, || self.letters.write(late.clone())).await?;
+            letters_written += late.len();
         }
         self.commit(&transformed, &marks).await?;
         for batch in &transformed.batches {

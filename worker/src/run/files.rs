@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     BATCH, FileRange, OpenSource, RunError, RunHandle,
+    letters::LetterIndex,
     message::{CommitTarget, Message, SourceBatch},
     refill,
 };
@@ -21,6 +22,8 @@ pub(super) struct FileReader {
     pub(super) resumed: BTreeMap<String, FilePosition>,
     /// Ids that dedupe remembers, at most. `None` without dedupe.
     pub(super) dedupe_ids: Option<usize>,
+    /// The letters of records that were not delivered, until they are read for dedupe.
+    pub(super) letters: Option<LetterIndex>,
     pub(super) end: FileEnd,
     pub(super) handle: Arc<RunHandle>,
 }
@@ -37,6 +40,9 @@ impl FileReader {
                 let Some(batch) = batch else { break };
                 let total = source.total_bytes().unwrap_or(0);
                 self.handle.instruments.run_state.set_file_progress(source.bytes_read(), total);
+                if self.dedupe_ids.is_some() && self.resumed.contains_key(&*batch.stream) {
+                    self.leave_out_undelivered(batches);
+                }
                 if let Some(position) = self.resumed.remove(&*batch.stream)
                     && let Some(records) = self.dedupe_ids
                     && let Some(first) = batch.records.first()
@@ -57,5 +63,15 @@ impl FileReader {
             }
             std::thread::sleep(POLL_INTERVAL);
         }
+    }
+
+    /// Tells the transform thread which records of earlier runs were not delivered, before the first
+    /// file is read for its ids.
+    fn leave_out_undelivered(&mut self, batches: &mpsc::Sender<Message>) {
+        let Some(letters) = self.letters.take() else { return };
+        let resumed = &self.resumed;
+        let was_read = |stream: &str, offset| resumed.get(stream).is_some_and(|position| offset < position.offset);
+        // If the channel is closed, the next message is not sent either.
+        let _closed = batches.blocking_send(Message::Undelivered(letters.undelivered(was_read, &self.handle)));
     }
 }

@@ -1,7 +1,12 @@
 //! Dead letters: a rejected record is sealed whole. It is sealed with its subject's key if the
 //! subject can be read, else with the key of the UTC day.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use lethe_core::{
     engine::{Engine, Identity},
@@ -13,7 +18,8 @@ use lethe_core::{
     seal::{DAY_CLASS, DEAD_LETTER_CLASS, LetterContext, OpenError, SealError, SubjectCipher},
     subject::{Subject, SubjectCache},
 };
-use lethe_stores::{KeyRow, Letter, LetterKey, StoreError, Vault};
+use lethe_stores::{DeadLetters, KeyRow, Letter, LetterKey, StoreError, Vault};
+use tokio::runtime::Handle;
 
 use super::{
     Job, KeyError, RunHandle,
@@ -219,6 +225,93 @@ impl LetterSealer {
         }
         self.day.clone().ok_or(LetterError::DayGone(today))
     }
+}
+
+/// The dead letters of a pipeline, as what dedupe must not remember.
+#[derive(Clone)]
+pub(super) struct LetterIndex {
+    letters: Arc<dyn DeadLetters>,
+    pipeline: String,
+    runtime: Handle,
+    /// Held while letters are listed: a store continues one list at a time.
+    turn: Arc<Mutex<()>>,
+}
+
+/// Letters that are listed at once.
+const LISTED: usize = 200;
+
+impl LetterIndex {
+    pub(super) fn new(job: &Job) -> Self {
+        Self {
+            letters: Arc::clone(&job.letters),
+            pipeline: job.pipeline.id(),
+            runtime: Handle::current(),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Returns the records that have letters, as far as `wanted` accepts their stream and offset.
+    /// Blocks. If the letters can't be read, corrections of these records may be dropped as
+    /// duplicates, which is logged.
+    pub(super) fn undelivered(&self, wanted: impl Fn(&str, u64) -> bool, handle: &RunHandle) -> Undelivered {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Undelivered::default();
+        let mut after = None;
+        while !handle.is_stopping() {
+            match self.runtime.block_on(self.letters.list(self.pipeline.clone(), after, LISTED)) {
+                Ok(page) => {
+                    let Some(last) = page.last() else { break };
+                    after = Some(last.key);
+                    let positions = page.into_iter().map(|letter| letter.position);
+                    positions.filter(|at| wanted(&at.stream, at.offset)).for_each(|at| found.insert(at));
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        %error,
+                        "failed to read the dead letters: corrections of rejected events may be dropped as duplicates"
+                    );
+                    break;
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Records that were not delivered to every sink: offsets by stream and incarnation.
+#[derive(Default)]
+pub(super) struct Undelivered(HashMap<Arc<str>, HashMap<Arc<str>, HashSet<u64>>>);
+
+impl Undelivered {
+    fn insert(&mut self, at: Position) {
+        self.0.entry(at.stream).or_default().entry(at.incarnation).or_default().insert(at.offset);
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        for (stream, incarnations) in more.0 {
+            let known = self.0.entry(stream).or_default();
+            for (incarnation, offsets) in incarnations {
+                known.entry(incarnation).or_default().extend(offsets);
+            }
+        }
+    }
+
+    #[cfg(feature = "kafka")]
+    pub(super) fn forget_stream(&mut self, stream: &str) {
+        self.0.remove(stream);
+    }
+
+    /// Returns whether a record of a batch was not delivered.
+    pub(super) fn contains(&self, batch: &IncomingBatch, offset: u64) -> bool {
+        let of_stream = self.0.get(&batch.stream).into_iter().flatten();
+        let mut same = of_stream.filter(|(incarnation, _)| same_incarnation(incarnation, &batch.incarnation));
+        same.any(|(_, offsets)| offsets.contains(&offset))
+    }
+}
+
+/// Returns whether two incarnations may be the same. Letters of earlier versions name none.
+pub(crate) fn same_incarnation(a: &str, b: &str) -> bool {
+    a == b || a.is_empty() || b.is_empty()
 }
 
 /// Returns the cache key of a subject: its token, and the tokens of its aliases. A new alias thus

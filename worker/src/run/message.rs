@@ -1,9 +1,12 @@
 //! What the reading threads send to the transform thread.
 
+#[cfg(feature = "kafka")]
 use std::sync::Arc;
 
 use lethe_core::record::IncomingBatch;
 use lethe_stores::FilePosition;
+
+use super::letters::Undelivered;
 
 /// Where the offset of a batch is committed once every sink and the dead letter have acknowledged
 /// it.
@@ -46,10 +49,10 @@ pub(super) enum Message {
     /// Records that an earlier run delivered, and the number of the assignment that they are read
     /// for. Only their ids are remembered, for dedupe.
     History(IncomingBatch, u64),
+    /// Records of the history that follows which were not delivered to every sink: their ids are not
+    /// remembered.
+    Undelivered(Undelivered),
     /// Streams whose partitions were revoked, with the numbers of their assignments.
     #[cfg(feature = "kafka")]
     Revoked(Vec<(Arc<str>, u64)>),
 }
-
-#[cfg(not(feature = "kafka"))]
-const _: Option<Arc<str>> = None;

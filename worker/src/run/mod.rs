@@ -34,9 +34,9 @@ use lethe_core::{
     pipeline::Pipeline,
 };
 use lethe_stores::{DeadLetters, FilePosition, Progress, Sink, Source, StoreError, Vault, file::FileEnd};
-use letters::LetterSealer;
-pub(crate) use letters::expire_before;
 pub use letters::{LetterError, open_letter};
+use letters::{LetterIndex, LetterSealer};
+pub(crate) use letters::{expire_before, same_incarnation};
 use message::Message;
 pub use message::{CommitTarget, SourceBatch};
 pub use run_handle::RunHandle;
@@ -161,6 +161,7 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
     let mut transformer = Transformer::new(&job, Arc::clone(&engine), Handle::current(), Arc::clone(&handle));
     let sealer = LetterSealer::new(&job, Arc::clone(&engine), Arc::clone(&handle));
     let sink_rejections = SinkRejections::new(engine, sealer, transformer.rejected_ids());
+    let letters = LetterIndex::new(&job);
     let mut deliverer = Deliverer::new(job, Arc::clone(&handle));
     if from_start {
         deliverer.start_over(&progress).await?;
@@ -182,7 +183,8 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
             let handle = Arc::clone(&handle);
             let dedupe_ids = dedupe.map(|rules| rules.max_ids);
             let end = if follow { FileEnd::Grows } else { FileEnd::Final };
-            let mut reader = FileReader { open, resumed: progress.offsets, dedupe_ids, end, handle };
+            let (resumed, letters) = (progress.offsets, Some(letters));
+            let mut reader = FileReader { open, resumed, dedupe_ids, letters, end, handle };
             tokio::task::spawn_blocking(move || reader.read(&batches))
         }
         #[cfg(feature = "kafka")]
@@ -192,6 +194,7 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
                 flow: Arc::clone(&flow),
                 follow,
                 dedupe_ids: dedupe.map(|rules| rules.max_ids),
+                letters,
                 known,
                 handle: Arc::clone(&handle),
                 ends: BTreeMap::new(),
@@ -216,6 +219,7 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
         }) {
             match message {
                 Message::History(batch, generation) => transformer.remember(&batch, generation)?,
+                Message::Undelivered(records) => transformer.leave_out(records),
                 #[cfg(feature = "kafka")]
                 Message::Revoked(streams) => transformer.forget(&streams),
                 Message::Batches(batches) => {

@@ -2,19 +2,21 @@
 //! the event, and the letter names the sinks that lack it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError},
 };
 
 use lethe_core::{
     engine::{Engine, Reading, Scratch},
-    reason::Rejection,
+    reason::{Reason, Rejection},
+    version::IdDigest,
 };
 use lethe_stores::Letter;
 
 use super::{
     LetterError, Transformed,
     letters::{LetterSealer, RejectedRecord},
+    message::SourceBatch,
     transform::{RejectedIds, record},
 };
 use crate::clock::now;
@@ -24,12 +26,17 @@ pub(super) struct SinkRejections {
     engine: Arc<Engine>,
     sealer: LetterSealer,
     rejected_ids: RejectedIds,
+    /// Stream, number of its assignment, and id of refused events, with the number of ids before
+    /// them. Later records may have been dropped as their duplicates.
+    refused: HashMap<(Arc<str>, u64, IdDigest), u64>,
+    /// Ids that were added to `rejected_ids` so far.
+    added: u64,
     scratch: Scratch,
 }
 
 impl SinkRejections {
     pub(super) fn new(engine: Arc<Engine>, sealer: LetterSealer, rejected_ids: RejectedIds) -> Self {
-        Self { engine, sealer, rejected_ids, scratch: Scratch::default() }
+        Self { engine, sealer, rejected_ids, refused: HashMap::new(), added: 0, scratch: Scratch::default() }
     }
 
     /// Returns a letter for each rejection (index of the sink, index of its record, reason), or
@@ -50,13 +57,16 @@ impl SinkRejections {
         }
         let mut records = Vec::with_capacity(origins.len());
         for ((batch_index, at), (sinks, rejection)) in &origins {
-            let batch = &transformed.batches[*batch_index].batch;
+            let SourceBatch { batch, commit_to } = &transformed.batches[*batch_index];
             let record = record(batch, &batch.records[*at]);
             // It was in time when it was read first, whatever the clock shows now.
             let reading = self.engine.read(&record, i64::MAX, &mut self.scratch);
             if let Reading::Process(facts) = &reading {
                 let mut rejected_ids = self.rejected_ids.lock().unwrap_or_else(PoisonError::into_inner);
-                rejected_ids.push((Arc::clone(&batch.stream), facts.digest));
+                let id = (Arc::clone(&batch.stream), commit_to.generation(), facts.digest);
+                rejected_ids.push(id.clone());
+                self.refused.insert(id, self.added);
+                self.added += 1;
             }
             let identity = self.engine.identify(&record, &mut self.scratch).ok();
             records.push(RejectedRecord::new(batch, *at, (*rejection).clone(), identity).missing_in(sinks.clone()));
@@ -65,6 +75,35 @@ impl SinkRejections {
         let sealed: BTreeMap<_, _> = origins.keys().copied().zip(sealed).collect();
         Ok(origin_of_rejection.into_iter().map(|origin| sealed.get(&origin).cloned().flatten()).collect())
     }
+
+    /// Returns a letter for each record of a batch that was dropped as the duplicate of an event
+    /// that a sink refused: it may be the correction. `None` if the subject was erased.
+    ///
+    /// `forgotten` is how many refused ids every batch knew that is completed after this one.
+    pub(super) async fn seal_duplicates(
+        &mut self,
+        transformed: &Transformed,
+        forgotten: u64,
+    ) -> Result<Vec<Option<Letter>>, LetterError> {
+        let mut records = Vec::new();
+        for (of, at, id) in &transformed.duplicates {
+            let SourceBatch { batch, commit_to } = &transformed.batches[*of];
+            let number = self.refused.get(&(Arc::clone(&batch.stream), commit_to.generation(), *id));
+            if number.is_some_and(|number| *number >= transformed.forgotten) {
+                let record = record(batch, &batch.records[*at]);
+                let _ = self.engine.read(&record, i64::MAX, &mut self.scratch);
+                let identity = self.engine.identify(&record, &mut self.scratch).ok();
+                records.push(RejectedRecord::new(batch, *at, of_duplicate(), identity));
+            }
+        }
+        self.refused.retain(|_, number| *number >= forgotten);
+        if records.is_empty() { Ok(Vec::new()) } else { self.sealer.seal(&records, now()).await }
+    }
+}
+
+/// The rejection of a duplicate whose original was refused. `dedupe` is the rule.
+pub(super) fn of_duplicate() -> Rejection {
+    Rejection { reason: Reason::SinkRefused, rule: Some("dedupe"), path: None }
 }
 
 /// Returns which source record a sink's record was made from: index of the source batch, and of the

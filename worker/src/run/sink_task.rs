@@ -189,8 +189,15 @@ mod tests {
                 body: Body::Delete,
             });
             let outgoing = vec![OutgoingBatch { bytes: Vec::new(), records: records.collect() }];
-            let transformed =
-                Transformed { batches: vec![], outgoing, ends: vec![], letters: vec![], counts: Counts::default() };
+            let transformed = Transformed {
+                batches: vec![],
+                outgoing,
+                ends: vec![],
+                letters: vec![],
+                duplicates: vec![],
+                forgotten: 0,
+                counts: Counts::default(),
+            };
             self.jobs.send((batch, Arc::new(transformed))).await.unwrap();
             for _ in 0..100 {
                 tokio::task::yield_now().await;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     BATCH, RunError, RunHandle, foreign_members,
+    letters::LetterIndex,
     message::{CommitTarget, Message, SourceBatch},
 };
 use crate::observe::Partition;
@@ -55,6 +56,8 @@ pub(super) struct TopicReader {
     pub(super) follow: bool,
     /// Ids that dedupe remembers, at most. `None` without dedupe.
     pub(super) dedupe_ids: Option<usize>,
+    /// The letters of records that were not delivered.
+    pub(super) letters: LetterIndex,
     pub(super) known: mpsc::Sender<Message>,
     pub(super) handle: Arc<RunHandle>,
     /// For a run until the end: offsets up to which each partition is read.
@@ -288,12 +291,12 @@ impl TopicReader {
             return;
         }
         let (source, known, handle) = (self.source.clone(), self.known.clone(), Arc::clone(&self.handle));
-        let generations = self.generations.clone();
+        let (generations, letters) = (self.generations.clone(), self.letters.clone());
         let warming: Vec<i32> = ranges.iter().map(|(partition, ..)| *partition).collect();
         handle.instruments.run_state.set_warming(warming.iter().copied(), true);
         let refilled = warming.clone();
         let refilling = move || {
-            if let Err(error) = read_history(&source, &ranges, &generations, &known, &handle) {
+            if let Err(error) = read_history(&source, &ranges, &generations, &letters, &known, &handle) {
                 tracing::warn!(%error, "failed to read ids of earlier records: their duplicates may pass");
             }
             handle.instruments.run_state.set_warming(refilled, false);
@@ -335,9 +338,18 @@ fn read_history(
     source: &TopicSource,
     ranges: &[(i32, u64, u64)],
     generations: &BTreeMap<i32, u64>,
+    letters: &LetterIndex,
     known: &mpsc::Sender<Message>,
     handle: &RunHandle,
 ) -> Result<(), StoreError> {
+    let streams: BTreeMap<String, (u64, u64)> = ranges
+        .iter()
+        .map(|(partition, from, to)| (format!("{}|{partition}", source.options.topic), (*from, *to)))
+        .collect();
+    let read = |stream: &str, offset| streams.get(stream).is_some_and(|(from, to)| (*from..*to).contains(&offset));
+    if known.blocking_send(Message::Undelivered(letters.undelivered(read, handle))).is_err() {
+        return Ok(());
+    }
     let mut history = History::open(&source.connection, &source.options.topic, ranges)?;
     while let Some(gathered) = history.gather(LIMITS)? {
         for (partition, batch) in gathered.into_batches() {

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Job, RunError, RunHandle,
-    letters::{LetterSealer, RejectedRecord},
+    letters::{LetterSealer, RejectedRecord, Undelivered},
     message::SourceBatch,
     subjects::Subjects,
 };
@@ -36,8 +36,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// The rule of a record that the source has cut because it is too large.
 pub(crate) const CUT_RULE: &str = "cut";
 
-/// Streams and ids of events that a sink rejected after they were sent.
-pub(super) type RejectedIds = Arc<Mutex<Vec<(Arc<str>, IdDigest)>>>;
+/// Events that a sink rejected after they were sent: stream, number of its assignment, and id.
+pub(super) type RejectedIds = Arc<Mutex<Vec<(Arc<str>, u64, IdDigest)>>>;
 
 /// A transformed batch.
 pub struct Transformed {
@@ -49,6 +49,10 @@ pub struct Transformed {
     pub ends: Vec<Vec<usize>>,
     /// Dead letters.
     pub letters: Vec<Letter>,
+    /// Records that were dropped as duplicates: source batch, record in it, digest of the id.
+    pub duplicates: Vec<(usize, usize, IdDigest)>,
+    /// Ids of refused events that were forgotten before the batch was transformed.
+    pub forgotten: u64,
     /// Outcomes that were decided before the batch was sent.
     pub counts: Counts,
 }
@@ -67,6 +71,10 @@ pub struct Transformer {
     /// The records at hand are of an earlier assignment of their stream.
     is_late: bool,
     rejected_ids: RejectedIds,
+    /// Ids of that list that were forgotten so far.
+    forgotten: u64,
+    /// Records of the history that were not delivered: their ids are not remembered.
+    undelivered: Undelivered,
     subjects: Subjects,
     sealer: LetterSealer,
     scratch: Scratch,
@@ -90,6 +98,8 @@ impl Transformer {
             assignments: HashMap::new(),
             is_late: false,
             rejected_ids: RejectedIds::default(),
+            forgotten: 0,
+            undelivered: Undelivered::default(),
             scratch: Scratch::default(),
             last_sizes: vec![(0, 0); job.pipeline.sinks.len()],
         }
@@ -113,6 +123,9 @@ impl Transformer {
         let now = now();
         self.heartbeat.beat();
         for (at, incoming) in batch.records.iter().enumerate() {
+            if self.undelivered.contains(batch, incoming.offset) {
+                continue;
+            }
             let _verdict = self.process(batch, at, &record(batch, incoming), now, &mut outgoing)?;
             for written in &mut outgoing {
                 written.bytes.clear();
@@ -121,6 +134,11 @@ impl Transformer {
         }
         self.report_metrics();
         Ok(())
+    }
+
+    /// Leaves these records out when [`Transformer::remember`] meets them.
+    pub(super) fn leave_out(&mut self, records: Undelivered) {
+        self.undelivered.extend(records);
     }
 
     /// Returns the list to which ids of events are added that a sink rejected. They may be sent
@@ -135,6 +153,7 @@ impl Transformer {
         for (stream, revoked) in streams {
             if self.assignments.get(stream).is_some_and(|current| current <= revoked) {
                 self.assignments.remove(stream);
+                self.undelivered.forget_stream(stream);
                 if let Some(dedupe) = &mut self.dedupe {
                     dedupe.forget_stream(stream);
                 }
@@ -165,10 +184,11 @@ impl Transformer {
         let sized = |(bytes, records)| OutgoingBatch::with_room(bytes + bytes / 8, records + records / 8);
         let mut outgoing: Vec<OutgoingBatch> = self.last_sizes.iter().copied().map(sized).collect();
         let mut rejected = Vec::new();
+        let mut duplicates = Vec::new();
         let mut ends = Vec::with_capacity(batches.len());
         let now = now();
         self.heartbeat.beat();
-        for SourceBatch { batch, commit_to } in &batches {
+        for (of, SourceBatch { batch, commit_to }) in batches.iter().enumerate() {
             self.enter(&batch.stream, commit_to.generation());
             for (at, incoming) in batch.records.iter().enumerate() {
                 let record = record(batch, incoming);
@@ -183,7 +203,12 @@ impl Transformer {
                             }
                         }
                     }
-                    Ok(outcome) => counts.everywhere(outcome),
+                    Ok(outcome) => {
+                        if outcome == Outcome::Duplicate {
+                            duplicates.push((of, at, self.id_digest()));
+                        }
+                        counts.everywhere(outcome);
+                    }
                     Err(rejection) => rejected.push(self.rejected_record(batch, at, rejection)),
                 }
             }
@@ -201,7 +226,7 @@ impl Transformer {
         let letters = sealed.into_iter().flatten().collect();
         self.handle.instruments.metrics.read(counts.events, counts.bytes);
         self.report_metrics();
-        Ok(Transformed { batches, outgoing, ends, letters, counts })
+        Ok(Transformed { batches, outgoing, ends, letters, duplicates, forgotten: self.forgotten, counts })
     }
 
     /// Updates the metrics, and pauses the heartbeat until the next batch.
@@ -214,9 +239,10 @@ impl Transformer {
 
     fn forget_rejected(&mut self) {
         let rejected = std::mem::take(&mut *self.rejected_ids.lock().unwrap_or_else(PoisonError::into_inner));
-        for (stream, id) in rejected {
-            if let Some(dedupe) = &mut self.dedupe {
-                dedupe.forget(&stream, &id);
+        self.forgotten += rejected.len() as u64;
+        for (stream, generation, id) in rejected {
+            if self.assignments.get(&stream).is_some_and(|current| *current == generation) {
+                self.forget_id(&stream, &id);
             }
         }
     }
@@ -236,6 +262,18 @@ impl Transformer {
     /// Returns what was written of the last record, for each sink.
     pub(crate) fn written(&self) -> &[Written] {
         self.scratch.written()
+    }
+
+    /// Returns the digest of the last record's id.
+    pub(crate) fn id_digest(&self) -> IdDigest {
+        IdDigest::of(self.scratch.event_id().as_bytes())
+    }
+
+    /// Forgets an id whose event was not delivered after all.
+    pub(crate) fn forget_id(&mut self, stream: &str, id: &IdDigest) {
+        if let Some(dedupe) = &mut self.dedupe {
+            dedupe.forget(stream, id);
+        }
     }
 
     /// Returns whether the last record, although rejected, belongs to a subject whose keys were
@@ -298,7 +336,10 @@ impl Transformer {
             return Ok(Outcome::Duplicate);
         }
         self.engine.write(record, facts, subject, now, &mut self.scratch, outgoing)?;
-        if let Some(dedupe) = self.dedupe.as_mut().filter(|_| !self.is_late) {
+        // An event that is too old for every sink was not delivered.
+        if let Some(dedupe) = self.dedupe.as_mut().filter(|_| !self.is_late)
+            && self.scratch.written().contains(&Written::Appended)
+        {
             dedupe.remember(&batch.stream, &facts.digest, facts.time);
         }
         Ok(Outcome::Delivered)

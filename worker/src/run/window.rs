@@ -45,10 +45,11 @@ impl InFlightBatch {
     }
 
     /// Returns whether it may be committed before earlier batches. The offsets of a group are
-    /// ordered when they are acknowledged; marks and the offsets of files are not.
+    /// ordered when they are acknowledged; marks and the offsets of files are not. A duplicate waits
+    /// for the event that it repeats, because a sink may still refuse that one.
     fn may_commit_out_of_order(&self) -> bool {
         let in_vault = self.transformed.batches.iter().any(|part| matches!(part.commit_to, CommitTarget::Vault(_)));
-        !in_vault && self.marks.iter().all(Option::is_none)
+        !in_vault && self.transformed.duplicates.is_empty() && self.marks.iter().all(Option::is_none)
     }
 }
 
@@ -95,6 +96,11 @@ impl Window {
         self.0.get_mut(&number)
     }
 
+    /// Returns how many ids of refused events the oldest batch knew.
+    pub(super) fn forgotten(&self) -> Option<u64> {
+        self.0.values().next().map(|batch| batch.transformed.forgotten)
+    }
+
     /// Takes out the oldest batch that every sink has acknowledged and that may be committed now.
     pub(super) fn take_written(&mut self) -> Option<InFlightBatch> {
         let mut all = self.0.iter().enumerate();
@@ -124,7 +130,15 @@ mod tests {
         let commit_to = CommitTarget::Vault(FilePosition { offset: 1, fingerprint: None });
         let batches = if in_vault { vec![SourceBatch { batch, commit_to }] } else { vec![] };
         let counts = Counts { events, ..Counts::default() };
-        let transformed = Transformed { batches, outgoing: vec![], ends: vec![], letters: vec![], counts };
+        let transformed = Transformed {
+            batches,
+            outgoing: vec![],
+            ends: vec![],
+            letters: vec![],
+            duplicates: vec![],
+            forgotten: 0,
+            counts,
+        };
         InFlightBatch {
             transformed: Arc::new(transformed),
             answers: vec![is_written.then(Vec::new)],
@@ -172,6 +186,24 @@ mod tests {
         window.insert(1, in_flight(1, false, false));
         let mark = FilePosition { offset: 40, fingerprint: None };
         window.insert(2, InFlightBatch { marks: vec![Some(mark)], ..in_flight(1, false, true) });
+        assert!(window.take_written().is_none());
+    }
+
+    #[test]
+    fn a_batch_with_duplicates_waits_for_the_events_that_they_repeat() {
+        let mut window = Window::default();
+        window.insert(1, in_flight(1, false, false));
+        let batch = in_flight(1, false, true);
+        let transformed = Transformed {
+            batches: vec![],
+            outgoing: vec![],
+            ends: vec![],
+            letters: vec![],
+            duplicates: vec![(0, 0, lethe_core::version::IdDigest::of(b"e-1"))],
+            forgotten: 0,
+            counts: Counts::default(),
+        };
+        window.insert(2, InFlightBatch { transformed: Arc::new(transformed), ..batch });
         assert!(window.take_written().is_none());
     }
 

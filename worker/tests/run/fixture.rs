@@ -8,9 +8,15 @@ use std::{
     sync::Arc,
 };
 
-use lethe_core::{keys::KeyRing, outcome::Outcome, record::IncomingBatch};
+use futures::future::BoxFuture;
+use lethe_core::{
+    keys::KeyRing,
+    outcome::Outcome,
+    reason::{Reason, Rejection},
+    record::{IncomingBatch, OutgoingBatch},
+};
 use lethe_crds::load::{Resources, read_paths};
-use lethe_stores::{ErrorKind, FilePosition, Source, StoreError};
+use lethe_stores::{Answer, ErrorKind, FilePosition, Restore, Sink, Source, StoreError};
 use lethe_worker::{
     open::{OpenOptions, Opened, open, pipeline_info},
     redrive::{RedriveOptions, Redriven, redrive},
@@ -150,6 +156,15 @@ impl PipelineFixture {
 
     async fn run_with(&self, options: &OpenOptions) -> Report {
         let Opened { job, source, .. } = open(&self.resources(), None, options).await.unwrap();
+        run(job, source, false, self.watch()).await.unwrap()
+    }
+
+    /// Runs the pipeline with a sink that refuses the records at these offsets.
+    pub async fn run_refusing(&self, sink: &str, offsets: &[u64]) -> Report {
+        let Opened { mut job, source, .. } = open(&self.resources(), None, &OpenOptions::default()).await.unwrap();
+        let at = SINKS.iter().position(|name| *name == sink).unwrap();
+        let inner = job.sinks.remove(at);
+        job.sinks.insert(at, Box::new(Refusing { inner, offsets: offsets.to_vec() }));
         run(job, source, false, self.watch()).await.unwrap()
     }
 
@@ -299,6 +314,38 @@ pub fn long_plan(id: &str, who: &str, n: usize) -> String {
 pub fn outcomes(report: &Report, sink: &str) -> Vec<(Outcome, u64)> {
     let counts = &report.counts.sinks[sink];
     Outcome::ALL.into_iter().map(|outcome| (outcome, counts.get(outcome))).filter(|(_, events)| *events > 0).collect()
+}
+
+/// A sink that refuses some records.
+struct Refusing {
+    inner: Box<dyn Sink>,
+    offsets: Vec<u64>,
+}
+
+impl Sink for Refusing {
+    fn write<'a>(&'a mut self, batch: &'a OutgoingBatch) -> BoxFuture<'a, Result<Vec<Answer>, StoreError>> {
+        Box::pin(async move {
+            let mut taken = batch.clone();
+            taken.records.retain(|record| !self.offsets.contains(&record.offset));
+            let mut answers = self.inner.write(&taken).await?.into_iter();
+            let answer = |offset: &u64| {
+                if self.offsets.contains(offset) {
+                    Some(Err(Rejection::whole(Reason::SinkRefused)))
+                } else {
+                    answers.next()
+                }
+            };
+            Ok(batch.records.iter().map(|record| &record.offset).filter_map(answer).collect())
+        })
+    }
+
+    fn mark(&self) -> Option<FilePosition> {
+        self.inner.mark()
+    }
+
+    fn restore(&mut self, from: Restore) -> Result<(), StoreError> {
+        self.inner.restore(from)
+    }
 }
 
 /// A source with small batches that does something after some of them.

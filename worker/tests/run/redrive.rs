@@ -102,6 +102,27 @@ async fn a_redrive_writes_to_sinks_that_lack_the_event_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn letters_of_one_record_are_redriven_together() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("e-1", "u-1", 1)]);
+    let all = std::fs::read_to_string(fixture.path("pipeline.yaml")).unwrap();
+    let (start, end) = (all.find("    - name: history").unwrap(), all.find("    - name: clean").unwrap());
+    fixture.write("pipeline.yaml", &format!("{}{}", &all[..start], &all[end..]));
+    fixture.run().await;
+    // The second letter of the record names the sink that was added, too.
+    fixture.write("pipeline.yaml", &all);
+    fixture.run_from_start().await;
+    assert_eq!(fixture.count("lethe_dead_letter"), 2);
+    fixture.allow_plans_of(20);
+    let done = fixture.redrive().await;
+    assert_eq!((done.letters, done.redriven, done.kept()), (2, 2, 0));
+    for sink in SINKS {
+        assert_eq!((done.sinks[sink].total(), done.sinks[sink].get(Outcome::Delivered)), (1, 1), "{sink}");
+    }
+    assert_eq!((fixture.count("history"), fixture.lines().len(), fixture.count("lethe_dead_letter")), (1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reasons_and_a_limit_select_letters() {
     let fixture = PipelineFixture::new();
     let mut lines: Vec<String> = (0..5).map(|n| long_plan(&format!("e-{n}"), "u-1", n)).collect();

@@ -98,6 +98,48 @@ async fn an_event_rejected_before_the_restart_is_no_duplicate() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_an_earlier_manifest_rejected_is_no_duplicate() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[long_plan("e-1", "u-1", 1), event("e-2", "u-2", 2)]);
+    fixture.run().await;
+    fixture.allow_plans_of(20);
+    fixture.feed(&[event("e-1", "u-1", 1), event("e-2", "u-2", 2)]);
+    let report = fixture.run().await;
+    assert_eq!(outcomes(&report, "clean"), [(Outcome::Delivered, 1), (Outcome::Duplicate, 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_a_sink_refused_before_the_restart_is_no_duplicate() {
+    let fixture = PipelineFixture::new();
+    fixture.feed(&[event("e-1", "u-1", 1), event("e-2", "u-2", 2)]);
+    let report = fixture.run_refusing("profiles", &[0]).await;
+    assert_eq!(outcomes(&report, "profiles"), [(Outcome::Delivered, 1), (Outcome::Rejected, 1)]);
+    fixture.feed(&[event("e-1", "u-1", 1), event("e-2", "u-2", 2)]);
+    let report = fixture.run().await;
+    assert_eq!(outcomes(&report, "profiles"), [(Outcome::Delivered, 1), (Outcome::Duplicate, 1)]);
+    assert_eq!(fixture.count("profiles"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_of_an_event_that_a_sink_refuses_late_gets_a_letter() {
+    let fixture = PipelineFixture::new();
+    let (one, two) = (event("e-1", "u-1", 1), event("e-2", "u-2", 2));
+    fixture.feed(&[one.clone(), two.clone(), one, two]);
+    let report = fixture.run_refusing("profiles", &[0]).await;
+    let refused = [(Outcome::Delivered, 1), (Outcome::Duplicate, 1), (Outcome::Rejected, 2)];
+    assert_eq!(outcomes(&report, "profiles"), refused);
+    let held = [(Outcome::Delivered, 2), (Outcome::Duplicate, 1), (Outcome::Rejected, 1)];
+    assert_eq!(outcomes(&report, "history"), held);
+    assert_eq!(report.counts.rejected, [("SinkRefused", 2)].into());
+    let rules = "SELECT count(*) FROM lethe_dead_letter WHERE rule = 'dedupe'";
+    let of_duplicates: i64 = fixture.sql().query_row(rules, [], |row| row.get(0)).unwrap();
+    assert_eq!((fixture.count("lethe_dead_letter"), of_duplicates), (2, 1));
+    let done = fixture.redrive().await;
+    assert_eq!((done.redriven, done.kept()), (2, 0));
+    assert_eq!((fixture.count("profiles"), fixture.count("history")), (2, 2));
+}
+
 #[test]
 fn standard_input_has_no_position() {
     let fixture = PipelineFixture::new();
