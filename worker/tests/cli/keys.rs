@@ -49,7 +49,8 @@ fn keys_check_knows_a_new_ring_from_the_one_in_use_and_from_another() {
 fn keys_rotate_and_retire_leave_every_sealed_value_as_it_is() {
     let folder = Folder::new();
     let pipeline = fs::read_to_string(format!("{LAPTOP}/pipeline.yaml")).unwrap();
-    let clean = "    - name: clean\n      audience: Analytics\n      records: Append\n      fields:\n";
+    let clean = "    - name: clean\n      audience: Analytics\n      records: Append\n      timePrecision: Hour\n      \
+                 fields:\n";
     assert!(pipeline.contains(clean));
     let sealed = clean.replace("Analytics", "Operational") + "        - /email\n";
     fs::create_dir(folder.path().join("m")).unwrap();
