@@ -21,7 +21,7 @@ use lethe_tests::{
 };
 use mongodb::{
     Client,
-    bson::{Document, doc},
+    bson::{Document, RawDocumentBuf, doc},
 };
 use scylla::client::session::Session;
 use serde_yaml::Value;
@@ -270,8 +270,10 @@ impl PipelineFixture {
         let collection = sink["mongodb"]["collection"].as_str().unwrap().to_owned();
         self.block_on(async {
             let database = self.mongodb().await.database(&self.database());
-            let found = database.collection::<Document>(&collection).find(doc! {}).sort(doc! {"_id": 1}).await;
-            found.unwrap().try_collect().await.unwrap()
+            // Raw, because serde would interpret names like `$date` in a document.
+            let found = database.collection::<RawDocumentBuf>(&collection).find(doc! {}).sort(doc! {"_id": 1}).await;
+            let raw: Vec<RawDocumentBuf> = found.unwrap().try_collect().await.unwrap();
+            raw.iter().map(|document| Document::try_from(&**document).unwrap()).collect()
         })
     }
 

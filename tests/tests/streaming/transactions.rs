@@ -50,7 +50,7 @@ fn a_run_until_the_end_ends_before_an_open_transaction_and_says_so() {
     fixture.produce(events(20, "before"));
     let open = fixture.topics.begin_transaction(&fixture.source(), events(40, "open"));
     fixture.produce(events(8, "behind"));
-    let ended = fixture.run(&[]);
+    let ended = fixture.run(&["--log", "warn"]);
     assert!(ended.err().contains("a transaction that is still open"), "{}", ended.err());
     assert_eq!(ended.counts().events(), 20);
     assert_eq!(lag(&fixture), 0);
