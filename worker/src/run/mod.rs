@@ -202,7 +202,6 @@ pub async fn run(job: Job, source: EventSource, follow: bool, handle: Arc<RunHan
                 last_report: Instant::now(),
                 generations: std::collections::BTreeMap::new(),
                 revoked: Vec::new(),
-                open_transactions: std::collections::BTreeSet::new(),
             };
             tokio::task::spawn_blocking(move || reader.read(&batches))
         }

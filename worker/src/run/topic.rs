@@ -2,7 +2,7 @@
 //! group never evicts it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -69,8 +69,6 @@ pub(super) struct TopicReader {
     pub(super) generations: BTreeMap<i32, u64>,
     /// Streams that were revoked, whose ids the transform thread has not forgotten yet.
     pub(super) revoked: Vec<(Arc<str>, u64)>,
-    /// Partitions that ended before records of an open transaction when their end was reached last.
-    pub(super) open_transactions: BTreeSet<i32>,
 }
 
 impl TopicReader {
@@ -140,7 +138,7 @@ impl TopicReader {
             }
             self.report_progress(&consumer);
             if !self.follow && gathered.is_empty() && !consumer.is_undecided() && self.at_end() {
-                self.report_open_transactions();
+                self.report_open_transactions(&consumer);
                 break;
             }
         }
@@ -198,7 +196,6 @@ impl TopicReader {
         gathered.forget(partitions);
         for partition in partitions {
             self.positions.remove(partition);
-            self.open_transactions.remove(partition);
             if let Some(generation) = self.generations.remove(partition) {
                 self.revoked.push((self.stream(*partition), generation));
             }
@@ -253,20 +250,18 @@ impl TopicReader {
         let Some(position) = self.positions.get_mut(&reached.partition) else { return };
         *position = (*position).max(reached.offset);
         self.flow.reach(reached.partition, reached.offset);
-        if reached.is_transaction_open {
-            self.open_transactions.insert(reached.partition);
-        } else {
-            self.open_transactions.remove(&reached.partition);
-        }
     }
 
-    fn report_open_transactions(&self) {
-        if !self.open_transactions.is_empty() {
-            tracing::warn!(
-                topic = self.source.options.topic,
-                partitions = ?self.open_transactions,
+    fn report_open_transactions(&self, consumer: &KafkaConsumer) {
+        let topic = &self.source.options.topic;
+        match consumer.open_transactions() {
+            Ok(partitions) if partitions.is_empty() => {}
+            Ok(partitions) => tracing::warn!(
+                topic,
+                ?partitions,
                 "records of a transaction that is still open follow: they are read by a later run, once it has ended"
-            );
+            ),
+            Err(error) => tracing::warn!(topic, %error, "failed to look for open transactions behind what was read"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod native;
 
-pub(crate) use native::{committed_texts, last_seen_end, position, topic_id};
+pub(crate) use native::{committed_texts, position, topic_id};
 
 use std::{
     sync::{

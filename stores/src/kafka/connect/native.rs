@@ -18,9 +18,8 @@ use rdkafka::{
         rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_topic_id,
         rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
         rd_kafka_admin_op_t, rd_kafka_brokers_add, rd_kafka_error_code, rd_kafka_event_DescribeTopics_result,
-        rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t, rd_kafka_get_watermark_offsets,
-        rd_kafka_header_get_all, rd_kafka_message_headers, rd_kafka_position, rd_kafka_queue_destroy,
-        rd_kafka_queue_new, rd_kafka_queue_poll,
+        rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t, rd_kafka_header_get_all,
+        rd_kafka_message_headers, rd_kafka_position, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
     },
     client::Client,
     error::{IsError, RDKafkaErrorCode as Code},
@@ -121,19 +120,6 @@ pub(crate) fn position<C: ClientContext>(client: &Client<C>, topic: &str, partit
         Some(Offset::Offset(offset)) if !code.is_error() => u64::try_from(offset).ok(),
         _ => None,
     }
-}
-
-/// Returns the end of a partition in the last response of its broker, with the records of open
-/// transactions. Returns `None` if there was no response.
-pub(crate) fn last_seen_end<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> Option<u64> {
-    let topic = CString::new(topic).ok()?;
-    let (mut low, mut high) = (-1, -1);
-    // SAFETY: the handle and the name are borrowed, so they outlive this call. librdkafka locks the
-    // partition and writes its offsets into the two variables.
-    let code = unsafe {
-        rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition, &raw mut low, &raw mut high)
-    };
-    if code.is_error() { None } else { u64::try_from(high).ok() }
 }
 
 /// Returns the text that was committed with the offset of each partition of a list. Any client of

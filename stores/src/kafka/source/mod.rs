@@ -28,7 +28,7 @@ use rdkafka::{
     Message, TopicPartitionList,
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, RDKafkaErrorCode as Code},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code},
     groups::GroupInfo,
     producer::Producer,
 };
@@ -37,7 +37,7 @@ use crate::{
     StoreError,
     contract::KafkaConnection,
     kafka::{
-        connect::{CLIENT, ErrorRecorder, asking, last_seen_end, lasting, position, topic_id},
+        connect::{CLIENT, ErrorRecorder, asking, lasting, position, topic_id},
         fault::{of_code, of_kafka},
         source::{
             fairness::Turns,
@@ -107,8 +107,6 @@ pub struct Reached {
     /// Every record before this offset was polled. Markers of transactions before it are not
     /// records.
     pub offset: u64,
-    /// Records of an open transaction follow.
-    pub is_transaction_open: bool,
 }
 
 /// A member of a consumer group.
@@ -304,8 +302,19 @@ impl KafkaConsumer {
         let (client, group) = (self.consumer.client(), self.consumer.context());
         // Nothing was received of a partition that ends where it is read from.
         let offset = position(client, &group.topic, partition).or_else(|| group.flow.tracker().next(partition))?;
-        let end = last_seen_end(client, &group.topic, partition);
-        Some(Reached { partition, offset, is_transaction_open: end.is_some_and(|end| end > offset) })
+        Some(Reached { partition, offset })
+    }
+
+    /// Returns the assigned partitions in which records of an open transaction follow those that can
+    /// be read. Blocks.
+    pub fn open_transactions(&self) -> Result<BTreeSet<i32>, StoreError> {
+        let group = self.consumer.context();
+        let open = || -> KafkaResult<BTreeSet<i32>> {
+            let bounds = bounds(&self.consumer, &group.topic, &self.ours)?;
+            let ends = group.ends(&bounds.keys().copied().collect())?;
+            Ok(ends.into_iter().filter(|(at, end)| bounds[at].stable < *end).map(|(at, _)| at).collect())
+        };
+        open().map_err(|error| of_kafka(&self.connection, &error, None))
     }
 
     /// Returns the ends of partitions that were reached since the last call. The caller must have

@@ -254,6 +254,15 @@ impl Group {
         Ok(decided)
     }
 
+    /// Returns the ends of partitions, with the records of open transactions.
+    pub(crate) fn ends(&self, partitions: &BTreeSet<i32>) -> KafkaResult<BTreeMap<i32, u64>> {
+        let mut config = config(&self.connection);
+        config.set("group.id", "lethe.offsets").set("isolation.level", "read_uncommitted");
+        let uncommitted: BaseConsumer<ErrorRecorder> =
+            BaseConsumer::from_config_and_context(&config, ErrorRecorder::default())?;
+        high(&uncommitted, &self.topic, partitions)
+    }
+
     /// Replaces the ends of partitions whose committed offset is behind the last stable offset.
     /// That is valid while a transaction is open.
     fn correct_ends(
@@ -272,11 +281,7 @@ impl Group {
         if ahead.is_empty() {
             return Ok(());
         }
-        let mut config = config(&self.connection);
-        config.set("group.id", "lethe.offsets").set("isolation.level", "read_uncommitted");
-        let uncommitted: BaseConsumer<ErrorRecorder> =
-            BaseConsumer::from_config_and_context(&config, ErrorRecorder::default())?;
-        let ends = high(&uncommitted, &self.topic, &ahead)?;
+        let ends = self.ends(&ahead)?;
         for partition in ahead {
             if let (Some(bounds), Some(end)) = (bounds.get_mut(&partition), ends.get(&partition)) {
                 bounds.high = bounds.stable.max(*end);
